@@ -1,0 +1,108 @@
+"""The image transformation network of Johnson et al. 2016, with instance norm (Ulyanov et al. 2016).
+
+Differences from the paper, each for a reason the field agrees on:
+
+- instance norm instead of batch norm: the result no longer depends on the photo's contrast;
+- nearest-neighbour upsampling and a convolution instead of a transposed one: no checkerboard (Odena et al. 2016);
+- reflection padding at every convolution instead of 40 px at the input: any size comes back at the same size;
+- a sigmoid instead of a scaled tanh: the output lies in [0, 1], as every image in this package does.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stylenet.errors import UserError
+
+MINIMUM_SIDE = 16  # pixels; below it the reflections inside the network would need more pixels than there are
+STRIDE = 4  # the two downsampling convolutions together
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The form of a `TransformerNet`: everything but its weights.
+
+    `width` is the number of channels at full resolution (doubled at each downsampling), `blocks` the number of
+    residual blocks.
+    """
+
+    width: int = 32
+    blocks: int = 5
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value < 1:
+                raise UserError(f"network.{name} must be at least 1, got {value}")
+
+
+def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps height and width (over `stride`), by reflection."""
+    return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, padding_mode="reflect")
+
+
+def normalised(convolution: nn.Conv2d) -> list[nn.Module]:
+    """A convolution, its instance norm and its ReLU."""
+    return [convolution, nn.InstanceNorm2d(convolution.out_channels, affine=True), nn.ReLU()]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around which the input passes; no ReLU after the sum (Gross & Wilber 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        first, second = convolution(channels, channels, 3), convolution(channels, channels, 3)
+        self.branch = nn.Sequential(*normalised(first), *normalised(second)[:2])
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        sum_: Tensor = x + self.branch(x)
+        return sum_
+
+
+class TransformerNet(nn.Module):
+    """Maps photos to stylised pictures of the same height and width.
+
+    Input and output are RGB in [0, 1]. Sides must be at least 16 px.
+    """
+
+    def __init__(self, settings: NetworkSettings = NetworkSettings()) -> None:
+        super().__init__()
+        self.settings = settings
+        width = settings.width
+        self.layers = nn.Sequential(
+            *normalised(convolution(3, width, 9)),
+            *normalised(convolution(width, 2 * width, 3, stride=2)),
+            *normalised(convolution(2 * width, 4 * width, 3, stride=2)),
+            *(ResidualBlock(4 * width) for _ in range(settings.blocks)),
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            *normalised(convolution(4 * width, 2 * width, 3)),
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            *normalised(convolution(2 * width, width, 3)),
+            convolution(width, 3, 9),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        height, width = photos.shape[-2:]
+        if min(height, width) < MINIMUM_SIDE:
+            raise UserError(f"a picture must be at least {MINIMUM_SIDE} px high and wide, got {height} x {width}")
+        padded = F.pad(photos, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
+        stylised: Tensor = self.layers(padded)
+        return stylised[..., :height, :width]
+
+
+def parameter_count(network: nn.Module) -> int:
+    """How many numbers the network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def initialise(network: TransformerNet, seed: int) -> TransformerNet:
+    """Draws the network's first weights from `seed` alone, in place."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.InstanceNorm2d):
+                module.reset_parameters()
+    return network

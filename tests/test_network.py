@@ -1,0 +1,80 @@
+"""The image transformation network."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stylenet.network import NetworkSettings, TransformerNet, initialise, parameter_count
+
+TINY = NetworkSettings(width=2, blocks=1)
+
+
+def tiny() -> TransformerNet:
+    return initialise(TransformerNet(TINY), seed=0).eval()
+
+
+@given(height=st.integers(16, 70), width=st.integers(16, 70), batch=st.integers(1, 2))
+@settings(max_examples=40, deadline=None)
+@torch.inference_mode()
+def test_any_size_comes_back_at_the_same_size(height: int, width: int, batch: int) -> None:
+    assert tiny()(torch.rand(batch, 3, height, width)).shape == (batch, 3, height, width)
+
+
+@pytest.mark.parametrize(("height", "width"), [(15, 40), (40, 15), (1, 1)])
+def test_a_side_below_16_pixels_is_refused_with_both_sides(height: int, width: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 16 px high and wide, got {height} x {width}"):
+        tiny()(torch.rand(1, 3, height, width))
+
+
+def test_the_default_network_learns_1679235_numbers() -> None:
+    # By hand, convolutions with biases: 9*9*3*32+32, 9*32*64+64, 9*64*128+128, ten times 9*128*128+128,
+    # 9*128*64+64, 9*64*32+32, 9*9*32*3+3; and two for each of the 32+64+128+10*128+64+32 normalised channels.
+    convolutions = 7808 + 18496 + 73856 + 10 * 147584 + 73792 + 18464 + 7779
+    assert parameter_count(TransformerNet()) == convolutions + 2 * 1600 == 1679235
+
+
+def test_the_output_lies_in_0_to_1() -> None:
+    network = tiny()
+    with torch.inference_mode():
+        for parameter in network.parameters():
+            parameter.mul_(30)
+        stylised = network(torch.rand(1, 3, 32, 32) * 5 - 2)
+    assert 0 <= stylised.min() < 0.01
+    assert 0.99 < stylised.max() <= 1
+
+
+@torch.inference_mode()
+def test_the_result_is_blind_to_contrast_and_brightness() -> None:
+    photo = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    network = tiny()
+    torch.testing.assert_close(network(0.5 * photo + 0.3), network(photo), atol=2e-3, rtol=0)
+
+
+@torch.inference_mode()
+def test_each_picture_of_a_batch_goes_its_own_way() -> None:
+    photos, network = torch.rand(2, 3, 24, 28), tiny()
+    alone = torch.cat([network(photos[:1]), network(photos[1:])])
+    torch.testing.assert_close(network(photos), alone, atol=1e-5, rtol=0)
+
+
+def test_the_first_weights_come_from_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = tiny().state_dict()
+    torch.manual_seed(2)
+    second = tiny().state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    different = initialise(TransformerNet(TINY), seed=1).state_dict()
+    assert not torch.equal(first["layers.0.weight"], different["layers.0.weight"])
+
+
+def test_drawing_weights_leaves_everybody_elses_random_numbers_alone() -> None:
+    network, before = TransformerNet(TINY), torch.random.get_rng_state()
+    initialise(network, seed=0)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["width", "blocks"])
+def test_a_network_without_width_or_blocks_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"network\.{name} must be at least 1, got 0"):
+        NetworkSettings(**{name: 0})
