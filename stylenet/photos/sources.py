@@ -1,0 +1,166 @@
+"""Where photos come from: the built-in sample, a folder, the hub; all as rows of HF `datasets`."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import datasets
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from pyarrow import parquet
+
+from stylenet.disk import shown
+from stylenet.errors import UserError
+
+SAMPLE = Path(__file__).with_name("sample.parquet")
+WAYS_OUT = (
+    "data=sample and data=folder data.path=DIR need no network; "
+    "HF_HUB_OFFLINE=1 with data.streaming=false uses what an earlier run downloaded"
+)
+TIMEOUT = 10  # seconds
+TRIES = 3
+
+
+class PhotosError(UserError, ValueError):
+    """Photos that can't be had or used; the message names the setting in one line."""
+
+
+class Row(NamedTuple):
+    """A photo as it lies in its source: a name for people, and its bytes or the path of its file."""
+
+    name: str
+    source: bytes | str
+
+
+class Rows:
+    """The first `limit` rows of a data set with an image column.
+
+    Paths are followed only where `folder` says that we wrote them: a stranger's data set could name any file.
+    """
+
+    def __init__(
+        self, dataset: datasets.Dataset, column: str, limit: int | None = None, folder: Path | None = None
+    ) -> None:
+        self._cells = dataset.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+        self._column, self._folder = column, folder
+        self._length = min(len(dataset), limit or len(dataset))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Row:
+        cell = self._cells[index][self._column]
+        if self._folder is None:
+            return _row(cell, index)
+        return Row(os.path.relpath(cell["path"], self._folder), cell["path"])
+
+    def check(self) -> None:
+        """Raises `PhotosError` when the whole folder has vanished, which is no fault of a single photo."""
+        if self._folder is not None and not self._folder.is_dir():
+            raise PhotosError(f"data.path={shown(self._folder)} has vanished; resume the run when it is back")
+
+
+def _row(cell: dict[str, Any] | None, index: int) -> Row:
+    name, data = (cell or {}).get("path"), (cell or {}).get("bytes")
+    return Row(str(name or f"row {index}"), data or b"")
+
+
+def sample_rows(split: str, path: Path = SAMPLE) -> datasets.Dataset:
+    """A split of the built-in sample, in memory: `load_dataset` would write a second copy to the disk."""
+    return datasets.Dataset(parquet.read_table(path, filters=[("split", "==", split)]))
+
+
+def sample_credits(dataset: datasets.Dataset) -> list[str]:
+    """The packages that the sample's photos come from, with their licences."""
+    pairs = zip(dataset["source"], dataset["licence"], strict=True)
+    return sorted({f"{source.split(',')[0]} ({licence})" for source, licence in pairs})
+
+
+def folder_rows(path: str | None) -> tuple[Path, datasets.Dataset, list[tuple[str, str]]]:
+    """A folder, the paths of its files (sorted, all levels), and what is no file: its name and kind.
+
+    Whatever a file's name says: the decoder finds out what is a picture. Hidden files are left out, links to
+    folders are not followed. Raises `PhotosError`.
+    """
+    if path is None:
+        raise PhotosError("data=folder needs data.path=DIR, the folder with the photos")
+    folder = Path(path).expanduser().absolute()
+    if not folder.is_dir():
+        raise PhotosError(f"data.path={shown(path)} is not a folder")
+    listed = sorted(_walk(folder))
+    files = [name for name, kind in listed if not kind]
+    others = [(os.path.relpath(name, folder), kind) for name, kind in listed if kind]
+    features = datasets.Features({"image": datasets.Value("string")})
+    return folder, datasets.Dataset.from_dict({"image": files}, features=features), others
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every file's path, and what keeps it from being used ("" if nothing does)."""
+    closed: list[OSError] = []
+    for place, below, names in os.walk(folder, onerror=closed.append):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for path in (os.path.join(place, name) for name in names if not name.startswith(".")):
+            yield path, _fault(path)
+    yield from ((str(error.filename), "folder without permission") for error in closed)
+
+
+def _fault(path: str) -> str:
+    try:
+        path.encode()
+        return "" if stat.S_ISREG(os.stat(path).st_mode) else "not a file"
+    except UnicodeEncodeError:
+        return "name not in UTF-8"  # Arrow holds no other
+    except OSError:
+        return "not a file"  # a link to nowhere
+
+
+def hub_rows(
+    path: str | None, split: str, column: str, revision: str | None, streaming: bool
+) -> tuple[datasets.Dataset | datasets.IterableDataset, str]:
+    """A data set of the hub, or of a folder laid out like one of the hub's, and a line that names it.
+
+    Raises `PhotosError`; without a network after 10 seconds at most, as one question is asked first (left to
+    itself `datasets` asks six times: 23 seconds where no name resolves, more behind a silent firewall).
+    """
+    if path is None:
+        raise PhotosError("data.source=hub needs data.path, the name of a data set such as detection-datasets/coco")
+    commit = revision if Path(path).is_dir() or datasets.config.HF_HUB_OFFLINE else _commit(path, revision)
+    # There is no argument for these: of 20 tries each, a dead connection (and Ctrl-C) would wait for minutes.
+    datasets.config.STREAMING_READ_MAX_RETRIES = datasets.config.STREAMING_OPEN_MAX_RETRIES = TRIES
+    try:
+        dataset = datasets.load_dataset(path, split=split, revision=commit, streaming=streaming)
+        columns = dataset.column_names or list(next(iter(dataset), {}))
+    except Exception as error:  # of datasets, the hub, the network, Arrow and the disk; each has its own kinds
+        ways = f"; {WAYS_OUT}" if isinstance(error, ConnectionError) else ""
+        raise PhotosError(f"data.path={shown(path)} data.split={split}: {one_line(error)}{ways}") from error
+    if column not in columns:
+        raise PhotosError(f"data.column={column}: {shown(path)} has no such column; it has {', '.join(columns)}")
+    return dataset, f"{shown(path)}, split {split}" + (f", commit {commit}" if commit else "")
+
+
+def _commit(path: str, revision: str | None) -> str | None:
+    """The commit that the hub has now: all of the run then reads that one."""
+    try:
+        return HfApi().dataset_info(path, revision=revision, timeout=TIMEOUT).sha
+    except RevisionNotFoundError as error:
+        raise PhotosError(f"data.revision={revision}: {path} has no such revision on the hub") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise PhotosError(
+            f"data.path={shown(path)}: the hub has no data set of this name that is open to you"
+        ) from error
+    except Exception as error:  # the hub's HTTP library changes from version to version, its errors with it
+        reason = f"the Hugging Face hub can't be reached ({one_line(error)[:80]})"
+        raise PhotosError(f"data.path={path}: {reason}; {WAYS_OUT}") from error
+
+
+def streamed_rows(dataset: datasets.IterableDataset, column: str, limit: int | None) -> Iterator[Row]:
+    """The first `limit` rows, one after another. Raises whatever the network or the data set has in store."""
+    cells = dataset.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+    for index, cell in enumerate(cells if limit is None else cells.take(limit)):
+        yield _row(cell[column], index)
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
