@@ -1,0 +1,40 @@
+"""The painting of a style: where its file is, and its pixels as the loss network sees them."""
+
+import hashlib
+from pathlib import Path
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from stylenet.errors import UserError
+from stylenet.image import ImageError, decode_image, to_tensor
+
+SOURCE_TREE = Path(__file__).resolve().parent.parent
+STYLES = SOURCE_TREE / "configs" / "style"
+SMALLEST = 16  # pixels
+
+
+def find_painting(image: str) -> Path:
+    """The file as typed, seen from the working directory or else from the source tree."""
+    for path in (Path(image).expanduser(), SOURCE_TREE / image):
+        if path.is_file():
+            return path
+    raise UserError(f"style.image must be a picture file, but there is none at {image}")
+
+
+def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
+    """The painting with its short side scaled to `size` pixels, in [0, 1]."""
+    if size < SMALLEST:
+        raise UserError(f"style.size is the short side in pixels and must be at least {SMALLEST}, got {size}")
+    try:
+        image = decode_image(path)
+    except ImageError as error:
+        raise UserError(f"style.image: {error}") from error
+    scale = size / min(image.size)
+    width, height = (max(size, round(side * scale)) for side in image.size)
+    return to_tensor(image.resize((width, height), Image.Resampling.LANCZOS)).unsqueeze(0)
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
