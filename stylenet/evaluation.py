@@ -1,0 +1,36 @@
+"""How good a network is on photos that it was not trained on."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stylenet.losses import Losses, PerceptualLoss
+from stylenet.network import TransformerNet
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Mean losses over held-out photos, without weights.
+
+    `untouched` is the style loss of the photos themselves (their content loss is 0), `share` is `style` over it.
+    """
+
+    content: float
+    style: float
+    untouched: float
+    share: float
+
+
+@torch.inference_mode()
+def held_out_losses(network: TransformerNet, criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"]) -> HeldOut:
+    """One photo at a time, so that memory stays small. Network and criterion must be on the photos' device."""
+    stylised = [criterion(network(photo[None]).float(), photo[None]) for photo in photos]
+    untouched = [criterion(photo[None], photo[None]) for photo in photos]
+    style, before = mean(stylised, "style"), mean(untouched, "style")
+    return HeldOut(mean(stylised, "content"), style, before, style / before)
+
+
+def mean(losses: list[Losses], term: str) -> float:
+    return float(torch.stack([getattr(each, term) for each in losses]).mean())
