@@ -1,0 +1,105 @@
+"""What a training run does besides learning: show itself, and stop when it is asked to."""
+
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, UInt8
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+from tqdm import tqdm
+
+from stylenet.loggers import log_metrics, log_sheet
+from stylenet.sheet import contact_sheet, save_sheet
+from stylenet.training import StyleTraining
+
+REFRESH = 1.0  # seconds between two looks at the losses: each look makes a GPU wait
+
+
+class Progress(Callback):
+    """A bar with time left, images per second and the weighted losses."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.bar = tqdm(total=trainer.max_steps, initial=trainer.global_step, unit="step", mininterval=REFRESH)
+        self.looked, self.step = time.perf_counter(), trainer.global_step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        seconds = time.perf_counter() - self.looked
+        if seconds < REFRESH and trainer.global_step < trainer.max_steps:
+            return
+        images = (trainer.global_step - self.step) * trainer.accumulate_grad_batches * self.batch
+        speed = images / seconds
+        terms = " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in losses(trainer).items())
+        self.bar.set_postfix_str(f"{speed:.1f} images/s, {terms}", refresh=False)
+        self.bar.update(trainer.global_step - self.bar.n)
+        log_metrics(trainer.loggers, {"speed/images_per_second": speed}, trainer.global_step)
+        self.looked, self.step = time.perf_counter(), trainer.global_step
+
+    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        if hasattr(self, "bar"):
+            self.bar.close()
+
+
+def losses(trainer: pl.Trainer) -> dict[str, float]:
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("loss/")}
+
+
+class Sheets(Callback):
+    """A contact sheet of fixed photos every so many steps, in the run folder and in the loggers."""
+
+    def __init__(
+        self, folder: Path, every: int, painting: Float[Tensor, "1 3 p q"], photos: UInt8[Tensor, "n 3 h w"]
+    ) -> None:
+        self.folder, self.every = folder, every
+        self.painting, self.photos = painting, photos.float() / 255
+        self.drawn = 0  # the step of the last sheet; with gradient accumulation a step ends several batches
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        due = trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps
+        if due and trainer.global_step != self.drawn:
+            assert isinstance(module, StyleTraining)
+            self.draw(trainer, module)
+            self.drawn = trainer.global_step
+
+    @torch.no_grad()
+    def draw(self, trainer: pl.Trainer, module: StyleTraining) -> None:
+        stylised = torch.stack(
+            [module.network(photo[None].to(module.device))[0].float().cpu() for photo in self.photos]
+        )
+        sheet = contact_sheet(self.painting, self.photos, stylised)
+        save_sheet(sheet, self.folder / f"{trainer.global_step:06d}.jpg")
+        log_sheet(trainer.loggers, sheet, trainer.global_step)
+
+
+class StopOnSignal(Callback):
+    """Ends the training after the step in hand on SIGINT or SIGTERM, as if it had been its last.
+
+    What follows the training (the style file, the last line) then still happens; Lightning's own handling would
+    end the process at once. A second signal is not waited for. `signal` holds the number of what came.
+    """
+
+    SIGNALS: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.signal is not None:
+                raise SystemExit(128 + number)  # Lightning would turn a KeyboardInterrupt into exit code 1
+            self.signal = number
+            trainer.should_stop = True
+
+        self.previous = {number: signal.signal(number, stop) for number in self.SIGNALS}
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)

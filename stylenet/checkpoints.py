@@ -1,0 +1,30 @@
+"""Where a style is found by its name: `checkpoints/` of the working directory, then of the source tree."""
+
+import os
+from pathlib import Path
+
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.style_file import SUFFIX
+
+SOURCE_TREE = Path(__file__).resolve().parents[1]
+
+
+def styles() -> dict[str, Path]:
+    """The style files that have a name, in the order of their names."""
+    folders = (SOURCE_TREE / "checkpoints", Path("checkpoints"))  # the latter last, so that it wins
+    found = {path.stem: path for folder in folders for path in folder.glob(f"*{SUFFIX}")}
+    return dict(sorted(found.items()))
+
+
+def find_style(style: str | os.PathLike[str]) -> Path:
+    """The style file of a name or a path. Raises `UserError`, which lists the styles there are."""
+    path, known = Path(style), styles()
+    if os.fspath(style) in known:
+        return known[os.fspath(style)]
+    if path.is_file():
+        return path
+    if path.suffix == SUFFIX or path.name != os.fspath(style):
+        raise UserError(f"there is no style file {shown(path)}")
+    names = ", ".join(shown(name) for name in known) or "none yet: python train.py makes them"
+    raise UserError(f"there is no style {shown(path)}; there are: {names}")

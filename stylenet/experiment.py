@@ -1,0 +1,150 @@
+"""A whole training run: settings in, a style file out. Everything about it stands in its run folder."""
+
+import logging
+import platform
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from stylenet.callbacks import Progress, Sheets, StopOnSignal
+from stylenet.device import pick_device
+from stylenet.evaluation import held_out_losses
+from stylenet.loggers import close_loggers, log_metrics, log_settings, open_loggers
+from stylenet.network import parameter_count
+from stylenet.preparation import Parts, device_name, prepare
+from stylenet.run_folder import new_run_folder, read_decisions, shelve, write_decisions, write_settings
+from stylenet.settings import Settings
+from stylenet.style_file import SUFFIX, Card, save_style
+from stylenet.version import __version__
+
+log = logging.getLogger(__name__)
+
+SHEET_PHOTOS, SHEETS = 4, 20
+GRADIENT_CLIP = 10.0  # norm; reached in the first steps only
+CHECKPOINTS = 20  # over the run
+LOG_EVERY = 50  # steps, in a long run
+
+
+def run(settings: Settings, composed: Mapping[str, Any], checkpoint: Path | None = None) -> int:
+    """Trains, and leaves a style file. Returns the exit code: 0, or 128 plus the signal that ended the run early.
+
+    With a `checkpoint`, goes on from there, in its run folder.
+    """
+    parts = prepare(settings, read_decisions(checkpoint.parent) if checkpoint else {})
+    folder = checkpoint.parent if checkpoint else new_run_folder(parts.name)
+    write_settings(folder, dict(composed))
+    write_decisions(folder, {"steps": parts.steps, "precision": parts.precision})
+    log.info(
+        "%s: %d steps of batch %d, %s, in %s",
+        parts.name,
+        parts.steps,
+        settings.batch,
+        parts.precision,
+        folder,
+    )
+    loggers = open_loggers(folder, parts.name, settings.logger)
+    log_settings(loggers, {**composed, "facts": facts(parts), "versions": versions()})
+    stop = StopOnSignal()
+    trainer = make_trainer(parts, folder, loggers, stop)
+    start = time.perf_counter()
+    trainer.fit(parts.module, ckpt_path=checkpoint, weights_only=True)
+    log_metrics(loggers, {"speed/seconds": time.perf_counter() - start}, trainer.global_step)
+    finish(parts, folder, trainer, interrupted=stop.signal is not None)
+    close_loggers(loggers)
+    return 0 if stop.signal is None else 128 + stop.signal
+
+
+def make_trainer(parts: Parts, folder: Path, loggers: list[Logger], stop: StopOnSignal) -> pl.Trainer:
+    sheet_every = parts.settings.logger.sheet_every or max(1, parts.steps // SHEETS)
+    callbacks: list[Callback] = [
+        Progress(parts.settings.batch),
+        Sheets(folder / "sheets", sheet_every, parts.painting, parts.held_out[:SHEET_PHOTOS]),
+        ModelCheckpoint(
+            folder,
+            "last",
+            every_n_train_steps=max(1, parts.steps // CHECKPOINTS),
+            enable_version_counter=False,
+        ),
+        stop,
+    ]
+    chosen = {**parts.settings.trainer, "precision": parts.precision}
+    return pl.Trainer(
+        max_steps=parts.steps,
+        callbacks=callbacks,
+        logger=loggers,
+        log_every_n_steps=max(1, min(LOG_EVERY, parts.steps // LOG_EVERY)),
+        default_root_dir=folder,
+        **{"gradient_clip_val": GRADIENT_CLIP, "enable_progress_bar": False, "enable_model_summary": False, **chosen},
+    )
+
+
+def finish(parts: Parts, folder: Path, trainer: pl.Trainer, interrupted: bool) -> None:
+    """The style file, the figures, and the last line: the command that uses the new network."""
+    trainer.save_checkpoint(folder / "last.ckpt")
+    style_file = folder / f"{parts.name}{SUFFIX}"
+    save(parts, style_file, trainer.global_step, {})
+    for line in parts.photos.report():
+        log.info(line)
+    place = None
+    if not interrupted:
+        save(parts, style_file, trainer.global_step, evaluate(parts, trainer))
+        place = shelve(style_file, parts.name, parts.settings.replace)
+        if not place:
+            log.info("checkpoints/ has a %s already: replace=true would put the new one there", parts.name)
+    print(f"python infer.py PHOTO -s {shlex.quote(parts.name if place else str(style_file))}", flush=True)
+
+
+def save(parts: Parts, path: Path, steps: int, held_out: dict[str, float]) -> None:
+    """The style file; `steps` are those really done."""
+    network, known = parts.module.network, facts(parts)
+    known["training"]["steps"] = steps
+    save_style(path, network, Card(parts.name, network.settings, {**known, "held_out": held_out}))
+
+
+def evaluate(parts: Parts, trainer: pl.Trainer) -> dict[str, float]:
+    """Losses on the held-out photos, said, logged and returned."""
+    device = pick_device(device_name(parts.settings.trainer))
+    module = parts.module.to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled="bf16" in parts.precision):
+        result = held_out_losses(module.network, module.criterion, parts.held_out.to(device).float() / 255)
+    figures = {name: round(value, 6) for name, value in asdict(result).items()}
+    log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)
+    log.info("held-out photos: content %(content).3f, style %(style).3f, untouched %(untouched).3f", figures)
+    return figures
+
+
+def facts(parts: Parts) -> dict[str, Any]:
+    """What is known of a run before it starts, and would be the same for an equal run."""
+    settings = parts.settings
+    style = {name: getattr(settings.style, name) for name in ("title", "artist", "year", "source", "size")}
+    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
+    return {
+        "painting": {**style, "sha256": parts.painting_sha256},
+        "loss": asdict(settings.loss),
+        "loss_network": {
+            "architecture": settings.loss_network.architecture,
+            "name": parts.weights.name,
+            "sha256": parts.weights.sha256,
+        },
+        "photos": settings.data.credits or parts.photos.sources,
+        "training": {**training, "precision": parts.precision, "steps": parts.steps},
+        "parameters": parameter_count(parts.module.network),
+        "stylenet": __version__,
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the run stands on; it may differ between runs that are otherwise equal."""
+    packages = ("torch", "torchvision", "pytorch-lightning", "datasets", "pillow")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    machine = {"device": device, "threads": str(torch.get_num_threads()), "python": platform.python_version()}
+    return machine | {name: version(name) for name in packages}

@@ -1,0 +1,116 @@
+"""A style, ready for use: pictures in, stylised pictures of the same kind and size out."""
+
+import os
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from stylenet.checkpoints import find_style
+from stylenet.device import bf16_pays, cpu_has, pick_device
+from stylenet.errors import UserError
+from stylenet.image import to_rgb, to_uint8
+from stylenet.network import MINIMUM_SIDE, TransformerNet
+from stylenet.style_file import Card, load_style
+
+Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
+KINDS = "a PIL image, an array (h w 3 or b h w 3) or a tensor (3 h w or b 3 h w)"
+OVERSHOOT = 0.5  # what a sharp resize may leave beyond [0, 1]; more is a picture in [0, 255]
+
+
+class Stylizer:
+    """One network on one device.
+
+    Half precision where that is faster: fp16 on a GPU, bf16 on a CPU with bf16 units. `dtype` chooses
+    otherwise.
+    """
+
+    def __init__(
+        self, network: TransformerNet, card: Card, device: str = "auto", dtype: torch.dtype | None = None
+    ) -> None:
+        self.card = card
+        self.device = pick_device(device)
+        self.dtype = dtype or fast_dtype(self.device)
+        self.layout = fast_layout(self.device)
+        self.network = network.to(self.device, self.dtype, memory_format=self.layout).eval()  # type: ignore[call-overload]
+
+    @classmethod
+    def load(cls, style: str | os.PathLike[str], device: str = "auto", dtype: torch.dtype | None = None) -> "Stylizer":
+        """A style by its name in `checkpoints/` or by its file.
+
+        Raises `UserError` when there is no such style, no such device, or the file isn't a style file.
+        """
+        return cls(*load_style(find_style(style)), device, dtype)
+
+    def stylize(self, image: Picture) -> Picture:
+        """Stylises a picture, or a batch of equal sizes at once; the same kind comes back, of the same size.
+
+        Takes a PIL image (any mode; RGB comes back), an array `h w 3` or `b h w 3`, or a tensor `3 h w` or
+        `b 3 h w` on any device; RGB, as `uint8` or as floats in [0, 1]. Sides must be at least 16 px.
+        Raises `UserError` for anything else.
+        """
+        if isinstance(image, Image.Image):
+            return Image.fromarray(self.stylize(np.asarray(to_rgb(image))))
+        if isinstance(image, np.ndarray):
+            _check(image.ndim in (3, 4) and image.shape[-1] == 3, image)
+            # A copy only where torch needs one: of read-only or oddly ordered memory.
+            pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
+            return self.stylize(pixels.movedim(-1, -3)).movedim(-3, -1).contiguous().numpy()
+        return self._stylize_tensor(image)
+
+    def _stylize_tensor(self, pixels: Tensor) -> Tensor:
+        _check(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
+        _check_values(pixels)
+        height, width = pixels.shape[-2:]
+        if min(height, width) < MINIMUM_SIDE:
+            raise UserError(f"a picture must be at least {MINIMUM_SIDE} px wide and high, got {width} x {height}")
+        stylised = self._forward(pixels if pixels.ndim == 4 else pixels[None])
+        # Rounded on the device, so that a quarter of the bytes travel back.
+        stylised = to_uint8(stylised) if pixels.dtype == torch.uint8 else stylised.to(pixels.dtype)
+        return stylised.view(pixels.shape).to(pixels.device)
+
+    @torch.inference_mode()
+    def _forward(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
+        photos = pixels.to(self.device)
+        photos = photos.float() / 255 if photos.dtype == torch.uint8 else photos
+        try:
+            stylised: Tensor = self.network(photos.to(self.dtype, memory_format=self.layout))
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            height, width = pixels.shape[-2:]
+            raise UserError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
+        return stylised.float()
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """fp16 on a GPU; on a CPU bf16 where it has units for it and they prove faster, else fp32."""
+    if device.type != "cpu":
+        return torch.float16
+    return torch.bfloat16 if bf16_pays("cpu") else torch.float32
+
+
+def fast_layout(device: torch.device) -> torch.memory_format:
+    """Channels last for GPUs and AMX; a CPU without AMX is a tenth faster the plain way, in fp32 and bf16."""
+    wide = device.type != "cpu" or cpu_has("amx_tile")
+    return torch.channels_last if wide else torch.contiguous_format
+
+
+def _check(fits: bool, image: np.ndarray | Tensor) -> None:
+    if not fits:
+        raise UserError(f"a picture must be {KINDS}, got {type(image).__name__} {tuple(image.shape)}")
+
+
+def _check_values(pixels: Tensor) -> None:
+    if pixels.dtype == torch.uint8:
+        return
+    if not pixels.is_floating_point():
+        raise UserError(f"pixels must be uint8 or floats in [0, 1], got {pixels.dtype}")
+    if pixels.device.type != "cpu":
+        return  # looking would make the program wait for the device
+    low, high = (float(value) for value in pixels.aminmax())
+    if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):
+        raise UserError(f"float pixels must lie in [0, 1], got {low:g} to {high:g}")

@@ -1,0 +1,88 @@
+"""Learning a style: the Lightning module, its rate schedule, and how many steps fit into some minutes."""
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import UInt8
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from stylenet.losses import Losses, PerceptualLoss
+from stylenet.network import TransformerNet
+
+WARM_UP = 0.1  # of all steps
+TIMED_STEPS, UNTIMED_STEPS = 5, 3
+
+Crops = Callable[[int], IterableDataset[Tensor]]
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """One cycle: up linearly over the first tenth of the run, then down to nothing along a cosine."""
+    warm_up = max(1, round(WARM_UP * steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+class StyleTraining(pl.LightningModule):
+    """Fits a network to a criterion.
+
+    `crops(first)` gives the batches (uint8 b 3 h w) from number `first` on, so that a resumed run goes on with
+    the batch that would have come next.
+    """
+
+    def __init__(
+        self,
+        network: TransformerNet,
+        criterion: PerceptualLoss,
+        crops: Crops,
+        steps: int,
+        learning_rate: float,
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.criterion = criterion
+        self.crops, self.steps, self.learning_rate = crops, steps, learning_rate
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        return DataLoader(self.crops(self.global_step * self.trainer.accumulate_grad_batches), batch_size=None)
+
+    def training_step(self, batch: UInt8[Tensor, "b 3 h w"], _: int) -> Tensor:
+        losses = self.losses(batch)
+        self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()})
+        return losses["total"]
+
+    def losses(self, batch: UInt8[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
+        """The weighted terms of the criterion for a batch, and their `total`."""
+        photos = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
+        losses: Losses = self.criterion(self.network(photos).float(), photos)
+        return losses.weighted(self.criterion.settings)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(rate_factor, steps=self.steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def steps_in(minutes: float, module: StyleTraining, device: torch.device, bf16: bool) -> int:
+    """How many training steps fit into so many minutes here: a few are timed, without learning from them."""
+    module.to(device)
+    batch = next(iter(module.crops(0))).to(device)
+    seconds = [seconds_of_a_step(module, batch, bf16) for _ in range(UNTIMED_STEPS + TIMED_STEPS)]
+    module.zero_grad()
+    return max(1, int(60 * minutes / median(seconds[UNTIMED_STEPS:])))
+
+
+def seconds_of_a_step(module: StyleTraining, batch: UInt8[Tensor, "b 3 h w"], bf16: bool) -> float:
+    start = time.perf_counter()
+    with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
+        total = module.losses(batch)["total"]
+    total.backward()  # type: ignore[no-untyped-call]
+    total.item()  # waits for a GPU
+    return time.perf_counter() - start

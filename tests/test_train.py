@@ -1,0 +1,223 @@
+"""`train.py` as a user runs it, on a tiny random loss network."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+import train
+from stylenet.style_file import read_card
+
+SOURCE = Path(train.__file__).parent
+SMALL = [
+    "network.width=4",
+    "network.blocks=1",
+    "crop=32",
+    "logger.wandb=false",
+    "loss.content_layers=[relu1_2]",
+]
+SMALL += ["loss.style_layers=[relu1_1]", "style.size=32"]
+
+
+def command(script: str, *arguments: str | Path) -> list[str]:
+    return [sys.executable, str(SOURCE / script), *map(str, arguments)]
+
+
+def run(folder: Path, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(script, *arguments), cwd=folder, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture(scope="module")
+def weights(tiny_vgg_file: Path) -> str:
+    return f"loss_network.weights={tiny_vgg_file}"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, weights: str) -> tuple[Path, str]:
+    """A working directory in which a style was trained, and what that printed."""
+    folder = tmp_path_factory.mktemp("work")
+    result = run(folder, "train.py", "style=wave", "steps=4", weights, *SMALL)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder, result.stdout
+
+
+def test_a_run_leaves_everything_in_its_folder_and_a_style_on_the_shelf(trained: tuple[Path, str]) -> None:
+    folder, _ = trained
+    (run_folder,) = (folder / "outputs" / "wave").iterdir()
+    names = {path.name for path in run_folder.iterdir()}
+    assert {
+        "config.yaml",
+        "decisions.json",
+        "metrics.csv",
+        "last.ckpt",
+        "wave.safetensors",
+        "sheets",
+    } <= names
+    assert (folder / "checkpoints" / "wave.safetensors").read_bytes() == (run_folder / "wave.safetensors").read_bytes()
+    assert {path.name for path in folder.iterdir()} == {"outputs", "checkpoints"}
+
+
+def test_the_run_folder_tells_the_settings_and_the_metrics(trained: tuple[Path, str]) -> None:
+    (run_folder,) = (trained[0] / "outputs" / "wave").iterdir()
+    assert yaml.safe_load((run_folder / "config.yaml").read_text())["style"]["artist"] == "Katsushika Hokusai"
+    assert json.loads((run_folder / "decisions.json").read_text())["steps"] == 4
+    with (run_folder / "metrics.csv").open() as file:
+        columns = set(next(csv.reader(file)))
+    assert {"loss/content", "loss/style", "loss/tv", "loss/total", "held_out/share"} <= columns
+
+
+def test_the_card_tells_what_made_the_network(trained: tuple[Path, str]) -> None:
+    card = read_card(trained[0] / "checkpoints" / "wave.safetensors")
+    assert (card.name, card.network.width, card.facts["training"]["steps"]) == ("wave", 4, 4)
+    assert card.facts["painting"]["title"] == "The Great Wave off Kanagawa"
+    assert set(card.facts["held_out"]) == {"content", "style", "untouched", "share"}
+    assert card.facts["loss_network"]["sha256"]
+
+
+def test_the_last_line_is_a_command_that_works(trained: tuple[Path, str]) -> None:
+    folder, output = trained
+    assert output.splitlines()[-1] == "python infer.py PHOTO -s wave"
+    Image.new("RGB", (40, 30), "olive").save(folder.parent / "photo.png")
+    result = run(folder, "infer.py", folder.parent / "photo.png", "-s", "wave", "-o", folder.parent / "out.png")
+    assert result.returncode == 0, result.stderr
+    assert Image.open(folder.parent / "out.png").size == (40, 30)
+
+
+def test_equal_runs_leave_equal_files_and_replace_nothing(trained: tuple[Path, str], weights: str) -> None:
+    folder, _ = trained
+    shelf = folder / "checkpoints" / "wave.safetensors"
+    before = shelf.stat().st_mtime_ns
+    result = run(folder, "train.py", "style=wave", "steps=4", weights, *SMALL)
+    assert result.returncode == 0, result.stderr
+    first, second = sorted((folder / "outputs" / "wave").iterdir())
+    assert (first / "wave.safetensors").read_bytes() == (second / "wave.safetensors").read_bytes()
+    assert shelf.stat().st_mtime_ns == before
+    assert "replace=true" in result.stdout
+    shutil.rmtree(second)
+
+
+def test_a_painting_and_photos_of_ones_own_with_odd_names(tmp_path: Path, weights: str) -> None:
+    painting, photos = tmp_path / "it's my, (best) été=1.jpg", tmp_path / "photos [1]"
+    Image.effect_mandelbrot((64, 48), (-2, -1, 1, 1), 50).convert("RGB").save(painting)
+    photos.mkdir()
+    for number in range(3):
+        Image.effect_noise((50, 50), 80).convert("RGB").save(photos / f"{number}.png")
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    result = run(
+        tmp_path,
+        "train.py",
+        f"style.image={painting}",
+        "data=folder",
+        f"data.path={photos}",
+        "steps=2",
+        weights,
+        *SMALL,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "checkpoints" / "it-s-my-best-été-1.safetensors").is_file()
+    assert "1 skipped" in result.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_keeps_what_was_learned(
+    tmp_path: Path, weights: str, number: signal.Signals, code: int
+) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command("train.py", "style=wave", "steps=100000", weights, *SMALL, "logger.sheet_every=1"),
+        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.glob("outputs/wave/*/sheets/*.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code, output
+    (style_file,) = tmp_path.glob("outputs/wave/*/wave.safetensors")
+    assert read_card(style_file).facts["training"]["steps"] > 0
+    assert (style_file.parent / "last.ckpt").is_file()
+    assert output.splitlines()[-1].startswith("python infer.py PHOTO -s outputs/wave/")
+
+
+def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, weights: str) -> None:
+    slow = ["style=wave", "steps=24", weights, *SMALL, "logger.sheet_every=1"]
+    assert run(tmp_path, "train.py", *slow).returncode == 0
+    (whole,) = tmp_path.glob("outputs/wave/*/wave.safetensors")
+    expected = whole.read_bytes()
+    shutil.rmtree(tmp_path / "outputs")
+
+    process = subprocess.Popen(command("train.py", *slow), cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while not list(tmp_path.glob("outputs/wave/*/sheets/000004.jpg")):
+        time.sleep(0.1)
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+    assert run(tmp_path, "train.py", "style=wave", "resume=auto").returncode == 0
+    (resumed,) = tmp_path.glob("outputs/wave/*/wave.safetensors")
+    assert resumed.read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["style=nope"], ["style/nope", "starry", "wave"]),
+        (["style=wave", "style.sizee=8"], ["sizee", "Style"]),
+        (["style=wave", "style.size=abc"], ["style.size", "abc"]),
+        (["style=wave", "style.size=8"], ["style.size", "8"]),
+        (["style=wave", "batch=0"], ["batch must be at least 1, got 0"]),
+        (["style=wave", "minutes=-1"], ["minutes must be more than 0"]),
+        (["style=wave", "steps=5", "minutes=5"], ["steps or minutes"]),
+        (["style=wave", "data=folder", "data.path=/none"], ["data.path", "/none"]),
+        (["style=wave", "data=nope"], ["data/nope", "folder"]),
+        (["style=wave", "loss_network.weights=/none.pth"], ["loss_network.weights", "/none.pth"]),
+        (["style=wave", "loss.style_layers=[relu9_1]"], ["relu9_1"]),
+        (["style=wave", "trainer.max_epochs=3"], ["trainer.max_epochs"]),
+        (["style=wave", "trainer.nope=3"], ["trainer.nope", "accumulate_grad_batches"]),
+        (["style=wave", "trainer.accelerator=gpu"], ["cuda"]),
+        (["style.image=empty.jpg"], ["style.image", "empty.jpg"]),
+        (["style.image=text.jpg"], ["style.image", "text.jpg"]),
+        (["style.image=missing.jpg"], ["style.image", "missing.jpg"]),
+        ([], ["style=NAME", "style.image=FILE"]),
+    ],
+)
+def test_a_wrong_setting_is_one_line_with_the_choices(
+    arguments: list[str],
+    parts: list[str],
+    weights: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("not a picture")
+    monkeypatch.chdir(tmp_path)
+    if not any(argument.startswith("loss_network") for argument in arguments):
+        arguments = [*arguments, weights]
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    assert train.guarded() == 1
+    error = capfd.readouterr().err
+    assert error.startswith("train.py: ")
+    assert error.count("\n") == 1
+    assert all(part in error for part in parts), error
+    assert {path.name for path in tmp_path.iterdir()} == {"empty.jpg", "text.jpg"}
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.jpg", "(1).jpg", "it's.jpg", "été.jpg", "a=b.jpg", "a,b.jpg", "\\'x.jpg", "${x}.jpg"]
+)
+def test_any_file_name_reaches_the_settings_as_typed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py", f"style.image={name}"])
+    assert train.guarded() == 1
+    assert f"there is none at {name}\n" in capfd.readouterr().err

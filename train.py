@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Trains a network on one painting: `python train.py style=starry`. All settings: `python train.py --help`."""
+
+import os
+import re
+import sys
+
+os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing eight lines and exiting
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from stylenet.errors import UserError
+from stylenet.run_folder import find_checkpoint, read_settings, style_name
+from stylenet.settings import Settings
+
+PATHS = re.compile(r"\+*(style\.image|data\.path|loss_network\.weights|resume)=(.*)", re.DOTALL)
+USERS = (UserError, HydraException, OmegaConfBaseException)
+NOISE = ("full_key:", "object_type=", "reference_type=", "Config search path:", "provider=", "To append to your config")
+INTERRUPTED = 130
+
+
+def quoted(argument: str) -> str:
+    """The argument in Hydra's grammar.
+
+    Paths are quoted, so that any file name works (spaces, brackets, commas, … break the grammar), and settings of
+    Lightning's Trainer may be new keys.
+    """
+    if argument.startswith("trainer."):
+        return f"++{argument}"
+    match = PATHS.fullmatch(argument)
+    if not match or match[2] in ("", "null", "auto"):
+        return argument
+    # Hydra wants \' for ', and the backslashes before it or before the end doubled.
+    path = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), match[2])
+    return f"{match[1]}='{path.replace('${', chr(92) + '${')}'"
+
+
+def with_budget(arguments: list[str]) -> list[str]:
+    """Adds the budget that suits the device, unless one is given."""
+    if any(argument.startswith("budget=") for argument in arguments):
+        return arguments
+    accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
+    on_cpu = "++trainer.accelerator=cpu" in arguments or not accelerated
+    return [*arguments, f"budget={'cpu' if on_cpu else 'gpu'}"]
+
+
+def one_line(error: Exception) -> str:
+    """What was wrong, in one line, with the choices where Hydra lists them."""
+    if isinstance(error, MissingMandatoryValue) and "style.image" in str(error):
+        return "no painting: style=NAME for one of configs/style/, or style.image=FILE for a picture of yours"
+    texts = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    told = [line for line in lines if line and not line.startswith(NOISE)]
+    return ", ".join(dict.fromkeys(told))
+
+
+def report(error: Exception) -> int:
+    print(f"train.py: {one_line(error)}", file=sys.stderr)
+    return 1
+
+
+CONFIGS = str(Path(__file__).resolve().parent / "configs")
+
+
+@hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
+def main(composed: DictConfig) -> None:
+    try:
+        code = train(composed)
+    except USERS as error:  # caught here: Hydra would print a line of its own
+        code = report(error)
+    if code:
+        raise SystemExit(code)
+
+
+def train(composed: DictConfig) -> int:
+    """One run, or the rest of one."""
+    from stylenet.experiment import run  # imported late: Lightning costs seconds, a wrong setting should not
+
+    quieten()
+    checkpoint = None
+    if composed.resume:
+        checkpoint = find_checkpoint(composed.resume, named(composed))
+        composed = resumed(checkpoint, composed.replace)
+    settings: Any = OmegaConf.to_object(composed)
+    return run(settings, OmegaConf.to_container(composed), checkpoint)  # type: ignore[arg-type]
+
+
+def resumed(checkpoint: Path, replace: bool) -> DictConfig:
+    """The settings of the run to go on with. Raises `UserError` where the command line wants others."""
+    for override in HydraConfig.get().overrides.task:
+        if override.split("=")[0] not in ("resume", "style", "style.image", "budget", "replace"):
+            raise UserError(f"resume goes on with the settings of that run, so {override} cannot be set")
+    merged = OmegaConf.merge(OmegaConf.structured(Settings), read_settings(checkpoint.parent), {"replace": replace})
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def quieten() -> None:
+    """Leaves the screen to this project's own lines. Lightning sets its level when it is imported, so after that."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "datasets", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch")
+
+
+def named(composed: DictConfig) -> str:
+    """The style's name, which only `resume=auto` needs."""
+    if composed.resume != "auto":
+        return ""
+    return composed.style.name or style_name(composed.style.image)
+
+
+def guarded() -> int:
+    """Runs `main`; a user's mistake is one line and exit code 1, a bug keeps its traceback."""
+    sys.argv[1:] = with_budget([quoted(argument) for argument in sys.argv[1:]])
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
+    ConfigStore.instance().store("settings", Settings)
+    try:
+        main()
+    except USERS as error:
+        return report(error)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded())
