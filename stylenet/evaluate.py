@@ -19,10 +19,11 @@ from stylenet.device import pick_device
 from stylenet.errors import UserError
 from stylenet.evaluation import held_out_losses
 from stylenet.losses import LossSettings, PerceptualLoss
-from stylenet.painting import STYLES, find_painting, read_painting, sha256
+from stylenet.painting import STYLES, find_painting, read_painting
 from stylenet.photos import folder_squares, held_out_photos
 from stylenet.style_file import Card, load_style
 from stylenet.vgg import VGGFeatures, load_vgg_weights
+from stylenet.vgg.download import file_sha256
 
 
 def evaluate(style: str, photos: Float[Tensor, "n 3 s s"], painting: str | None, weights: str) -> dict[str, object]:
@@ -50,7 +51,7 @@ def rebuilt_criterion(card: Card, painting: str | None, weights: str) -> Percept
 def shipped_painting(digest: str) -> Path:
     """The painting of `configs/style/` that has this hash."""
     for path in sorted(STYLES.glob("*.jpg")):
-        if sha256(path) == digest:
+        if file_sha256(path) == digest:
             return path
     raise UserError("this style's painting is not in configs/style/: name its file with --painting")
 

@@ -1,6 +1,5 @@
 """The painting of a style: where its file is, and its pixels as the loss network sees them."""
 
-import hashlib
 from pathlib import Path
 
 from jaxtyping import Float
@@ -9,10 +8,10 @@ from torch import Tensor
 
 from stylenet.errors import UserError
 from stylenet.image import ImageError, decode_image, to_tensor
+from stylenet.network import MINIMUM_SIDE
 
 SOURCE_TREE = Path(__file__).resolve().parent.parent
 STYLES = SOURCE_TREE / "configs" / "style"
-SMALLEST = 16  # pixels
 
 
 def find_painting(image: str) -> Path:
@@ -25,8 +24,8 @@ def find_painting(image: str) -> Path:
 
 def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
     """The painting with its short side scaled to `size` pixels, in [0, 1]."""
-    if size < SMALLEST:
-        raise UserError(f"style.size is the short side in pixels and must be at least {SMALLEST}, got {size}")
+    if size < MINIMUM_SIDE:
+        raise UserError(f"style.size is the short side in pixels and must be at least {MINIMUM_SIDE}, got {size}")
     try:
         image = decode_image(path)
     except ImageError as error:
@@ -34,7 +33,3 @@ def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
     scale = size / min(image.size)
     width, height = (max(size, round(side * scale)) for side in image.size)
     return to_tensor(image.resize((width, height), Image.Resampling.LANCZOS)).unsqueeze(0)
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -18,12 +18,13 @@ from stylenet.device import bf16_pays, pick_device
 from stylenet.errors import UserError
 from stylenet.losses import LossSettings, PerceptualLoss
 from stylenet.network import MINIMUM_SIDE, NetworkSettings, TransformerNet, initialise
-from stylenet.painting import find_painting, read_painting, sha256
+from stylenet.painting import find_painting, read_painting
 from stylenet.photos import Photos, RandomCrops, held_out_photos, open_photos
 from stylenet.run_folder import style_name
 from stylenet.settings import Settings
 from stylenet.training import StyleTraining, steps_in
 from stylenet.vgg import VGGFeatures, VGGWeights, load_vgg_weights
+from stylenet.vgg.download import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
         settings,
         name,
         painting,
-        sha256(file),
+        file_sha256(file),
         photos,
         held_out_photos(HELD_OUT_SIZE)[0],
         weights,

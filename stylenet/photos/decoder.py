@@ -18,8 +18,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from stylenet.image import MAXIMUM_PIXELS, READABLE, TURNS, ImageError, to_rgb
+from stylenet.network import MINIMUM_SIDE
 
-MINIMUM_SIDE = 16  # pixels: the network takes nothing smaller
 TRUNCATED, GONE = "truncated or damaged", "gone"
 KINDS = {
     "1": "greyscale",

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylenet.disk import shown
-from stylenet.photos.decoder import MINIMUM_SIDE, UnusablePhotoError, decode_photo
+from stylenet.network import MINIMUM_SIDE
+from stylenet.photos.decoder import UnusablePhotoError, decode_photo
 from stylenet.photos.sets import Photos, StreamedPhotos
 from stylenet.photos.sources import (
     SAMPLE,
