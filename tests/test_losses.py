@@ -35,7 +35,10 @@ def test_gram_is_blind_to_where() -> None:
 
 def test_gram_of_bf16_features_is_summed_in_fp32() -> None:
     features = torch.full((1, 1, 64, 64), 1.0078125, dtype=torch.bfloat16)
-    assert gram_matrix(features).item() == pytest.approx(1.0078125**2, rel=1e-6)
+    with torch.autocast("cpu", torch.bfloat16):
+        gram = gram_matrix(features)
+    assert gram.dtype == torch.float32
+    assert gram.item() == pytest.approx(1.0078125**2, rel=1e-6)
 
 
 def test_total_variation_of_a_step_is_its_height() -> None:
