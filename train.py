@@ -9,6 +9,7 @@ os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of p
 
 import logging
 import warnings
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from stylenet.errors import UserError
 from stylenet.run_folder import find_checkpoint, read_settings, style_name
@@ -60,9 +61,19 @@ def one_line(error: Exception) -> str:
     if isinstance(error, MissingMandatoryValue) and "style.image" in str(error):
         return "no painting: style=NAME for one of configs/style/, or style.image=FILE for a picture of yours"
     texts = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])
-    lines = [line.strip() for text in texts for line in text.splitlines()]
+    lines = [line.strip().rstrip(".") for text in texts for line in text.splitlines()]
     told = [line for line in lines if line and not line.startswith(NOISE)]
-    return ", ".join(dict.fromkeys(told))
+    return ", ".join(dict.fromkeys(told)) + choices(error)
+
+
+def choices(error: BaseException | None) -> str:
+    """The settings there are, where the error is about one that is not."""
+    while error is not None and not isinstance(error, ConfigKeyError | ConfigAttributeError):
+        error = error.__cause__
+    group = getattr(error, "object_type", None)
+    if not (isinstance(group, type) and is_dataclass(group)):
+        return ""
+    return f"; there are: {', '.join(field.name for field in fields(group))}"
 
 
 def report(error: Exception) -> int:

@@ -3,11 +3,9 @@
 import os
 from pathlib import Path
 
-from stylenet.disk import shown
+from stylenet.disk import SOURCE_TREE, shown
 from stylenet.errors import UserError
 from stylenet.style_file import SUFFIX
-
-SOURCE_TREE = Path(__file__).resolve().parents[1]
 
 
 def styles() -> dict[str, Path]:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Where `configs/` and `checkpoints/` are: stylenet is installed in place.
+SOURCE_TREE = Path(__file__).resolve().parent.parent
+
 
 def shown(name: str | os.PathLike[str]) -> str:
     """A file's name, or any text of a stranger's, for a message: quoted and escaped if it wouldn't print."""

@@ -6,11 +6,11 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from stylenet.disk import SOURCE_TREE
 from stylenet.errors import UserError
 from stylenet.image import ImageError, decode_image, to_tensor
 from stylenet.network import MINIMUM_SIDE
 
-SOURCE_TREE = Path(__file__).resolve().parent.parent
 STYLES = SOURCE_TREE / "configs" / "style"
 
 

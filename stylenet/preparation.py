@@ -3,7 +3,8 @@
 import inspect
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -54,6 +55,20 @@ class Parts:
     def steps(self) -> int:
         return self.module.steps
 
+    @property
+    def decisions(self) -> dict[str, Any]:
+        """What a resumed run must find or do as this one did."""
+        return {
+            "steps": self.steps,
+            "precision": self.precision,
+            "inputs": inputs(self.painting_sha256, self.weights, self.photos),
+        }
+
+
+def inputs(painting_sha256: str, weights: VGGWeights, photos: Photos) -> dict[str, Any]:
+    """What a run learns from: two hashes, and the names and sizes of the sets of photos."""
+    return {"painting": painting_sha256, "weights": weights.sha256, "photos": photos.sources}
+
 
 def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
     """Reads everything that can be wrong, so that a mistake leaves no half-made run behind.
@@ -71,6 +86,8 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
     precision = str(settings.trainer.get("precision") or decisions.get("precision") or suitable_precision(device))
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])
+    painting_sha256 = file_sha256(file)
+    check_unchanged(decisions.get("inputs", {}), inputs(painting_sha256, weights, photos))
     bf16 = "bf16" in precision
     module = make_module(settings, painting, photos, weights, bf16)
     module.steps = decisions.get("steps") or length(settings, module, device, bf16)
@@ -79,13 +96,20 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
         settings,
         name,
         painting,
-        file_sha256(file),
+        painting_sha256,
         photos,
         held_out_photos(HELD_OUT_SIZE)[0],
         weights,
         module,
         precision,
     )
+
+
+def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises `UserError` when a run would go on with another painting, other weights or other photos."""
+    for name, value in before.items():
+        if now[name] != value:
+            raise UserError(f"resume: the {name} changed since the run began ({value} then, {now[name]} now)")
 
 
 def suitable_precision(device: torch.device) -> str:
@@ -130,11 +154,21 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
     accumulated = trainer.get("accumulate_grad_batches", 1)
     if not (isinstance(accumulated, int) and accumulated >= 1):
         raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
-    pick_device(device_name(trainer))
+    with named("trainer.accelerator"):
+        pick_device(device_name(trainer))
     try:
         pl.Trainer(logger=False, enable_checkpointing=False, **trainer)
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def named(setting: str) -> Iterator[None]:
+    """Puts the setting's name before what is wrong with its value."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{setting}: {error}") from error
 
 
 def device_name(trainer: Mapping[str, Any]) -> str:
@@ -148,7 +182,10 @@ def make_module(
 ) -> StyleTraining:
     """The network and what it is to learn."""
     vgg = VGGFeatures(weights)
-    criterion = PerceptualLoss(vgg, painting, LossSettings(**asdict(settings.loss)))
+    loss = LossSettings(**asdict(settings.loss))
+    with named("loss.content_layers, loss.style_layers"):
+        vgg.check_layers({*loss.content_layers, *loss.style_layers})
+    criterion = PerceptualLoss(vgg, painting, loss)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     network = initialise(TransformerNet(NetworkSettings(**asdict(settings.network))), settings.seed)
     crops = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)

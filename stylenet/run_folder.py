@@ -60,7 +60,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def write_decisions(folder: Path, decisions: dict[str, Any]) -> None:
-    """What was measured and then decided (steps, precision): a resumed run must not decide anew."""
+    """Steps, precision, and the hashes of what the run learns from: a resumed run must not differ."""
     (folder / "decisions.json").write_text(json.dumps(decisions, indent=1) + "\n")
 
 

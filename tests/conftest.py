@@ -33,11 +33,12 @@ def tiny_vgg() -> VGGFeatures:
 
 @pytest.fixture(scope="session")
 def tiny_vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file that passes for a normalised VGG19, two layers deep and eight channels wide."""
+    """A weights file that passes for a normalised VGG19, eight channels wide, as deep as the default losses need."""
     generator = torch.Generator().manual_seed(0)
     x = reference_picture() - torch.tensor(NORMALISED.mean).view(1, 3, 1, 1)
     state = {}
-    for position in (0, 2):
+    for position in (0, 2, 5, 7, 10, 12, 14, 16, 19):  # conv1_1 to conv4_1
+        x = F.max_pool2d(x, 2) if position in (5, 10, 19) else x
         weight = torch.randn(8, x.shape[1], 3, 3, generator=generator)
         weight /= F.conv2d(x, weight, padding=1).relu().mean((0, 2, 3)).view(-1, 1, 1, 1)
         state |= {f"features.{position}.weight": weight, f"features.{position}.bias": torch.zeros(8)}
