@@ -1,8 +1,10 @@
 """What a training run does besides learning: show itself, and stop when it is asked to."""
 
+import logging
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,8 +17,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylenet.loggers import log_metrics, log_sheet
+from stylenet.quality.artefacts import Artefacts, artefacts, complaints
 from stylenet.sheet import contact_sheet, save_sheet
 from stylenet.training import StyleTraining
+
+log = logging.getLogger(__name__)
 
 REFRESH = 1.0  # seconds between two looks at the losses: each look makes a GPU wait
 
@@ -53,13 +58,18 @@ def losses(trainer: pl.Trainer) -> dict[str, float]:
 
 
 class Sheets(Callback):
-    """A contact sheet of fixed photos every so many steps, in the run folder and in the loggers."""
+    """A contact sheet of fixed photos every so many steps, in the run folder and in the loggers.
+
+    Their artefacts are measured, and each kind is said in a line when it first appears in the second half of the run:
+    before that a grid is nothing unusual.
+    """
 
     def __init__(
         self, folder: Path, every: int, painting: Float[Tensor, "1 3 p q"], photos: UInt8[Tensor, "n 3 h w"]
     ) -> None:
         self.folder, self.every = folder, every
         self.painting, self.photos = painting, photos.float() / 255
+        self.told: set[str] = set()
         self.drawn = 0  # the step of the last sheet; with gradient accumulation a step ends several batches
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
@@ -74,9 +84,20 @@ class Sheets(Callback):
         stylised = torch.stack(
             [module.network(photo[None].to(module.device))[0].float().cpu() for photo in self.photos]
         )
+        self.watch(trainer, artefacts(self.photos, stylised))
         sheet = contact_sheet(self.painting, self.photos, stylised)
         save_sheet(sheet, self.folder / f"{trainer.global_step:06d}.jpg")
         log_sheet(trainer.loggers, sheet, trainer.global_step)
+
+    def watch(self, trainer: pl.Trainer, found: Artefacts) -> None:
+        figures = {f"artefacts/{name}": value for name, value in asdict(found).items()}
+        log_metrics(trainer.loggers, figures, trainer.global_step)
+        if 2 * trainer.global_step < trainer.max_steps and not found.not_finite:
+            return
+        for kind, text in complaints(found).items():
+            if kind not in self.told:
+                log.warning("step %d: the pictures show an artefact, %s", trainer.global_step, text)
+            self.told.add(kind)
 
 
 class StopOnSignal(Callback):

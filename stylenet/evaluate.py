@@ -1,14 +1,19 @@
-"""How good are these networks? `python -m stylenet.evaluate STYLE [--photos DIR]` prints one JSON line for each.
+"""How good a network is: `python -m stylenet.evaluate STYLE...` prints one JSON line for each style and size.
 
 Losses are those that the network was trained with, unweighted, on photos it has not seen: the built-in held-out ones,
-or a folder's. `untouched` are the photos themselves; `share` is style over untouched style.
+or a folder's. `untouched` is the style loss of the photos themselves; `share` is style over untouched style. `ssim`
+tells how much of the photo stands; `shift` and `noise` how calm the network is; the rest are artefacts (0 is none, but
+for `contrast`). --gatys N adds the Gatys-equivalent, from N steps of optimisation of each photo: hours on a CPU.
 """
 
 import argparse
 import json
+import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -17,23 +22,53 @@ from torch import Tensor
 from stylenet.checkpoints import find_style
 from stylenet.device import pick_device
 from stylenet.errors import UserError
-from stylenet.evaluation import held_out_losses
 from stylenet.losses import LossSettings, PerceptualLoss
+from stylenet.network import TransformerNet
 from stylenet.painting import STYLES, find_painting, read_painting
 from stylenet.photos import folder_squares, held_out_photos
+from stylenet.quality.artefacts import artefacts, complaints
+from stylenet.quality.calmness import calmness
+from stylenet.quality.gatys import equivalents
+from stylenet.quality.held_out import held_out_losses
+from stylenet.quality.likeness import lpips, ssim
 from stylenet.style_file import Card, load_style
 from stylenet.vgg import VGGFeatures, load_vgg_weights
 from stylenet.vgg.download import file_sha256
 
+log = logging.getLogger(__name__)
 
-def evaluate(style: str, photos: Float[Tensor, "n 3 s s"], painting: str | None, weights: str) -> dict[str, object]:
+SMALLEST = 64  # pixels: the artefacts need a tile, the loss network a few pixels at its deepest layer
+
+
+def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 s s"]) -> dict[str, Any]:
     """The figures of one style file. Raises `UserError`."""
     device = pick_device()
     network, card = load_style(find_style(style), device)
-    criterion = rebuilt_criterion(card, painting, weights).to(device)
-    result = asdict(held_out_losses(network, criterion, photos.to(device)))
-    figures = {name: round(value, 4) for name, value in result.items()}
-    return {"style": card.name, "photos": len(photos), "size": photos.shape[-1], **figures}
+    criterion = rebuilt_criterion(card, chosen.painting, chosen.weights).to(device)
+    photos = photos.to(device)
+    figures: dict[str, Any] = {"name": card.name, "photos": len(photos), "size": photos.shape[-1]}
+    figures |= rounded(asdict(held_out_losses(network, criterion, photos)))
+    figures |= pictures_figures(network, photos, chosen.lpips)
+    if chosen.gatys:
+        some = photos[: chosen.gatys_photos]
+        found = equivalents(network, criterion, some, chosen.gatys, log.info)
+        figures["gatys"] = {name: asdict(each) for name, each in found.items()}
+    return figures
+
+
+def pictures_figures(network: TransformerNet, photos: Float[Tensor, "n 3 s s"], with_lpips: bool) -> dict[str, Any]:
+    """What the pictures themselves show, whatever the network was trained with."""
+    with torch.inference_mode():
+        stylised = torch.cat([network(photo[None]).float() for photo in photos])
+    found = artefacts(photos, stylised)
+    figures = {"ssim": ssim(photos, stylised), **asdict(calmness(network, photos)), **asdict(found)}
+    if with_lpips:
+        figures["lpips"] = lpips(photos, stylised)
+    return {**rounded(figures), "complaints": list(complaints(found).values())}
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def rebuilt_criterion(card: Card, painting: str | None, weights: str) -> PerceptualLoss:
@@ -45,7 +80,10 @@ def rebuilt_criterion(card: Card, painting: str | None, weights: str) -> Percept
         picture = read_painting(file, about["size"])
     except (KeyError, TypeError) as error:
         raise UserError(f"the card of {card.name} does not tell how it was trained") from error
-    return PerceptualLoss(VGGFeatures(load_vgg_weights(weights, architecture)), picture, loss)
+    found = load_vgg_weights(weights, architecture)
+    if found.sha256 != card.facts["loss_network"].get("sha256"):
+        log.warning("%s was trained with other weights than %s: its losses mean something else", card.name, found.name)
+    return PerceptualLoss(VGGFeatures(found), picture, loss)
 
 
 def shipped_painting(digest: str) -> Path:
@@ -56,22 +94,34 @@ def shipped_painting(digest: str) -> Path:
     raise UserError("this style's painting is not in configs/style/: name its file with --painting")
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m stylenet.evaluate", description=__doc__.splitlines()[0])
+def arguments(typed: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m stylenet.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("styles", nargs="+", metavar="STYLE", help="names in checkpoints/, or style files")
     parser.add_argument("--photos", metavar="DIR", help="a folder of photos; default: the built-in held-out ones")
-    parser.add_argument("--size", type=int, default=256, help="side of the square photos in pixels; default 256")
+    parser.add_argument(
+        "--size", type=int, nargs="+", default=[256], help="sides of the square photos in pixels; default 256"
+    )
     parser.add_argument("--painting", metavar="FILE", help="the painting, where it is none of configs/style/")
     parser.add_argument("--weights", default="auto", help="of the loss network: auto, torchvision, or a file")
-    return parser.parse_args()
+    parser.add_argument("--lpips", action="store_true", help="LPIPS as well: needs torchvision's AlexNet (233 MB)")
+    parser.add_argument("--gatys", type=int, default=0, metavar="N", help="the Gatys-equivalent, looked for in N steps")
+    parser.add_argument("--gatys-photos", type=int, metavar="M", help="on the first M photos only")
+    chosen = parser.parse_args(typed)
+    if min(chosen.size) < SMALLEST:
+        parser.error(f"--size must be at least {SMALLEST}, got {min(chosen.size)}")
+    return chosen
 
 
 def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = arguments()
     try:
-        squares = folder_squares(chosen.photos, chosen.size) if chosen.photos else held_out_photos(chosen.size)[0]
-        for style in chosen.styles:
-            print(json.dumps(evaluate(style, squares.float() / 255, chosen.painting, chosen.weights)), flush=True)
+        for size in chosen.size:
+            squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
+            for style in chosen.styles:
+                print(json.dumps(evaluate(chosen, style, squares.float() / 255)), flush=True)
     except UserError as error:
         print(f"stylenet.evaluate: {error}", file=sys.stderr)
         return 1
@@ -79,5 +129,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     sys.exit(main())

@@ -17,10 +17,10 @@ from pytorch_lightning.loggers import Logger
 
 from stylenet.callbacks import Progress, Sheets, StopOnSignal
 from stylenet.device import pick_device
-from stylenet.evaluation import held_out_losses
 from stylenet.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.network import parameter_count
 from stylenet.preparation import Parts, device_name, prepare
+from stylenet.quality.held_out import held_out_losses
 from stylenet.run_folder import new_run_folder, read_decisions, shelve, write_decisions, write_settings
 from stylenet.settings import Settings
 from stylenet.style_file import SUFFIX, Card, save_style
@@ -42,7 +42,7 @@ def run(settings: Settings, composed: Mapping[str, Any], checkpoint: Path | None
     parts = prepare(settings, read_decisions(checkpoint.parent) if checkpoint else {})
     folder = checkpoint.parent if checkpoint else new_run_folder(parts.name)
     write_settings(folder, dict(composed))
-    write_decisions(folder, {"steps": parts.steps, "precision": parts.precision})
+    write_decisions(folder, parts.decisions)
     log.info(
         "%s: %d steps of batch %d, %s, in %s",
         parts.name,

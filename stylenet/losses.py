@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import yaml
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stylenet.disk import SOURCE_TREE
 from stylenet.errors import UserError
 from stylenet.vgg import VGGFeatures
 
@@ -37,11 +39,12 @@ class LossSettings:
     content_weight: float = 1.0
     style_weight: float = 1.0
     tv_weight: float = 0.0
+    calm_weight: float = 0.0  # of stylenet.calm, which the training adds: it needs the network
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise UserError(f"loss.form must be one of {', '.join(FORMS)}, got {self.form}")
-        for name in ("content_weight", "style_weight", "tv_weight"):
+        for name in ("content_weight", "style_weight", "tv_weight", "calm_weight"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"loss.{name} must be 0 or more, and finite, got {getattr(self, name)}")
         self.layer_weights("content"), self.layer_weights("style")
@@ -56,6 +59,11 @@ class LossSettings:
             raise UserError(f"loss.{term}_layer_weights must be more than 0, got {min(weights)}")
         whole = sum(weights) if self.form == "scale_free" else 1.0
         return {layer: weight / whole for layer, weight in zip(layers, weights, strict=True)}
+
+
+def default_loss() -> LossSettings:
+    """What training takes where nothing else is asked for: `configs/loss/scale_free.yaml`."""
+    return LossSettings(**yaml.safe_load((SOURCE_TREE / "configs" / "loss" / "scale_free.yaml").read_text()))
 
 
 def gram_matrix(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:

@@ -42,8 +42,8 @@ class Data:
 class Network:
     """See `stylenet.network.NetworkSettings`."""
 
-    width: int = 32
-    blocks: int = 5
+    width: int = MISSING
+    blocks: int = MISSING
 
 
 @dataclass
@@ -56,14 +56,15 @@ class LossNetwork:
 class Loss:
     """See `stylenet.losses.LossSettings`."""
 
-    form: str = "scale_free"  # scale_free or johnson
+    form: str = MISSING  # scale_free or johnson
     content_layers: list[str] = MISSING
     style_layers: list[str] = MISSING
     content_layer_weights: list[float] = field(default_factory=list)  # one for each layer; equal when none are given
     style_layer_weights: list[float] = field(default_factory=list)
-    content_weight: float = 1.0
+    content_weight: float = MISSING
     style_weight: float = MISSING
-    tv_weight: float = 0.0
+    tv_weight: float = MISSING
+    calm_weight: float = MISSING
 
 
 @dataclass

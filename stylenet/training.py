@@ -13,11 +13,13 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from stylenet.calm import calm_loss
 from stylenet.losses import Losses, PerceptualLoss
 from stylenet.network import TransformerNet
 
 WARM_UP = 0.1  # of all steps
-TIMED_STEPS, UNTIMED_STEPS = 5, 3
+CALM_EVERY = 2  # steps
+TIMED_ROUNDS, UNTIMED_ROUNDS = 4, 2  # of as many steps
 
 Crops = Callable[[int], IterableDataset[Tensor]]
 
@@ -54,15 +56,23 @@ class StyleTraining(pl.LightningModule):
         return DataLoader(self.crops(self.global_step * self.trainer.accumulate_grad_batches), batch_size=None)
 
     def training_step(self, batch: UInt8[Tensor, "b 3 h w"], _: int) -> Tensor:
-        losses = self.losses(batch)
+        losses = self.losses(batch, self.global_step)
         self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()})
         return losses["total"]
 
-    def losses(self, batch: UInt8[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """The weighted terms of the criterion for a batch, and their `total`."""
+    def losses(self, batch: UInt8[Tensor, "b 3 h w"], step: int) -> dict[str, Tensor]:
+        """The weighted terms of the criterion for a batch, and their `total`.
+
+        The calm term costs a second pass through the network, so it is taken at every second step, twice as heavy.
+        """
         photos = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
-        losses: Losses = self.criterion(self.network(photos).float(), photos)
-        return losses.weighted(self.criterion.settings)
+        stylised = self.network(photos).float()
+        terms: Losses = self.criterion(stylised, photos)
+        losses, weight = terms.weighted(self.criterion.settings), self.criterion.settings.calm_weight
+        if weight and step % CALM_EVERY == 0:
+            calm = CALM_EVERY * weight * calm_loss(self.network, photos, stylised, step)
+            losses |= {"calm": calm, "total": losses["total"] + calm}
+        return losses
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
@@ -74,15 +84,17 @@ def steps_in(minutes: float, module: StyleTraining, device: torch.device, bf16: 
     """How many training steps fit into so many minutes here: a few are timed, without learning from them."""
     module.to(device)
     batch = next(iter(module.crops(0))).to(device)
-    seconds = [seconds_of_a_step(module, batch, bf16) for _ in range(UNTIMED_STEPS + TIMED_STEPS)]
+    seconds = [seconds_of_a_round(module, batch, bf16) for _ in range(UNTIMED_ROUNDS + TIMED_ROUNDS)]
     module.zero_grad()
-    return max(1, int(60 * minutes / median(seconds[UNTIMED_STEPS:])))
+    return max(1, int(60 * minutes * CALM_EVERY / median(seconds[UNTIMED_ROUNDS:])))
 
 
-def seconds_of_a_step(module: StyleTraining, batch: UInt8[Tensor, "b 3 h w"], bf16: bool) -> float:
+def seconds_of_a_round(module: StyleTraining, batch: UInt8[Tensor, "b 3 h w"], bf16: bool) -> float:
+    """Of a step with the calm term and those without."""
     start = time.perf_counter()
-    with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
-        total = module.losses(batch)["total"]
-    total.backward()  # type: ignore[no-untyped-call]
-    total.item()  # waits for a GPU
+    for step in range(CALM_EVERY):
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
+            total = module.losses(batch, step)["total"]
+        total.backward()  # type: ignore[no-untyped-call]
+        total.item()  # waits for a GPU
     return time.perf_counter() - start

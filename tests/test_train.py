@@ -8,13 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
 from PIL import Image
 
 import train
+from stylenet.losses import LossSettings
+from stylenet.network import NetworkSettings
+from stylenet.settings import Settings
 from stylenet.style_file import read_card
 
 SOURCE = Path(train.__file__).parent
@@ -25,8 +33,7 @@ SMALL = [
     "logger.wandb=false",
     "loss.content_layers=[relu1_2]",
 ]
-# The precision is measured where none is given, and a loaded machine could measure differently in two runs.
-SMALL += ["loss.style_layers=[relu1_1]", "style.size=32", "trainer.precision=32-true"]
+SMALL += ["loss.style_layers=[relu1_1]", "style.size=32"]
 
 
 def command(script: str, *arguments: str | Path) -> list[str]:
@@ -171,7 +178,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, weights: str) -> 
     ("arguments", "parts"),
     [
         (["style=nope"], ["style/nope", "starry", "wave"]),
-        (["style=wave", "style.sizee=8"], ["sizee", "Style"]),
+        (["style=wave", "style.sizee=8"], ["sizee", "image, name, title"]),
         (["style=wave", "style.size=abc"], ["style.size", "abc"]),
         (["style=wave", "style.size=8"], ["style.size", "8"]),
         (["style=wave", "batch=0"], ["batch must be at least 1, got 0"]),
@@ -180,10 +187,10 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, weights: str) -> 
         (["style=wave", "data=folder", "data.path=/none"], ["data.path", "/none"]),
         (["style=wave", "data=nope"], ["data/nope", "folder"]),
         (["style=wave", "loss_network.weights=/none.pth"], ["loss_network.weights", "/none.pth"]),
-        (["style=wave", "loss.style_layers=[relu9_1]"], ["relu9_1"]),
+        (["style=wave", "loss.style_layers=[relu9_1]"], ["loss.style_layers", "relu9_1", "relu1_1"]),
         (["style=wave", "trainer.max_epochs=3"], ["trainer.max_epochs"]),
         (["style=wave", "trainer.nope=3"], ["trainer.nope", "accumulate_grad_batches"]),
-        (["style=wave", "trainer.accelerator=gpu"], ["cuda"]),
+        (["style=wave", "trainer.accelerator=tpu"], ["trainer.accelerator", "tpu", "cpu"]),
         (["style.image=empty.jpg"], ["style.image", "empty.jpg"]),
         (["style.image=text.jpg"], ["style.image", "text.jpg"]),
         (["style.image=missing.jpg"], ["style.image", "missing.jpg"]),
@@ -222,3 +229,70 @@ def test_any_file_name_reaches_the_settings_as_typed(
     monkeypatch.setattr(sys, "argv", ["train.py", f"style.image={name}"])
     assert train.guarded() == 1
     assert f"there is none at {name}\n" in capfd.readouterr().err
+
+
+GROUPS = sorted(path.relative_to(SOURCE / "configs") for path in (SOURCE / "configs").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("choice", GROUPS, ids=str)
+def test_every_config_composes(choice: Path) -> None:
+    options = [f"{choice.parent}={choice.stem}"]
+    options += [] if choice.parent.name == "style" else ["style=starry"]
+    options += ["style.image=x.jpg"] if choice.stem == "own" else []
+    options += ["data.path=x"] if choice in (Path("data/folder.yaml"), Path("data/hub.yaml")) else []
+    ConfigStore.instance().store("settings", Settings)
+    with initialize_config_dir(str(SOURCE / "configs"), version_base="1.3"):
+        settings = OmegaConf.to_object(compose("train", [train.quoted(option) for option in options]))
+    assert isinstance(settings, Settings)
+    LossSettings(**asdict(settings.loss)), NetworkSettings(**asdict(settings.network))
+
+
+def test_a_run_by_minutes_goes_on_with_the_steps_it_counted(tmp_path: Path, weights: str) -> None:
+    result = run(tmp_path, "train.py", "style=wave", "minutes=0.002", weights, *SMALL)
+    assert result.returncode == 0, result.stderr
+    (decisions,) = tmp_path.glob("outputs/wave/*/decisions.json")
+    steps = json.loads(decisions.read_text())["steps"]
+    result = run(tmp_path, "train.py", "style=wave", f"resume={decisions.parent / 'last.ckpt'}", "replace=true")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(decisions.read_text())["steps"] == steps
+    assert read_card(tmp_path / "checkpoints" / "wave.safetensors").facts["training"]["steps"] == steps
+
+
+def test_a_run_does_not_go_on_with_another_painting(tmp_path: Path, weights: str) -> None:
+    painting = tmp_path / "mine.png"
+    Image.new("RGB", (40, 40), "olive").save(painting)
+    assert run(tmp_path, "train.py", "style.image=mine.png", "steps=2", weights, *SMALL).returncode == 0
+    Image.new("RGB", (40, 40), "navy").save(painting)
+    result = run(tmp_path, "train.py", "style.image=mine.png", "resume=auto")
+    assert result.returncode == 1
+    assert "resume: the painting changed" in result.stderr
+
+
+def test_one_command_trains_several_styles(tmp_path: Path, weights: str) -> None:
+    result = run(tmp_path, "train.py", "-m", "style=starry,wave", "steps=2", weights, *SMALL)
+    assert result.returncode == 0, result.stderr
+    assert {path.stem for path in (tmp_path / "checkpoints").iterdir()} == {"starry", "wave"}
+
+
+def test_a_network_on_the_shelf_is_replaced_on_request(tmp_path: Path, weights: str) -> None:
+    options = ["style=wave", weights, *SMALL]
+    for steps, more, kept in ((2, [], 2), (3, [], 2), (3, ["replace=true"], 3)):
+        assert run(tmp_path, "train.py", f"steps={steps}", *options, *more).returncode == 0
+        assert read_card(tmp_path / "checkpoints" / "wave.safetensors").facts["training"]["steps"] == kept
+
+
+def test_johnsons_form_trains_and_gradients_accumulate(tmp_path: Path, weights: str) -> None:
+    options = ["loss=johnson", "trainer.accumulate_grad_batches=2", "style=wave", "steps=3", weights, *SMALL]
+    result = run(tmp_path, "train.py", *options)
+    assert result.returncode == 0, result.stderr
+    card = read_card(tmp_path / "checkpoints" / "wave.safetensors")
+    assert (card.facts["loss"]["form"], card.facts["training"]["steps"]) == ("johnson", 3)
+
+
+@pytest.mark.parametrize(("given", "taken"), [([], "budget=cpu"), (["budget=gpu"], "budget=gpu")])
+def test_the_budget_suits_the_device_unless_one_is_given(
+    given: list[str], taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert train.with_budget(["style=wave", *given]) == ["style=wave", taken]
