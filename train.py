@@ -25,7 +25,7 @@ from stylenet.errors import UserError
 from stylenet.run_folder import find_checkpoint, read_settings, style_name
 from stylenet.settings import Settings
 
-PATHS = re.compile(r"\+*(style\.image|data\.path|loss_network\.weights|resume)=(.*)", re.DOTALL)
+PATHS = re.compile(r"\+*(style\.image|data\.path|loss_network\.weights|init|resume)=(.*)", re.DOTALL)
 USERS = (UserError, HydraException, OmegaConfBaseException)
 NOISE = ("full_key:", "object_type=", "reference_type=", "Config search path:", "provider=", "To append to your config")
 INTERRUPTED = 130

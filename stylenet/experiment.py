@@ -16,10 +16,10 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from stylenet.callbacks import Progress, Sheets, StopOnSignal
-from stylenet.device import pick_device
+from stylenet.checks import trainer_device
 from stylenet.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.network import parameter_count
-from stylenet.preparation import Parts, device_name, prepare
+from stylenet.preparation import Parts, prepare
 from stylenet.quality.held_out import held_out_losses
 from stylenet.run_folder import new_run_folder, read_decisions, shelve, write_decisions, write_settings
 from stylenet.settings import Settings
@@ -112,7 +112,7 @@ def save(parts: Parts, path: Path, steps: int, held_out: dict[str, float]) -> No
 
 def evaluate(parts: Parts, trainer: pl.Trainer) -> dict[str, float]:
     """Losses on the held-out photos, said, logged and returned."""
-    device = pick_device(device_name(parts.settings.trainer))
+    device = trainer_device(parts.settings.trainer)
     module = parts.module.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled="bf16" in parts.precision):
         result = held_out_losses(module.network, module.criterion, parts.held_out.to(device).float() / 255)
@@ -127,6 +127,7 @@ def facts(parts: Parts) -> dict[str, Any]:
     settings = parts.settings
     style = {name: getattr(settings.style, name) for name in ("title", "artist", "year", "source", "size")}
     training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
+    training["init"] = settings.init and Path(settings.init).stem
     return {
         "painting": {**style, "sha256": parts.painting_sha256},
         "loss": asdict(settings.loss),
@@ -136,7 +137,12 @@ def facts(parts: Parts) -> dict[str, Any]:
             "sha256": parts.weights.sha256,
         },
         "photos": settings.data.credits or parts.photos.sources,
-        "training": {**training, "precision": parts.precision, "steps": parts.steps},
+        "training": {
+            **training,
+            "init": settings.init and Path(settings.init).stem,
+            "precision": parts.precision,
+            "steps": parts.steps,
+        },
         "parameters": parameter_count(parts.module.network),
         "stylenet": __version__,
     }

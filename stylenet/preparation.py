@@ -1,28 +1,26 @@
 """What a run is made of, read and checked before anything is written."""
 
-import inspect
 import logging
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, UInt8
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from stylenet.device import bf16_pays, pick_device
+from stylenet.checkpoints import find_style
+from stylenet.checks import check, check_unchanged, named, trainer_device
+from stylenet.device import bf16_pays
 from stylenet.errors import UserError
 from stylenet.losses import LossSettings, PerceptualLoss
-from stylenet.network import MINIMUM_SIDE, NetworkSettings, TransformerNet, initialise
+from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.painting import find_painting, read_painting
 from stylenet.photos import Photos, RandomCrops, held_out_photos, open_photos
 from stylenet.run_folder import style_name
 from stylenet.settings import Settings
+from stylenet.style_file import load_style
 from stylenet.training import StyleTraining, steps_in
 from stylenet.vgg import VGGFeatures, VGGWeights, load_vgg_weights
 from stylenet.vgg.download import file_sha256
@@ -30,11 +28,6 @@ from stylenet.vgg.download import file_sha256
 log = logging.getLogger(__name__)
 
 HELD_OUT_SIZE = 256  # pixels, square
-PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
-# A run has one length and an endless stream of batches; its folder, its loggers and its checkpoints are its own.
-OURS = {"max_steps", "max_epochs", "max_time", "min_steps", "min_epochs", "log_every_n_steps"}
-OURS |= {"fast_dev_run", "overfit_batches", "limit_train_batches", "barebones", "enable_checkpointing"}
-OURS |= {"logger", "callbacks", "default_root_dir", "num_nodes", "strategy"}
 
 
 @dataclass(frozen=True)
@@ -82,14 +75,16 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
     del sources["credits"]
     sources["size"] = max(settings.data.size, settings.crop)  # else crops would be enlarged
     photos = open_photos(**sources)
-    device = pick_device(device_name(settings.trainer))
+    device = trainer_device(settings.trainer)
     precision = str(settings.trainer.get("precision") or decisions.get("precision") or suitable_precision(device))
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])
     painting_sha256 = file_sha256(file)
     check_unchanged(decisions.get("inputs", {}), inputs(painting_sha256, weights, photos))
     bf16 = "bf16" in precision
-    module = make_module(settings, painting, photos, weights, bf16)
+    init = None if decisions else settings.init  # a resumed run has its checkpoint
+    network = first_network(NetworkSettings(**asdict(settings.network)), settings.seed, init)
+    module = make_module(settings, network, painting, photos, weights, bf16)
     module.steps = decisions.get("steps") or length(settings, module, device, bf16)
     name = settings.style.name or style_name(settings.style.image)
     return Parts(
@@ -103,13 +98,6 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
         module,
         precision,
     )
-
-
-def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises `UserError` when a run would go on with another painting, other weights or other photos."""
-    for name, value in before.items():
-        if now[name] != value:
-            raise UserError(f"resume: the {name} changed since the run began ({value} then, {now[name]} now)")
 
 
 def suitable_precision(device: torch.device) -> str:
@@ -126,59 +114,25 @@ def length(settings: Settings, module: StyleTraining, device: torch.device, bf16
     return asked.steps or steps_in(minutes, module, device, bf16)
 
 
-def check(settings: Settings) -> None:
-    """Raises `UserError` for values that no part would refuse by itself."""
-    at_least = {"batch": 1, "crop": MINIMUM_SIDE, "steps": 1, "seed": 0}
-    for name, least in at_least.items():
-        if (value := getattr(settings, name)) is not None and value < least:
-            raise UserError(f"{name} must be at least {least}, got {value}")
-    for name in ("learning_rate", "minutes"):
-        if (value := getattr(settings, name)) is not None and not 0 < value < math.inf:
-            raise UserError(f"{name} must be more than 0, got {value}")
-    if settings.steps is not None and settings.minutes is not None:
-        raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
-    if settings.style.name is not None and settings.style.name != style_name(settings.style.name + ".x"):
-        raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
-    check_trainer(settings.trainer)
-
-
-def check_trainer(trainer: Mapping[str, Any]) -> None:
-    """Raises `UserError` for what Lightning's Trainer would refuse, and for what stylenet sets itself."""
-    known = set(inspect.signature(pl.Trainer.__init__).parameters) - OURS - {"self"}
-    if unknown := sorted(set(trainer) - known):
-        raise UserError(f"trainer.{unknown[0]} is not a setting here; there are: {', '.join(sorted(known))}")
-    if trainer.get("precision") is not None and str(trainer["precision"]) not in PRECISIONS:
-        raise UserError(f"trainer.precision must be one of {', '.join(PRECISIONS)}, got {trainer['precision']}")
-    if trainer.get("devices", 1) not in (1, "1"):
-        raise UserError(f"trainer.devices must be 1: several are not supported yet, got {trainer['devices']}")
-    accumulated = trainer.get("accumulate_grad_batches", 1)
-    if not (isinstance(accumulated, int) and accumulated >= 1):
-        raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
-    with named("trainer.accelerator"):
-        pick_device(device_name(trainer))
-    try:
-        pl.Trainer(logger=False, enable_checkpointing=False, **trainer)
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
-
-
-@contextmanager
-def named(setting: str) -> Iterator[None]:
-    """Puts the setting's name before what is wrong with its value."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{setting}: {error}") from error
-
-
-def device_name(trainer: Mapping[str, Any]) -> str:
-    """Lightning's name for an accelerator, as PyTorch's for a device."""
-    name = str(trainer.get("accelerator", "auto"))
-    return "cuda" if name == "gpu" else name
+def first_network(form: NetworkSettings, seed: int, init: str | None) -> TransformerNet:
+    """With random weights of the seed, or with those of a trained style. Raises `UserError`."""
+    network = initialise(TransformerNet(form), seed)
+    if init is None:
+        return network
+    with named("init"):
+        trained, card = load_style(find_style(init))
+        if trained.settings != form:
+            raise UserError(f"{card.name} has another form ({trained.settings}) than this run's network ({form})")
+    return trained.requires_grad_(True).train()
 
 
 def make_module(
-    settings: Settings, painting: Float[Tensor, "1 3 h w"], photos: Photos, weights: VGGWeights, bf16: bool
+    settings: Settings,
+    network: TransformerNet,
+    painting: Float[Tensor, "1 3 h w"],
+    photos: Photos,
+    weights: VGGWeights,
+    bf16: bool,
 ) -> StyleTraining:
     """The network and what it is to learn."""
     vgg = VGGFeatures(weights)
@@ -187,6 +141,5 @@ def make_module(
         vgg.check_layers({*loss.content_layers, *loss.style_layers})
     criterion = PerceptualLoss(vgg, painting, loss)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
-    network = initialise(TransformerNet(NetworkSettings(**asdict(settings.network))), settings.seed)
     crops = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
     return StyleTraining(network, criterion, crops, steps=1, learning_rate=settings.learning_rate)

@@ -101,5 +101,6 @@ class Settings:
     crop: int = MISSING  # pixels, square
     learning_rate: float = MISSING
     seed: int = 0
+    init: str | None = None  # a style whose network to start from, by name or file; else random weights of the seed
     replace: bool = False  # an existing file in checkpoints/
     resume: str | None = None  # a run's last.ckpt

@@ -23,7 +23,7 @@ import train
 from stylenet.losses import LossSettings
 from stylenet.network import NetworkSettings
 from stylenet.settings import Settings
-from stylenet.style_file import read_card
+from stylenet.style_file import load_style, read_card
 
 SOURCE = Path(train.__file__).parent
 SMALL = [
@@ -191,6 +191,8 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, weights: str) -> 
         (["style=wave", "trainer.max_epochs=3"], ["trainer.max_epochs"]),
         (["style=wave", "trainer.nope=3"], ["trainer.nope", "accumulate_grad_batches"]),
         (["style=wave", "trainer.accelerator=tpu"], ["trainer.accelerator", "tpu", "cpu"]),
+        (["style=wave", "init=nobody"], ["init", "nobody", "starry"]),
+        (["style=wave", "init=starry"], ["init: starry has another form", "width=4"]),
         (["style.image=empty.jpg"], ["style.image", "empty.jpg"]),
         (["style.image=text.jpg"], ["style.image", "text.jpg"]),
         (["style.image=missing.jpg"], ["style.image", "missing.jpg"]),
@@ -210,6 +212,8 @@ def test_a_wrong_setting_is_one_line_with_the_choices(
     monkeypatch.chdir(tmp_path)
     if not any(argument.startswith("loss_network") for argument in arguments):
         arguments = [*arguments, weights]
+    if "init=starry" in arguments:
+        arguments = [*arguments, "network.width=4"]
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     assert train.guarded() == 1
     error = capfd.readouterr().err
@@ -279,6 +283,17 @@ def test_a_network_on_the_shelf_is_replaced_on_request(tmp_path: Path, weights: 
     for steps, more, kept in ((2, [], 2), (3, [], 2), (3, ["replace=true"], 3)):
         assert run(tmp_path, "train.py", f"steps={steps}", *options, *more).returncode == 0
         assert read_card(tmp_path / "checkpoints" / "wave.safetensors").facts["training"]["steps"] == kept
+
+
+def test_a_run_starts_from_a_trained_style(trained: tuple[Path, str], tmp_path: Path, weights: str) -> None:
+    wave = trained[0] / "checkpoints" / "wave.safetensors"
+    still = ["style=scream", "steps=1", "learning_rate=1e-12", weights, *SMALL]
+    result = run(tmp_path, "train.py", f"init={wave}", *still)
+    assert result.returncode == 0, result.stderr
+    network, card = load_style(tmp_path / "checkpoints" / "scream.safetensors")
+    before = load_style(wave)[0].state_dict()
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=1e-9)
+    assert card.facts["training"]["init"] == "wave"
 
 
 def test_johnsons_form_trains_and_gradients_accumulate(tmp_path: Path, weights: str) -> None:

@@ -1,7 +1,5 @@
 """How much of the photo is left in a stylised picture: SSIM of the luminance, and LPIPS where its weights are."""
 
-import socket
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,9 +7,9 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from stylenet.errors import UserError
+from stylenet.vgg.download import TIMEOUT, first_line, socket_timeout
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
-PATIENCE = 10  # seconds for each answer of the server that has AlexNet's weights; torch itself would wait for ever
 
 
 @torch.inference_mode()
@@ -33,12 +31,9 @@ def lpips(photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]) 
 
     Raises `UserError` where torchvision's AlexNet is neither in torch's cache nor to be fetched.
     """
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
     try:
-        measure = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).to(photos.device)
+        with socket_timeout(TIMEOUT):
+            measure = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).to(photos.device)
     except OSError as error:
-        raise UserError(f"LPIPS needs torchvision's AlexNet, which cannot be fetched: {error}") from error
-    finally:
-        socket.setdefaulttimeout(before)
+        raise UserError(f"LPIPS needs torchvision's AlexNet, which cannot be fetched: {first_line(error)}") from error
     return float(measure(stylised.clamp(0, 1), photos))

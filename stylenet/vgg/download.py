@@ -194,7 +194,7 @@ def fetch_from_hub(url: str, timeout: float = TIMEOUT) -> Path:
         if path.is_file() and file_sha256(path).startswith(prefix):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _socket_timeout(timeout):
+        with socket_timeout(timeout):
             torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise DownloadError(f"{path.name}: {first_line(error)}") from error
@@ -202,8 +202,8 @@ def fetch_from_hub(url: str, timeout: float = TIMEOUT) -> Path:
 
 
 @contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    """torch.hub sets none. This is the default of the whole process while it lasts."""
+def socket_timeout(seconds: float) -> Iterator[None]:
+    """Ends waiting for a server: torch.hub sets no limit. It is the default of the whole process while it lasts."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
