@@ -220,11 +220,6 @@ def to_image(pixels: Float[Tensor, "3 h w"] | UInt8[Tensor, "3 h w"]) -> Image.I
     return Image.fromarray(whole.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-def read_image(path: str | os.PathLike[str], max_pixels: int = MAXIMUM_PIXELS) -> Float[Tensor, "3 h w"]:
-    """A picture file as floats in [0, 1]. Raises `ImageError`."""
-    return to_tensor(decode_image(path, max_pixels))
-
-
 def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> None:
     """Writes an RGB picture (Pillow's, or a tensor as `to_image` takes it) in the format of its suffix.
 

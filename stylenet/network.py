@@ -38,14 +38,39 @@ class NetworkSettings:
                 raise UserError(f"network.{name} must be at least 1, got {value}")
 
 
-def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps height and width (over `stride`), by reflection."""
-    return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, padding_mode="reflect")
+class ReflectConv2d(nn.Conv2d):
+    """A convolution that keeps height and width (over `stride`), by reflection at the border."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, size, stride)
+        self.reach = [size // 2] * 4
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d p q"]:
+        with torch.autocast(x.device.type, enabled=False):  # which would take x to fp32 for the reflection, and back
+            padded = F.pad(x, self.reach, mode="reflect")
+        return F.conv2d(padded, self.weight, self.bias, self.stride)
+
+
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """Instance norm with learned scale and shift.
+
+    PyTorch's own brings a picture into another memory layout first. For a single picture batch norm is the same and
+    leaves the layout alone; together with the reflection above that made a forward pass twice as fast on a CPU.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        if len(x) == 1:
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        normalised: Tensor = super().forward(x)
+        return normalised
 
 
 def normalised(convolution: nn.Conv2d) -> list[nn.Module]:
     """A convolution, its instance norm and its ReLU."""
-    return [convolution, nn.InstanceNorm2d(convolution.out_channels, affine=True), nn.ReLU()]
+    return [convolution, InstanceNorm2d(convolution.out_channels), nn.ReLU()]
 
 
 class ResidualBlock(nn.Module):
@@ -53,7 +78,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        first, second = convolution(channels, channels, 3), convolution(channels, channels, 3)
+        first, second = ReflectConv2d(channels, channels, 3), ReflectConv2d(channels, channels, 3)
         self.branch = nn.Sequential(*normalised(first), *normalised(second)[:2])
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -72,22 +97,22 @@ class TransformerNet(nn.Module):
         self.settings = settings
         width = settings.width
         self.layers = nn.Sequential(
-            *normalised(convolution(3, width, 9)),
-            *normalised(convolution(width, 2 * width, 3, stride=2)),
-            *normalised(convolution(2 * width, 4 * width, 3, stride=2)),
+            *normalised(ReflectConv2d(3, width, 9)),
+            *normalised(ReflectConv2d(width, 2 * width, 3, stride=2)),
+            *normalised(ReflectConv2d(2 * width, 4 * width, 3, stride=2)),
             *(ResidualBlock(4 * width) for _ in range(settings.blocks)),
             nn.Upsample(scale_factor=2, mode="nearest"),
-            *normalised(convolution(4 * width, 2 * width, 3)),
+            *normalised(ReflectConv2d(4 * width, 2 * width, 3)),
             nn.Upsample(scale_factor=2, mode="nearest"),
-            *normalised(convolution(2 * width, width, 3)),
-            convolution(width, 3, 9),
+            *normalised(ReflectConv2d(2 * width, width, 3)),
+            ReflectConv2d(width, 3, 9),
             nn.Sigmoid(),
         )
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         height, width = photos.shape[-2:]
         if min(height, width) < MINIMUM_SIDE:
-            raise UserError(f"a picture must be at least {MINIMUM_SIDE} px high and wide, got {height} x {width}")
+            raise UserError(f"a picture must be at least {MINIMUM_SIDE} px wide and high, got {width} x {height}")
         padded = F.pad(photos, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
         stylised: Tensor = self.layers(padded)
         return stylised[..., :height, :width]

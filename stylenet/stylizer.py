@@ -13,7 +13,7 @@ from stylenet.checkpoints import find_style
 from stylenet.device import bf16_pays, cpu_has, pick_device
 from stylenet.errors import UserError
 from stylenet.image import to_rgb, to_uint8
-from stylenet.network import MINIMUM_SIDE, TransformerNet
+from stylenet.network import TransformerNet
 from stylenet.style_file import Card, load_style
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
@@ -64,9 +64,6 @@ class Stylizer:
     def _stylize_tensor(self, pixels: Tensor) -> Tensor:
         _check(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
         _check_values(pixels)
-        height, width = pixels.shape[-2:]
-        if min(height, width) < MINIMUM_SIDE:
-            raise UserError(f"a picture must be at least {MINIMUM_SIDE} px wide and high, got {width} x {height}")
         stylised = self._forward(pixels if pixels.ndim == 4 else pixels[None])
         # Rounded on the device, so that a quarter of the bytes travel back.
         stylised = to_uint8(stylised) if pixels.dtype == torch.uint8 else stylised.to(pixels.dtype)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from stylenet import evaluate, optimize
 from stylenet.disk import SOURCE_TREE
+from stylenet.errors import UserError
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.painting import STYLES
-from stylenet.style_file import Card, save_style
+from stylenet.style_file import Card, read_card, save_style
 from stylenet.vgg.download import file_sha256
 
 LOSS = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1"], "style_weight": 2.0}
@@ -54,11 +56,23 @@ def test_evaluate_prints_a_line_for_each_size(style: Path, photos: Path, tiny_vg
     assert len(lines[0]["gatys"]["noise/lbfgs"]["curve"]) == 3
 
 
-def test_evaluate_says_when_the_loss_network_is_another(style: Path, photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "cut.safetensors").write_bytes(b"no weights")
-    result = run(tmp_path, "evaluate", style, "--photos", photos, "--weights", tmp_path / "cut.safetensors")
-    assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
+def test_evaluate_says_when_the_loss_network_is_another(
+    style: Path, tmp_path: Path, tiny_vgg_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = read_card(style)
+    evaluate.rebuilt_criterion(card, None, str(tiny_vgg_file))
+    assert not caplog.records
+    card.facts["loss_network"]["sha256"] = "1" * 64
+    evaluate.rebuilt_criterion(card, None, str(tiny_vgg_file))
+    assert "trained with other weights" in caplog.text
+
+
+def test_evaluate_needs_the_painting_of_a_style_that_is_not_shipped(style: Path, tiny_vgg_file: Path) -> None:
+    card = read_card(style)
+    card.facts["painting"]["sha256"] = "1" * 64
+    with pytest.raises(UserError, match="--painting"):
+        evaluate.rebuilt_criterion(card, None, str(tiny_vgg_file))
+    evaluate.rebuilt_criterion(card, str(STYLES / "wave.jpg"), str(tiny_vgg_file))
 
 
 def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: Path, tiny_vgg_file: Path) -> None:
@@ -72,10 +86,9 @@ def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: 
 
 
 @pytest.mark.parametrize(
-    ("options", "part"),
-    [(["--size", "8"], "--size"), (["-o", "photos/0.png"], "another file"), (["--start", "x"], "x")],
+    ("options", "part"), [(["--size", "8"], "--size"), (["-o", "photo.png"], "another file"), (["--start", "x"], "x")]
 )
-def test_optimize_refuses_in_words(tmp_path: Path, photos: Path, options: list[str], part: str) -> None:
-    result = run(tmp_path, "optimize", photos / "0.png", STYLES / "wave.jpg", *options)
-    assert result.returncode == 2
-    assert part in result.stderr.splitlines()[-1]
+def test_optimize_refuses_in_words(options: list[str], part: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        optimize.arguments(["photo.png", "wave.jpg", *options])
+    assert part in capfd.readouterr().err.splitlines()[-1]

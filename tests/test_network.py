@@ -23,7 +23,7 @@ def test_any_size_comes_back_at_the_same_size(height: int, width: int, batch: in
 
 @pytest.mark.parametrize(("height", "width"), [(15, 40), (40, 15), (1, 1)])
 def test_a_side_below_16_pixels_is_refused_with_both_sides(height: int, width: int) -> None:
-    with pytest.raises(ValueError, match=f"at least 16 px high and wide, got {height} x {width}"):
+    with pytest.raises(ValueError, match=f"at least 16 px wide and high, got {width} x {height}"):
         tiny()(torch.rand(1, 3, height, width))
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,6 +43,18 @@ def command(script: str, *arguments: str | Path) -> list[str]:
 
 def run(folder: Path, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(script, *arguments), cwd=folder, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`train.py` in this process and in `tmp_path`, which saves the five seconds of its imports."""
+
+    def trained_here(*arguments: str) -> int:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        return train.guarded()
+
+    return trained_here
 
 
 @pytest.fixture(scope="module")
@@ -204,18 +217,16 @@ def test_a_wrong_setting_is_one_line_with_the_choices(
     parts: list[str],
     weights: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    here: Callable[..., int],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not a picture")
-    monkeypatch.chdir(tmp_path)
     if not any(argument.startswith("loss_network") for argument in arguments):
         arguments = [*arguments, weights]
     if "init=starry" in arguments:
         arguments = [*arguments, "network.width=4"]
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    assert train.guarded() == 1
+    assert here(*arguments) == 1
     error = capfd.readouterr().err
     assert error.startswith("train.py: ")
     assert error.count("\n") == 1
@@ -227,11 +238,9 @@ def test_a_wrong_setting_is_one_line_with_the_choices(
     "name", ["a b.jpg", "(1).jpg", "it's.jpg", "été.jpg", "a=b.jpg", "a,b.jpg", "\\'x.jpg", "${x}.jpg"]
 )
 def test_any_file_name_reaches_the_settings_as_typed(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    name: str, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", f"style.image={name}"])
-    assert train.guarded() == 1
+    assert here(f"style.image={name}") == 1
     assert f"there is none at {name}\n" in capfd.readouterr().err
 
 
@@ -251,55 +260,51 @@ def test_every_config_composes(choice: Path) -> None:
     LossSettings(**asdict(settings.loss)), NetworkSettings(**asdict(settings.network))
 
 
-def test_a_run_by_minutes_goes_on_with_the_steps_it_counted(tmp_path: Path, weights: str) -> None:
-    result = run(tmp_path, "train.py", "style=wave", "minutes=0.002", weights, *SMALL)
-    assert result.returncode == 0, result.stderr
+def test_a_run_by_minutes_goes_on_with_the_steps_it_counted(
+    tmp_path: Path, weights: str, here: Callable[..., int]
+) -> None:
+    assert here("style=wave", "minutes=0.002", weights, *SMALL) == 0
     (decisions,) = tmp_path.glob("outputs/wave/*/decisions.json")
     steps = json.loads(decisions.read_text())["steps"]
-    result = run(tmp_path, "train.py", "style=wave", f"resume={decisions.parent / 'last.ckpt'}", "replace=true")
-    assert result.returncode == 0, result.stderr
+    assert here("style=wave", f"resume={decisions.parent / 'last.ckpt'}", "replace=true") == 0
     assert json.loads(decisions.read_text())["steps"] == steps
     assert read_card(tmp_path / "checkpoints" / "wave.safetensors").facts["training"]["steps"] == steps
 
 
-def test_a_run_does_not_go_on_with_another_painting(tmp_path: Path, weights: str) -> None:
+def test_a_run_does_not_go_on_with_another_painting(
+    tmp_path: Path, weights: str, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
     painting = tmp_path / "mine.png"
     Image.new("RGB", (40, 40), "olive").save(painting)
-    assert run(tmp_path, "train.py", "style.image=mine.png", "steps=2", weights, *SMALL).returncode == 0
+    assert here("style.image=mine.png", "steps=2", weights, *SMALL) == 0
     Image.new("RGB", (40, 40), "navy").save(painting)
-    result = run(tmp_path, "train.py", "style.image=mine.png", "resume=auto")
-    assert result.returncode == 1
-    assert "resume: the painting changed" in result.stderr
+    assert here("style.image=mine.png", "resume=auto") == 1
+    assert "resume: the painting changed" in capfd.readouterr().err
 
 
-def test_one_command_trains_several_styles(tmp_path: Path, weights: str) -> None:
-    result = run(tmp_path, "train.py", "-m", "style=starry,wave", "steps=2", weights, *SMALL)
-    assert result.returncode == 0, result.stderr
+def test_one_command_trains_several_styles(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
+    assert here("-m", "style=starry,wave", "steps=2", weights, *SMALL) == 0
     assert {path.stem for path in (tmp_path / "checkpoints").iterdir()} == {"starry", "wave"}
 
 
-def test_a_network_on_the_shelf_is_replaced_on_request(tmp_path: Path, weights: str) -> None:
-    options = ["style=wave", weights, *SMALL]
+def test_a_network_on_the_shelf_is_replaced_on_request(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
     for steps, more, kept in ((2, [], 2), (3, [], 2), (3, ["replace=true"], 3)):
-        assert run(tmp_path, "train.py", f"steps={steps}", *options, *more).returncode == 0
+        assert here("style=wave", f"steps={steps}", weights, *SMALL, *more) == 0
         assert read_card(tmp_path / "checkpoints" / "wave.safetensors").facts["training"]["steps"] == kept
 
 
-def test_a_run_starts_from_a_trained_style(trained: tuple[Path, str], tmp_path: Path, weights: str) -> None:
-    wave = trained[0] / "checkpoints" / "wave.safetensors"
-    still = ["style=scream", "steps=1", "learning_rate=1e-12", weights, *SMALL]
-    result = run(tmp_path, "train.py", f"init={wave}", *still)
-    assert result.returncode == 0, result.stderr
+def test_a_run_starts_from_a_trained_style(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
+    assert here("style=wave", "steps=2", weights, *SMALL) == 0
+    assert here("style=scream", "init=wave", "steps=1", "learning_rate=1e-12", weights, *SMALL) == 0
     network, card = load_style(tmp_path / "checkpoints" / "scream.safetensors")
-    before = load_style(wave)[0].state_dict()
+    before = load_style(tmp_path / "checkpoints" / "wave.safetensors")[0].state_dict()
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=1e-9)
     assert card.facts["training"]["init"] == "wave"
 
 
-def test_johnsons_form_trains_and_gradients_accumulate(tmp_path: Path, weights: str) -> None:
+def test_johnsons_form_trains_and_gradients_accumulate(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
     options = ["loss=johnson", "trainer.accumulate_grad_batches=2", "style=wave", "steps=3", weights, *SMALL]
-    result = run(tmp_path, "train.py", *options)
-    assert result.returncode == 0, result.stderr
+    assert here(*options) == 0
     card = read_card(tmp_path / "checkpoints" / "wave.safetensors")
     assert (card.facts["loss"]["form"], card.facts["training"]["steps"]) == ("johnson", 3)
 

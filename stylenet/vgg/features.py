@@ -8,12 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.errors import UserError
-from stylenet.vgg.weights import BLOCKS, VGGWeights
-
-
-def layer_names(architecture: str = "vgg19") -> list[str]:
-    """`relu1_1`, `relu1_2`, `relu2_1` … in the order in which a picture passes them."""
-    return [f"relu{b}_{i}" for b, n in enumerate(BLOCKS[architecture], start=1) for i in range(1, n + 1)]
+from stylenet.vgg.weights import VGGWeights
 
 
 class VGGFeatures(nn.Module):

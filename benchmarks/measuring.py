@@ -1,0 +1,78 @@
+"""What both benches share: the machine in words, its matrix rates, and two things timed in turn."""
+
+import platform
+import resource
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import torch
+
+
+def machine() -> str:
+    """Processor or GPU, threads, versions."""
+    versions = (
+        f"Python {platform.python_version()}, torch {torch.__version__}, Lightning {version('pytorch-lightning')}"
+    )
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}; {versions}"
+    return f"{processor()}, {torch.get_num_threads()} threads; {versions}"
+
+
+def processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    wait()
+    start = time.perf_counter()
+    work()
+    wait()
+    return time.perf_counter() - start
+
+
+def matrix_rate(dtype: torch.dtype, side: int = 2048) -> float:
+    """Floating point operations a second in a product of two square matrices, the best of five."""
+    x = torch.randn(side, side, device=device()).to(dtype)
+    return 2 * side**3 / min(seconds(lambda: x @ x) for _ in range(5))
+
+
+def in_turn(works: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
+    """Seconds of each, A B A B …, so that what else the machine does meets both alike."""
+    for _ in range(warm_up):
+        for work in works.values():
+            work()
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            times[name].append(seconds(work))
+    return times
+
+
+def row(name: str, times: list[float], baseline: list[float], unit: float, flops: float, rate: float) -> str:
+    """A line of the table: median and spread in milliseconds per `unit`, ratio to the baseline, share of `rate`."""
+    middle = median(times)
+    per = [1000 * value / unit for value in (middle, min(times), max(times))]
+    ratio = median(b / a for a, b in zip(times, baseline, strict=True))
+    return f"| {name} | {per[0]:.1f} | {per[1]:.1f}-{per[2]:.1f} | {ratio:.2f} | {100 * flops / middle / rate:.0f} % |"
+
+
+def peak_memory() -> str:
+    """Of the GPU where there is one, else of the process, in GiB."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB on the GPU"
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"
