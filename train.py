@@ -101,7 +101,7 @@ def train(composed: DictConfig) -> int:
     quieten()
     checkpoint = None
     if composed.resume:
-        checkpoint = find_checkpoint(composed.resume, named(composed))
+        checkpoint = find_checkpoint(composed.resume, style_of(composed))
         composed = resumed(checkpoint, composed.replace)
     settings: Any = OmegaConf.to_object(composed)
     return run(settings, OmegaConf.to_container(composed), checkpoint)  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch")
 
 
-def named(composed: DictConfig) -> str:
+def style_of(composed: DictConfig) -> str:
     """The style's name, which only `resume=auto` needs."""
     if composed.resume != "auto":
         return ""
