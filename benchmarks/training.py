@@ -13,15 +13,13 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
-import yaml
 from measuring import device, in_turn, machine, matrix_rate, peak_memory, row
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylenet.device import bf16_pays
-from stylenet.disk import SOURCE_TREE
-from stylenet.losses import LossSettings, PerceptualLoss
+from stylenet.losses import PerceptualLoss, loss_preset
 from stylenet.network import TransformerNet, initialise
 from stylenet.photos import RandomCrops, open_photos
 from stylenet.training import StyleTraining
@@ -106,10 +104,8 @@ def gram(features: Tensor) -> Tensor:
 
 def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Callable[[], None]:
     """One step of what Lightning runs, with its optimiser, gradient clip and loader."""
-    johnson = SOURCE_TREE / "configs" / "loss" / "johnson.yaml"
-    settings = LossSettings(**yaml.safe_load(johnson.read_text()))
     vgg = VGGFeatures(weights)
-    criterion = PerceptualLoss(vgg, painting, settings)
+    criterion = PerceptualLoss(vgg, painting, loss_preset("johnson"))
     bf16 = bf16_pays(device().type)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     crops = partial(RandomCrops, open_photos(size=max(288, crop)), crop, batch, 0)

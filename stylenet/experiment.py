@@ -137,12 +137,7 @@ def facts(parts: Parts) -> dict[str, Any]:
             "sha256": parts.weights.sha256,
         },
         "photos": settings.data.credits or parts.photos.sources,
-        "training": {
-            **training,
-            "init": settings.init and Path(settings.init).stem,
-            "precision": parts.precision,
-            "steps": parts.steps,
-        },
+        "training": {**training, "precision": parts.precision, "steps": parts.steps},
         "parameters": parameter_count(parts.module.network),
         "stylenet": __version__,
     }

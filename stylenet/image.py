@@ -203,6 +203,13 @@ class _PillowLimit:
 _pillow_limit = _PillowLimit()
 
 
+def resized(image: Image.Image, size: int) -> Image.Image:
+    """The picture with its short side at `size` pixels, smaller ones enlarged."""
+    scale = size / min(image.size)
+    width, height = (max(size, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
 def to_tensor(image: Image.Image) -> Float[Tensor, "3 h w"]:
     """An RGB picture as floats in [0, 1]."""
     pixels = torch.from_numpy(np.array(image))  # a copy: Pillow's own memory is read-only

@@ -61,9 +61,9 @@ class LossSettings:
         return {layer: weight / whole for layer, weight in zip(layers, weights, strict=True)}
 
 
-def default_loss() -> LossSettings:
-    """What training takes where nothing else is asked for: `configs/loss/scale_free.yaml`."""
-    return LossSettings(**yaml.safe_load((SOURCE_TREE / "configs" / "loss" / "scale_free.yaml").read_text()))
+def loss_preset(name: str = "scale_free") -> LossSettings:
+    """The settings of `configs/loss/`, for those who do not come by Hydra; training's default where none is named."""
+    return LossSettings(**yaml.safe_load((SOURCE_TREE / "configs" / "loss" / f"{name}.yaml").read_text()))
 
 
 def gram_matrix(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:

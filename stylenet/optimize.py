@@ -14,15 +14,13 @@ from pathlib import Path
 
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from stylenet.device import DEVICES, pick_device
 from stylenet.errors import UserError
-from stylenet.image import decode_image, to_tensor, write_image
-from stylenet.losses import PerceptualLoss, default_loss
-from stylenet.network import MINIMUM_SIDE
+from stylenet.image import decode_image, resized, to_tensor, write_image
+from stylenet.losses import PerceptualLoss, loss_preset
 from stylenet.optimisation import OPTIMISERS, STARTS, optimise, start_from
 from stylenet.painting import find_painting, read_painting
 from stylenet.vgg import VGGFeatures, load_vgg_weights
@@ -34,11 +32,11 @@ def stylised(chosen: argparse.Namespace) -> Float[Tensor, "1 3 h w"]:
     """The finished picture, in [0, 1]. Raises `UserError`."""
     device = pick_device(chosen.device)
     vgg = VGGFeatures(load_vgg_weights(chosen.weights, "vgg19")).to(device)
-    loss = replace(default_loss(), style_weight=chosen.style_weight)
+    loss = replace(loss_preset(), style_weight=chosen.style_weight)
     photo = decode_image(chosen.photo)
     picture = None
     for scale in [2.0**-level for level in reversed(range(chosen.scales))]:
-        target = at_size(photo, max(SMALLEST, round(chosen.size * scale))).to(device)
+        target = to_tensor(resized(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
         painting = read_painting(find_painting(chosen.painting), max(SMALLEST, round(chosen.style_size * scale)))
         criterion = PerceptualLoss(vgg, painting.to(device), loss)
         picture = refine(criterion, target, picture, chosen)
@@ -63,13 +61,6 @@ def refine(
         return optimise(criterion, photo, start, chosen.steps, chosen.optimiser, watch)
 
 
-def at_size(image: Image.Image, size: int) -> Float[Tensor, "1 3 h w"]:
-    """The photo with its short side at `size` pixels, smaller photos enlarged."""
-    scale = size / min(image.size)
-    width, height = (max(MINIMUM_SIDE, round(side * scale)) for side in image.size)
-    return to_tensor(image.resize((width, height), Image.Resampling.LANCZOS))[None]
-
-
 def enlarged(picture: Float[Tensor, "1 3 h w"], size: tuple[int, int]) -> Float[Tensor, "1 3 h2 w2"]:
     return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
 
@@ -92,7 +83,7 @@ def arguments(typed: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--scales", type=int, default=2, help="sizes from coarse to fine; default 2")
     parser.add_argument("--start", choices=STARTS, default="photo")
     parser.add_argument("--optimiser", choices=OPTIMISERS, default="lbfgs")
-    parser.add_argument("--style-weight", type=float, default=default_loss().style_weight)
+    parser.add_argument("--style-weight", type=float, default=loss_preset().style_weight)
     parser.add_argument("--every", type=int, default=0, help="keep the picture every so many steps")
     parser.add_argument("--weights", default="auto", help="of the loss network: auto, torchvision, or a file")
     parser.add_argument("--device", choices=DEVICES, default="auto")

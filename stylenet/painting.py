@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from stylenet.disk import SOURCE_TREE
 from stylenet.errors import UserError
-from stylenet.image import ImageError, decode_image, to_tensor
+from stylenet.image import ImageError, decode_image, resized, to_tensor
 from stylenet.network import MINIMUM_SIDE
 
 STYLES = SOURCE_TREE / "configs" / "style"
@@ -30,6 +29,4 @@ def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
         image = decode_image(path)
     except ImageError as error:
         raise UserError(f"style.image: {error}") from error
-    scale = size / min(image.size)
-    width, height = (max(size, round(side * scale)) for side in image.size)
-    return to_tensor(image.resize((width, height), Image.Resampling.LANCZOS)).unsqueeze(0)
+    return to_tensor(resized(image, size)).unsqueeze(0)

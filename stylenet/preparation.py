@@ -116,14 +116,13 @@ def length(settings: Settings, module: StyleTraining, device: torch.device, bf16
 
 def first_network(form: NetworkSettings, seed: int, init: str | None) -> TransformerNet:
     """With random weights of the seed, or with those of a trained style. Raises `UserError`."""
-    network = initialise(TransformerNet(form), seed)
     if init is None:
-        return network
+        return initialise(TransformerNet(form), seed)
     with named("init"):
         trained, card = load_style(find_style(init))
         if trained.settings != form:
             raise UserError(f"{card.name} has another form ({trained.settings}) than this run's network ({form})")
-    return trained.requires_grad_(True).train()
+    return trained.train()
 
 
 def make_module(

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.image import to_uint8
 from stylenet.network import TransformerNet
 
 NOISE = 2.0  # of 255
@@ -34,13 +35,9 @@ def one(network: TransformerNet, photo: Float[Tensor, "1 3 h w"]) -> tuple[float
     noise = NOISE * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
     left, right = 255 * photo[..., :-1], 255 * photo[..., 1:]
     noisy = (left + noise[..., :-1].to(photo)).round().clamp(0, 255)
-    still, moved, shaken = (eight_bits(network(picture / 255)) for picture in (left, right, noisy))
+    still, moved, shaken = (to_uint8(network(picture / 255)).float() for picture in (left, right, noisy))
     shift = rms(inside(still)[..., 1:] - inside(moved)[..., :-1])
     return shift, rms(inside(shaken - still)) / rms(noisy - left)
-
-
-def eight_bits(picture: Tensor) -> Tensor:
-    return (255 * picture.float().clamp(0, 1)).round()
 
 
 def inside(picture: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ network's is the equivalent. A step is one evaluation of loss and gradient.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -62,7 +63,7 @@ def curve(criterion: PerceptualLoss, photo: Tensor, start: str, optimiser: str, 
     """The least loss so far, after each step."""
     losses: list[float] = []
     optimise(criterion, photo, start_from(start, photo), steps, optimiser, lambda _, loss, __: losses.append(loss))
-    least = [min(losses[: index + 1]) for index in range(len(losses))]
+    least = list(accumulate(losses, min))
     return least + least[-1:] * (steps - len(least))  # a line search that finds nothing better may end early
 
 
@@ -81,7 +82,7 @@ def equivalent(goals: list[float], curves: list[list[float]]) -> Equivalent:
     )
 
 
-def first_step(goals: list[float], curves: list[list[float]], chosen: "range | list[int]") -> int | None:
+def first_step(goals: list[float], curves: list[list[float]], chosen: Sequence[int]) -> int | None:
     """Counted from 1, over the chosen photos; None where the steps were too few."""
     goal = sum(goals[index] for index in chosen)
     for step in range(len(curves[0])):
