@@ -48,12 +48,14 @@ def quoted(argument: str) -> str:
 
 
 def with_budget(arguments: list[str]) -> list[str]:
-    """Adds the budget that suits the device, unless one is given."""
+    """Adds the budget that suits the device, unless one is given; beside the other settings, as Hydra wants."""
     if any(argument.startswith("budget=") for argument in arguments):
         return arguments
     accelerated = torch.cuda.is_available() or torch.backends.mps.is_available()
     on_cpu = "++trainer.accelerator=cpu" in arguments or not accelerated
-    return [*arguments, f"budget={'cpu' if on_cpu else 'gpu'}"]
+    is_setting = ["=" in argument and not argument.startswith("-") for argument in arguments]
+    place = is_setting.index(True) if any(is_setting) else len(arguments)
+    return [*arguments[:place], f"budget={'cpu' if on_cpu else 'gpu'}", *arguments[place:]]
 
 
 def one_line(error: Exception) -> str:
@@ -128,7 +130,7 @@ def style_of(composed: DictConfig) -> str:
     """The style's name, which only `resume=auto` needs."""
     if composed.resume != "auto":
         return ""
-    return composed.style.name or style_name(composed.style.image)
+    return style_name(composed.style.image, composed.style.name, composed.style.suffix)
 
 
 def guarded() -> int:

@@ -13,7 +13,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from stylenet.device import pick_device
 from stylenet.errors import UserError
 from stylenet.network import MINIMUM_SIDE
-from stylenet.run_folder import style_name
+from stylenet.run_folder import plain_name
 from stylenet.settings import Settings
 
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
@@ -34,7 +34,7 @@ def check(settings: Settings) -> None:
             raise UserError(f"{name} must be more than 0, got {value}")
     if settings.steps is not None and settings.minutes is not None:
         raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
-    if settings.style.name is not None and settings.style.name != style_name(settings.style.name + ".x"):
+    if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
         raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
     check_trainer(settings.trainer)
 

@@ -26,13 +26,17 @@ class NetworkSettings:
     """The form of a `TransformerNet`: everything but its weights.
 
     `width` is the number of channels at full resolution (doubled at each downsampling), `blocks` the number of
-    residual blocks.
+    residual blocks. With `fold` 2 nothing is computed at full resolution: squares of 2x2 pixels are folded into
+    channels at the input and unfolded at the output (Shi et al. 2016), in place of the outermost convolutions.
     """
 
     width: int = 32
     blocks: int = 5
+    fold: int = 1
 
     def __post_init__(self) -> None:
+        if self.fold > 2:
+            raise UserError(f"network.fold must be 1 or 2, got {self.fold}")
         for name, value in asdict(self).items():
             if value < 1:
                 raise UserError(f"network.{name} must be at least 1, got {value}")
@@ -86,6 +90,26 @@ class ResidualBlock(nn.Module):
         return sum_
 
 
+def convolved(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
+    """From pixels to half resolution and back, as in the paper."""
+    into_half = [
+        *normalised(ReflectConv2d(3, width, 9)),
+        *normalised(ReflectConv2d(width, 2 * width, 3, stride=2)),
+    ]
+    from_half = [
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        *normalised(ReflectConv2d(2 * width, width, 3)),
+        ReflectConv2d(width, 3, 9),
+    ]
+    return into_half, from_half
+
+
+def folded(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The same by folding: 2x2 pixels of 3 colours are 12 channels."""
+    into_half = [nn.PixelUnshuffle(2), *normalised(ReflectConv2d(12, 2 * width, 3))]
+    return into_half, [ReflectConv2d(2 * width, 12, 3), nn.PixelShuffle(2)]
+
+
 class TransformerNet(nn.Module):
     """Maps photos to stylised pictures of the same height and width.
 
@@ -96,16 +120,14 @@ class TransformerNet(nn.Module):
         super().__init__()
         self.settings = settings
         width = settings.width
+        into_half, from_half = folded(width) if settings.fold == 2 else convolved(width)
         self.layers = nn.Sequential(
-            *normalised(ReflectConv2d(3, width, 9)),
-            *normalised(ReflectConv2d(width, 2 * width, 3, stride=2)),
+            *into_half,
             *normalised(ReflectConv2d(2 * width, 4 * width, 3, stride=2)),
             *(ResidualBlock(4 * width) for _ in range(settings.blocks)),
             nn.Upsample(scale_factor=2, mode="nearest"),
             *normalised(ReflectConv2d(4 * width, 2 * width, 3)),
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            *normalised(ReflectConv2d(2 * width, width, 3)),
-            ReflectConv2d(width, 3, 9),
+            *from_half,
             nn.Sigmoid(),
         )
 

@@ -86,7 +86,7 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
     network = first_network(NetworkSettings(**asdict(settings.network)), settings.seed, init)
     module = make_module(settings, network, painting, photos, weights, bf16)
     module.steps = decisions.get("steps") or length(settings, module, device, bf16)
-    name = settings.style.name or style_name(settings.style.image)
+    name = style_name(settings.style.image, settings.style.name, settings.style.suffix)
     return Parts(
         settings,
         name,

@@ -16,8 +16,13 @@ from stylenet.errors import UserError
 OUTPUTS, SHELF = Path("outputs"), Path("checkpoints")
 
 
-def style_name(image: str) -> str:
-    """A name for a painting without one: its file's, with every sign that a shell might mind turned into a dash."""
+def style_name(image: str, name: str | None, suffix: str) -> str:
+    """What a run's style is called: by its name, or else after its painting."""
+    return (name or plain_name(image)) + suffix
+
+
+def plain_name(image: str) -> str:
+    """A painting's file name with every sign that a shell might mind turned into a dash."""
     name = re.sub(r"[^\w.]+", "-", Path(image).stem).strip("-.")
     return name or "style"
 

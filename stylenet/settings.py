@@ -15,6 +15,7 @@ class Style:
 
     image: str = MISSING
     name: str | None = None  # of the style file; taken from the image's name when none is given
+    suffix: str = ""  # put behind that name, for a network that is not the full one
     title: str | None = None
     artist: str | None = None
     year: str | None = None
@@ -44,6 +45,7 @@ class Network:
 
     width: int = MISSING
     blocks: int = MISSING
+    fold: int = MISSING
 
 
 @dataclass

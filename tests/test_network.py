@@ -5,20 +5,38 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylenet.network import NetworkSettings, TransformerNet, initialise, parameter_count
+from stylenet.network import InstanceNorm2d, NetworkSettings, TransformerNet, initialise, parameter_count
 
 TINY = NetworkSettings(width=2, blocks=1)
+FOLDED = NetworkSettings(width=2, blocks=1, fold=2)
 
 
-def tiny() -> TransformerNet:
-    return initialise(TransformerNet(TINY), seed=0).eval()
+def tiny(form: NetworkSettings = TINY) -> TransformerNet:
+    return initialise(TransformerNet(form), seed=0).eval()
 
 
-@given(height=st.integers(16, 70), width=st.integers(16, 70), batch=st.integers(1, 2))
+@given(
+    form=st.sampled_from([TINY, FOLDED]),
+    height=st.integers(16, 70),
+    width=st.integers(16, 70),
+    batch=st.integers(1, 2),
+)
 @settings(max_examples=40, deadline=None)
 @torch.inference_mode()
-def test_any_size_comes_back_at_the_same_size(height: int, width: int, batch: int) -> None:
-    assert tiny()(torch.rand(batch, 3, height, width)).shape == (batch, 3, height, width)
+def test_any_size_comes_back_at_the_same_size(form: NetworkSettings, height: int, width: int, batch: int) -> None:
+    assert tiny(form)(torch.rand(batch, 3, height, width)).shape == (batch, 3, height, width)
+
+
+@torch.inference_mode()
+def test_a_folded_network_moves_with_the_photo_by_four_pixels() -> None:
+    """The folded pixels come back to their own places: far from the border, a shift by the stride is a shift."""
+    wide = torch.rand(1, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+    network = tiny(FOLDED).double()
+    for module in network.modules():  # without the norms, which see the whole picture
+        if isinstance(module, InstanceNorm2d):
+            module.forward = lambda x: x  # type: ignore[method-assign]
+    left, right = network(wide[..., :-4].double()), network(wide[..., 4:].double())
+    torch.testing.assert_close(left[..., 40:-36], right[..., 36:-40])
 
 
 @pytest.mark.parametrize(("height", "width"), [(15, 40), (40, 15), (1, 1)])
@@ -74,7 +92,17 @@ def test_drawing_weights_leaves_everybody_elses_random_numbers_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize("name", ["width", "blocks"])
+@pytest.mark.parametrize(("form", "at_most"), [((16, 5, 2), 500_000), ((8, 5, 2), 120_000)])
+def test_the_small_networks_are_small(form: tuple[int, int, int], at_most: int) -> None:
+    assert parameter_count(TransformerNet(NetworkSettings(*form))) <= at_most
+
+
+@pytest.mark.parametrize("name", ["width", "blocks", "fold"])
 def test_a_network_without_width_or_blocks_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=rf"network\.{name} must be at least 1, got 0"):
         NetworkSettings(**{name: 0})
+
+
+def test_pixels_are_not_folded_by_three() -> None:
+    with pytest.raises(ValueError, match=r"network\.fold must be 1 or 2, got 3"):
+        NetworkSettings(fold=3)

@@ -23,6 +23,7 @@ from PIL import Image
 import train
 from stylenet.losses import LossSettings
 from stylenet.network import NetworkSettings
+from stylenet.run_folder import style_name
 from stylenet.settings import Settings
 from stylenet.style_file import load_style, read_card
 
@@ -252,11 +253,22 @@ def test_every_config_composes(choice: Path) -> None:
     options += [] if choice.parent.name == "style" else ["style=starry"]
     options += ["style.image=x.jpg"] if choice.stem == "own" else []
     options += ["data.path=x"] if choice in (Path("data/folder.yaml"), Path("data/hub.yaml")) else []
+    settings = composed(options)
+    LossSettings(**asdict(settings.loss)), NetworkSettings(**asdict(settings.network))
+
+
+def composed(options: list[str]) -> Settings:
     ConfigStore.instance().store("settings", Settings)
     with initialize_config_dir(str(SOURCE / "configs"), version_base="1.3"):
         settings = OmegaConf.to_object(compose("train", [train.quoted(option) for option in options]))
     assert isinstance(settings, Settings)
-    LossSettings(**asdict(settings.loss)), NetworkSettings(**asdict(settings.network))
+    return settings
+
+
+@pytest.mark.parametrize(("network", "name"), [("full", "starry"), ("small", "starry-small"), ("tiny", "starry-tiny")])
+def test_a_smaller_network_has_a_name_of_its_own(network: str, name: str) -> None:
+    style = composed(["style=starry", f"network={network}"]).style
+    assert style_name(style.image, style.name, style.suffix) == name
 
 
 def test_a_run_by_minutes_goes_on_with_the_steps_it_counted(
