@@ -7,10 +7,12 @@ from stylenet.disk import SOURCE_TREE, shown
 from stylenet.errors import UserError
 from stylenet.style_file import SUFFIX
 
+SHIPPED = SOURCE_TREE / "checkpoints"
+
 
 def styles() -> dict[str, Path]:
     """The style files that have a name, in the order of their names."""
-    folders = (SOURCE_TREE / "checkpoints", Path("checkpoints"))  # the latter last, so that it wins
+    folders = (SHIPPED, Path("checkpoints"))  # the latter last, so that it wins
     found = {path.stem: path for folder in folders for path in folder.glob(f"*{SUFFIX}")}
     return dict(sorted(found.items()))
 

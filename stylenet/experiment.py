@@ -127,7 +127,7 @@ def facts(parts: Parts) -> dict[str, Any]:
     settings = parts.settings
     style = {name: getattr(settings.style, name) for name in ("title", "artist", "year", "source", "size")}
     training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
-    training["init"] = settings.init and Path(settings.init).stem
+    training["init"] = parts.init
     return {
         "painting": {**style, "sha256": parts.painting_sha256},
         "loss": asdict(settings.loss),

@@ -4,15 +4,17 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from stylenet.checkpoints import find_style
+from stylenet.checkpoints import SHIPPED, find_style
 from stylenet.checks import check, check_unchanged, named, trainer_device
 from stylenet.device import bf16_pays
+from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.losses import LossSettings, PerceptualLoss
 from stylenet.network import NetworkSettings, TransformerNet, initialise
@@ -20,7 +22,7 @@ from stylenet.painting import find_painting, read_painting
 from stylenet.photos import Photos, RandomCrops, held_out_photos, open_photos
 from stylenet.run_folder import style_name
 from stylenet.settings import Settings
-from stylenet.style_file import load_style
+from stylenet.style_file import SUFFIX, load_style, read_card
 from stylenet.training import StyleTraining, steps_in
 from stylenet.vgg import VGGFeatures, VGGWeights, load_vgg_weights
 from stylenet.vgg.download import file_sha256
@@ -28,6 +30,7 @@ from stylenet.vgg.download import file_sha256
 log = logging.getLogger(__name__)
 
 HELD_OUT_SIZE = 256  # pixels, square
+BASES = ("starry", "wave")  # trained networks that `init=auto` starts from: the first that is another style
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Parts:
     weights: VGGWeights
     module: StyleTraining
     precision: str
+    init: dict[str, str] | None  # name and hash of the style that the network started from
 
     @property
     def steps(self) -> int:
@@ -54,6 +58,7 @@ class Parts:
         return {
             "steps": self.steps,
             "precision": self.precision,
+            "init": self.init,
             "inputs": inputs(self.painting_sha256, self.weights, self.photos),
         }
 
@@ -82,11 +87,15 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
     painting_sha256 = file_sha256(file)
     check_unchanged(decisions.get("inputs", {}), inputs(painting_sha256, weights, photos))
     bf16 = "bf16" in precision
-    init = None if decisions else settings.init  # a resumed run has its checkpoint
-    network = first_network(NetworkSettings(**asdict(settings.network)), settings.seed, init)
+    name = style_name(settings.style.image, settings.style.name, settings.style.suffix)
+    form = NetworkSettings(**asdict(settings.network))
+    base = None if decisions else find_base(settings.init, name, form)  # a resumed run has its checkpoint
+    network = first_network(form, settings.seed, base)
+    init = {"style": base.stem, "sha256": file_sha256(base)} if base else decisions.get("init")
+    if base:
+        log.info("starts from %s", base)
     module = make_module(settings, network, painting, photos, weights, bf16)
     module.steps = decisions.get("steps") or length(settings, module, device, bf16)
-    name = style_name(settings.style.image, settings.style.name, settings.style.suffix)
     return Parts(
         settings,
         name,
@@ -97,6 +106,7 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
         weights,
         module,
         precision,
+        init,
     )
 
 
@@ -114,15 +124,26 @@ def length(settings: Settings, module: StyleTraining, device: torch.device, bf16
     return asked.steps or steps_in(minutes, module, device, bf16)
 
 
-def first_network(form: NetworkSettings, seed: int, init: str | None) -> TransformerNet:
-    """With random weights of the seed, or with those of a trained style. Raises `UserError`."""
+def find_base(init: str | None, name: str, form: NetworkSettings) -> Path | None:
+    """The style file to start from: the one asked for, or for `auto` a trained network of this form and another style.
+
+    None for random weights. Raises `UserError` when what was asked for is not there or has another form.
+    """
+    if init == "auto":
+        others = (path for base in BASES for path in sorted(SHIPPED.glob(f"{base}*{SUFFIX}")) if path.stem != name)
+        return next((path for path in others if read_card(path).network == form), None)
     if init is None:
-        return initialise(TransformerNet(form), seed)
+        return None
     with named("init"):
-        trained, card = load_style(find_style(init))
-        if trained.settings != form:
-            raise UserError(f"{card.name} has another form ({trained.settings}) than this run's network ({form})")
-    return trained.train()
+        path = find_style(init)
+        if (found := read_card(path).network) != form:
+            raise UserError(f"{shown(path.stem)} has another form ({found}) than this run's network ({form})")
+    return path
+
+
+def first_network(form: NetworkSettings, seed: int, base: Path | None) -> TransformerNet:
+    """With random weights of the seed, or with those of a trained style."""
+    return load_style(base)[0].train() if base else initialise(TransformerNet(form), seed)
 
 
 def make_module(

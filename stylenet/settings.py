@@ -103,6 +103,6 @@ class Settings:
     crop: int = MISSING  # pixels, square
     learning_rate: float = MISSING
     seed: int = 0
-    init: str | None = None  # a style whose network to start from, by name or file; else random weights of the seed
+    init: str | None = None  # a style to start from, by name or file; auto: a trained base; none: random weights
     replace: bool = False  # an existing file in checkpoints/
     resume: str | None = None  # a run's last.ckpt

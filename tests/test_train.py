@@ -21,8 +21,10 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import train
+from stylenet.checkpoints import SHIPPED
 from stylenet.losses import LossSettings
 from stylenet.network import NetworkSettings
+from stylenet.preparation import find_base
 from stylenet.run_folder import style_name
 from stylenet.settings import Settings
 from stylenet.style_file import load_style, read_card
@@ -310,7 +312,15 @@ def test_a_run_starts_from_a_trained_style(tmp_path: Path, weights: str, here: C
     network, card = load_style(tmp_path / "checkpoints" / "scream.safetensors")
     before = load_style(tmp_path / "checkpoints" / "wave.safetensors")[0].state_dict()
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=1e-9)
-    assert card.facts["training"]["init"] == "wave"
+    assert card.facts["training"]["init"]["style"] == "wave"
+
+
+def test_a_short_run_starts_from_a_shipped_network_of_another_style() -> None:
+    form = NetworkSettings(**asdict(composed(["style=wave", "budget=cpu"]).network))
+    assert find_base("auto", "scream", form) == SHIPPED / "starry.safetensors"
+    assert find_base("auto", "starry", form) != SHIPPED / "starry.safetensors"
+    assert find_base("auto", "scream", NetworkSettings(width=3)) is None
+    assert [composed(["style=wave", f"budget={budget}"]).init for budget in ("cpu", "gpu")] == ["auto", None]
 
 
 def test_johnsons_form_trains_and_gradients_accumulate(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
