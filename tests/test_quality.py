@@ -65,7 +65,7 @@ def test_the_equivalent_is_the_first_step_as_good_as_the_network() -> None:
     assert first_step([0.5, 0.5], curves, range(2)) is None
     found = equivalent([5.0, 5.0], curves)
     assert (found.steps, found.low, found.high) == (3, 2, 3)
-    assert found.curve == [9, 6, 3, 1]
+    assert (found.curve, found.loss) == ([9, 6, 3, 1], 5)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from statistics import fmean
 
 import torch
 from jaxtyping import Float
@@ -23,13 +24,15 @@ RESAMPLES = 1000
 @dataclass(frozen=True)
 class Equivalent:
     """`steps`: None where the optimiser did not get so far in the steps it had. `low`, `high`: 90 % of resamples of
-    the photos, in which such a case counts as one step more than all. `curve`: mean loss at each step.
+    the photos, in which such a case counts as one step more than all. `curve`: mean loss at each step; `loss`: the
+    network's.
     """
 
     steps: int | None
     low: int
     high: int
     curve: list[float]
+    loss: float
 
 
 def weighted_losses(
@@ -78,7 +81,8 @@ def equivalent(goals: list[float], curves: list[list[float]]) -> Equivalent:
         first_step(goals, curves, everything),
         counted[round(0.05 * (RESAMPLES - 1))],
         counted[round(0.95 * (RESAMPLES - 1))],
-        [round(sum(column) / len(column), 4) for column in zip(*curves, strict=True)],
+        [round(fmean(column), 4) for column in zip(*curves, strict=True)],
+        round(fmean(goals), 4),
     )
 
 
