@@ -3,7 +3,8 @@
 Losses are those that the network was trained with, unweighted, on photos it has not seen: the built-in held-out ones,
 or a folder's. `untouched` is the style loss of the photos themselves; `share` is style over untouched style. `ssim`
 tells how much of the photo stands; `shift` and `noise` how calm the network is; the rest are artefacts (0 is none, but
-for `contrast`). --gatys N adds the Gatys-equivalent, from N steps of optimisation of each photo: hours on a CPU.
+for `contrast`). --judge adds `judged`: a share as well, but for a network that no training optimised. --gatys N adds
+the Gatys-equivalent, from N steps of optimisation of each photo: hours on a CPU.
 """
 
 import argparse
@@ -23,13 +24,13 @@ from stylenet.checkpoints import find_style
 from stylenet.device import pick_device
 from stylenet.errors import UserError
 from stylenet.losses import LossSettings, PerceptualLoss
-from stylenet.network import TransformerNet
 from stylenet.painting import STYLES, find_painting, read_painting
 from stylenet.photos import folder_squares, held_out_photos
 from stylenet.quality.artefacts import artefacts, complaints
 from stylenet.quality.calmness import calmness
 from stylenet.quality.gatys import equivalents
 from stylenet.quality.held_out import held_out_losses
+from stylenet.quality.judge import ARCHITECTURE, judged_share
 from stylenet.quality.likeness import lpips, ssim
 from stylenet.style_file import Card, load_style
 from stylenet.vgg import VGGFeatures, load_vgg_weights
@@ -37,6 +38,7 @@ from stylenet.vgg.download import file_sha256
 
 log = logging.getLogger(__name__)
 
+JUDGED_SIZE = 512  # pixels, the painting's short side
 SMALLEST = 64  # pixels: the artefacts need a tile, the loss network a few pixels at its deepest layer
 
 
@@ -44,11 +46,18 @@ def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 
     """The figures of one style file. Raises `UserError`."""
     device = pick_device()
     network, card = load_style(find_style(style), device)
-    criterion = rebuilt_criterion(card, chosen.painting, chosen.weights).to(device)
+    file = find_painting(chosen.painting) if chosen.painting else shipped_painting(card)
+    criterion = rebuilt_criterion(card, file, chosen.weights).to(device)
     photos = photos.to(device)
     figures: dict[str, Any] = {"name": card.name, "photos": len(photos), "size": photos.shape[-1]}
     figures |= rounded(asdict(held_out_losses(network, criterion, photos)))
-    figures |= pictures_figures(network, photos, chosen.lpips)
+    with torch.inference_mode():
+        stylised = torch.cat([network(photo[None]).float() for photo in photos])
+    figures |= pictures_figures(photos, stylised, chosen.lpips) | rounded(asdict(calmness(network, photos)))
+    if chosen.judge:
+        judge = VGGFeatures(load_vgg_weights(chosen.judge, ARCHITECTURE)).to(device)
+        painting = read_painting(file, JUDGED_SIZE).to(device)
+        figures["judged"] = round(judged_share(judge, painting, photos, stylised), 4)
     if chosen.gatys:
         some = photos[: chosen.gatys_photos]
         found = equivalents(network, criterion, some, chosen.gatys, log.info)
@@ -56,12 +65,12 @@ def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 
     return figures
 
 
-def pictures_figures(network: TransformerNet, photos: Float[Tensor, "n 3 s s"], with_lpips: bool) -> dict[str, Any]:
+def pictures_figures(
+    photos: Float[Tensor, "n 3 s s"], stylised: Float[Tensor, "n 3 s s"], with_lpips: bool
+) -> dict[str, Any]:
     """What the pictures themselves show, whatever the network was trained with."""
-    with torch.inference_mode():
-        stylised = torch.cat([network(photo[None]).float() for photo in photos])
     found = artefacts(photos, stylised)
-    figures = {"ssim": ssim(photos, stylised), **asdict(calmness(network, photos)), **asdict(found)}
+    figures = {"ssim": ssim(photos, stylised), **asdict(found)}
     if with_lpips:
         figures["lpips"] = lpips(photos, stylised)
     return {**rounded(figures), "complaints": list(complaints(found).values())}
@@ -71,13 +80,12 @@ def rounded(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def rebuilt_criterion(card: Card, painting: str | None, weights: str) -> PerceptualLoss:
+def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
     """The criterion that the card tells of."""
     try:
-        about, loss = card.facts["painting"], LossSettings(**card.facts["loss"])
+        loss = LossSettings(**card.facts["loss"])
         architecture = card.facts["loss_network"].get("architecture", "vgg19")
-        file = find_painting(painting) if painting else shipped_painting(about["sha256"])
-        picture = read_painting(file, about["size"])
+        picture = read_painting(painting, card.facts["painting"]["size"])
     except (KeyError, TypeError) as error:
         raise UserError(f"the card of {card.name} does not tell how it was trained") from error
     found = load_vgg_weights(weights, architecture)
@@ -86,8 +94,10 @@ def rebuilt_criterion(card: Card, painting: str | None, weights: str) -> Percept
     return PerceptualLoss(VGGFeatures(found), picture, loss)
 
 
-def shipped_painting(digest: str) -> Path:
-    """The painting of `configs/style/` that has this hash."""
+def shipped_painting(card: Card) -> Path:
+    """The painting of `configs/style/` that has the hash on the card."""
+    painting = card.facts.get("painting")
+    digest = painting.get("sha256") if isinstance(painting, dict) else None
     for path in sorted(STYLES.glob("*.jpg")):
         if file_sha256(path) == digest:
             return path
@@ -106,6 +116,9 @@ def arguments(typed: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--painting", metavar="FILE", help="the painting, where it is none of configs/style/")
     parser.add_argument("--weights", default="auto", help="of the loss network: auto, torchvision, or a file")
     parser.add_argument("--lpips", action="store_true", help="LPIPS as well: needs torchvision's AlexNet (233 MB)")
+    parser.add_argument(
+        "--judge", metavar="WEIGHTS", help="the judge's VGG16: torchvision, or a file with torchvision's weights"
+    )
     parser.add_argument("--gatys", type=int, default=0, metavar="N", help="the Gatys-equivalent, looked for in N steps")
     parser.add_argument("--gatys-photos", type=int, metavar="M", help="on the first M photos only")
     chosen = parser.parse_args(typed)

@@ -60,19 +60,19 @@ def test_evaluate_says_when_the_loss_network_is_another(
     style: Path, tmp_path: Path, tiny_vgg_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     card = read_card(style)
-    evaluate.rebuilt_criterion(card, None, str(tiny_vgg_file))
+    evaluate.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
     assert not caplog.records
     card.facts["loss_network"]["sha256"] = "1" * 64
-    evaluate.rebuilt_criterion(card, None, str(tiny_vgg_file))
+    evaluate.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
     assert "trained with other weights" in caplog.text
 
 
-def test_evaluate_needs_the_painting_of_a_style_that_is_not_shipped(style: Path, tiny_vgg_file: Path) -> None:
+def test_evaluate_needs_the_painting_of_a_style_that_is_not_shipped(style: Path) -> None:
     card = read_card(style)
+    assert evaluate.shipped_painting(card).parent == STYLES
     card.facts["painting"]["sha256"] = "1" * 64
     with pytest.raises(UserError, match="--painting"):
-        evaluate.rebuilt_criterion(card, None, str(tiny_vgg_file))
-    evaluate.rebuilt_criterion(card, str(STYLES / "wave.jpg"), str(tiny_vgg_file))
+        evaluate.shipped_painting(card)
 
 
 def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: Path, tiny_vgg_file: Path) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import tiny_weights
 
 from stylenet.errors import UserError
 from stylenet.losses import LossSettings, PerceptualLoss
@@ -10,6 +11,7 @@ from stylenet.network import NetworkSettings, TransformerNet
 from stylenet.optimisation import optimise, start_from
 from stylenet.quality.calmness import calmness
 from stylenet.quality.gatys import equivalent, equivalents, first_step
+from stylenet.quality.judge import LAYERS, judged_share
 from stylenet.quality.likeness import lpips, ssim
 from stylenet.vgg import VGGFeatures
 
@@ -111,3 +113,27 @@ def test_lpips_without_its_weights_says_so(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="AlexNet"):
         lpips(pictures(1, 64), pictures(1, 64))
+
+
+def test_the_judge_gives_the_photo_1_and_the_painting_0() -> None:
+    judge, (photo, painting) = VGGFeatures(tiny_weights(last="conv4_3")), pictures(2, 64, 5)[:, None]
+    assert judged_share(judge, painting, photo, photo) == pytest.approx(1)
+    assert judged_share(judge, painting, photo, painting) == pytest.approx(0)
+
+
+def test_the_judge_compares_grams_as_numpy_does() -> None:
+    judge, photos = VGGFeatures(tiny_weights(last="conv4_3")), pictures(5, 64, 6)
+    painting, stylised, photos = photos[:1], photos[1:3], photos[3:]
+
+    def distance(picture: torch.Tensor) -> float:
+        left = 0.0
+        for layer in LAYERS:
+            own, wanted = (
+                np.einsum("cn,dn->cd", flat, flat) / flat.shape[1]
+                for flat in (judge(x, [layer])[layer][0].flatten(1).double().numpy() for x in (picture, painting))
+            )
+            left += ((own - wanted) ** 2).sum() / (wanted**2).sum() / 4
+        return left
+
+    expected = np.mean([distance(stylised[[k]]) / distance(photos[[k]]) for k in range(2)])
+    assert judged_share(judge, painting, photos, stylised) == pytest.approx(expected, rel=1e-4)
