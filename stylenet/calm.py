@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stylenet.losses import contrast
+
 REACH = 3  # pixels; with the network's stride of 4, every shift that its grid can tell from none
 NOISE = 6 / 255  # the largest standard deviation
 RIM = 16  # pixels at the border, where the two photos differ in what lies beyond; of small photos an eighth
@@ -19,7 +21,7 @@ RIM = 16  # pixels at the border, where the two photos differ in what lies beyon
 def calm_loss(
     network: nn.Module, photos: Float[Tensor, "b 3 h w"], stylised: Float[Tensor, "b 3 h w"], number: int
 ) -> Float[Tensor, ""]:
-    """Mean squared difference of `stylised` and what becomes of the shifted, noised photos.
+    """Mean squared difference of `stylised` and what becomes of the shifted, noised photos, over `stylised`'s contrast.
 
     Shift and noise depend on `number` alone, so that a resumed run goes on with what would have come next.
     """
@@ -31,7 +33,8 @@ def calm_loss(
     shifted = wider[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width]
     noise = sigma * torch.randn(photos.shape, generator=generator)
     again = network((shifted + noise.to(photos)).contiguous(memory_format=torch.channels_last))
-    return (inner(again, 0, 0) - inner(stylised, down, right)).float().square().mean()
+    difference = (inner(again, 0, 0) - inner(stylised, down, right)).float().square().mean()
+    return difference / contrast(stylised)
 
 
 def inner(pictures: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h2 w2"]:

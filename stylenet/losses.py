@@ -25,6 +25,7 @@ from stylenet.errors import UserError
 from stylenet.vgg import VGGFeatures
 
 FORMS = ("scale_free", "johnson")
+FLAT = 1e-4  # a standard deviation of 2.5 of 255
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,14 @@ def total_variation(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
     return down + across
 
 
+def contrast(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+    """Mean variance of a colour within a picture; not below that of a picture which nobody could tell from a flat one.
+
+    Terms that a duller picture would please are taken relative to it.
+    """
+    return images.float().var((2, 3)).mean().clamp_min(FLAT)
+
+
 def squared_distance(x: Tensor, reference: Tensor) -> Float[Tensor, ""]:
     """Squared distance to the reference over the reference's own energy, averaged over the batch."""
     x, reference = x.float().flatten(1), reference.float().flatten(1)
@@ -91,7 +100,7 @@ def mean_squared_distance(x: Tensor, reference: Tensor) -> Float[Tensor, ""]:
 
 
 class Losses(NamedTuple):
-    """One evaluation of the criterion: its terms (scalars), without their weights."""
+    """One evaluation of the criterion: its terms (scalars), without their weights; `tv` of `scale_free` is relative."""
 
     content: Tensor
     style: Tensor
@@ -133,11 +142,10 @@ class PerceptualLoss(nn.Module):
         features = self.vgg(stylised, {*content_weights, *style_weights})
         content = {layer: self.distance(features[layer], references[layer]) for layer in references}
         style = {layer: self.style_distance(layer, features[layer]) for layer in style_weights}
-        return Losses(
-            weighted_sum(content, content_weights),
-            weighted_sum(style, style_weights),
-            total_variation(stylised),
-        )
+        tv = total_variation(stylised)
+        if self.settings.form == "scale_free":
+            tv = tv / contrast(stylised).sqrt()
+        return Losses(weighted_sum(content, content_weights), weighted_sum(style, style_weights), tv)
 
     def gram(self, layer: str, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
         """The Gram matrices as the chosen form has them."""

@@ -6,6 +6,7 @@ from torch import nn
 
 from stylenet import calm
 from stylenet.calm import calm_loss
+from stylenet.losses import FLAT
 
 
 class Grid(nn.Module):
@@ -13,6 +14,11 @@ class Grid(nn.Module):
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
         return photos + 0.1 * (torch.arange(photos.shape[-1]) % 4 == 0)
+
+
+class Paler(nn.Module):
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return 0.3 + 0.2 * pictures
 
 
 def photos(side: int = 48) -> torch.Tensor:
@@ -32,12 +38,19 @@ def test_a_network_that_paints_by_its_grid_is_not(monkeypatch: pytest.MonkeyPatc
     x = photos()
     losses = [calm_loss(Grid(), x, Grid()(x), number).item() for number in range(20)]
     # Half of the columns differ by 0.1, unless the shift is across by nothing.
-    assert sum(loss == pytest.approx(0.005, rel=0.15) for loss in losses) > 12
+    expected = 0.005 / Grid()(x).numpy().var(axis=(2, 3)).mean()
+    assert sum(loss == pytest.approx(expected, rel=0.15) for loss in losses) > 12
+
+
+def test_a_paler_picture_is_no_calmer() -> None:
+    x = photos()
+    paler = nn.Sequential(Grid(), Paler())
+    assert calm_loss(paler, x, paler(x), 3).item() == pytest.approx(calm_loss(Grid(), x, Grid()(x), 3).item(), rel=1e-4)
 
 
 def test_noise_is_measured_in_the_pixels_own_unit() -> None:
     x = torch.full((1, 3, 400, 400), 0.5)
-    losses = [calm_loss(nn.Identity(), x, x, number).item() for number in range(30)]
+    losses = [FLAT * calm_loss(nn.Identity(), x, x, number).item() for number in range(30)]
     assert 0.7 * calm.NOISE < max(losses) ** 0.5 <= 1.02 * calm.NOISE
 
 

@@ -54,6 +54,14 @@ def test_total_variation_agrees_with_numpy() -> None:
     assert total_variation(images).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_paler_picture_varies_no_less(tiny_vgg: VGGFeatures) -> None:
+    criterion, stylised, photo = PerceptualLoss(tiny_vgg, pictures(1, seed=1), settings()), pictures(1), pictures(1)
+    deviation = np.sqrt(stylised.numpy().astype(np.float64).var(axis=(2, 3)).mean())
+    expected = total_variation(stylised).item() / deviation
+    for picture in (stylised, 0.3 + 0.2 * stylised):
+        assert criterion(picture, photo).tv.item() == pytest.approx(expected, rel=1e-3)
+
+
 @given(st.floats(0.01, 100))
 def test_a_ratio_does_not_depend_on_the_scale_of_the_features(scale: float) -> None:
     x, reference = pictures(2), pictures(2, seed=1)

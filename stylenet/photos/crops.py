@@ -18,7 +18,7 @@ from torch.utils.data import IterableDataset
 
 from stylenet.photos.sets import Photos
 
-SMALLEST_AREA = 0.5  # of the largest square that fits into the photo
+SMALLEST_AREA = 0.08  # of the largest square that fits into the photo: users have larger pictures than this
 ORDER, CROP = 0, 1  # two streams of random numbers that must never meet
 
 
@@ -90,7 +90,7 @@ def _order(count: int, seed: int, round_: int) -> Int[np.ndarray, " n"]:
 def random_square(
     photo: UInt8[np.ndarray, "h w 3"], crop: int, dice: np.random.Generator
 ) -> UInt8[np.ndarray, "crop crop 3"]:
-    """Half or more of a photo's largest square, anywhere in it, scaled to `crop` pixels, maybe mirrored.
+    """A photo's largest square or a part of it, anywhere in it, scaled to `crop` pixels, maybe mirrored.
 
     Shapes stay true: nothing is stretched.
     """
