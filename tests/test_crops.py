@@ -119,14 +119,14 @@ def test_impossible_sizes_are_refused(photos: Photos, crop: int, batch: int, wor
 
 @given(st.integers(16, 90), st.integers(16, 90), st.integers(0, 999))
 @settings(max_examples=60, deadline=None)
-def test_a_square_shows_half_to_all_of_the_photos_largest_square_unstretched(h: int, w: int, seed: int) -> None:
+def test_a_square_shows_a_part_of_the_photos_largest_square_unstretched(h: int, w: int, seed: int) -> None:
     # Red is twice the column and green twice the row: half a square rises by the square's whole side.
     photo = np.zeros((h, w, 3), np.uint8)
     photo[..., 0], photo[..., 1] = np.arange(w) * 2, (np.arange(h) * 2)[:, None]
     square = random_square(photo, 64, np.random.default_rng(seed)).astype(float)
     across = abs(square[:, 48, 0] - square[:, 16, 0]).mean()
     down = (square[48, :, 1] - square[16, :, 1]).mean()
-    least, most = np.sqrt(0.5) * min(h, w), min(h, w)
+    least, most = np.sqrt(0.08) * min(h, w), min(h, w)
     assert least - 1.5 <= across <= most + 1.5
     assert abs(across - down) <= 1.5
 
