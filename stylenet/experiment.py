@@ -21,7 +21,7 @@ from stylenet.loggers import close_loggers, log_metrics, log_settings, open_logg
 from stylenet.network import parameter_count
 from stylenet.preparation import Parts, prepare
 from stylenet.quality.held_out import held_out_losses
-from stylenet.run_folder import new_run_folder, read_decisions, shelve, write_decisions, write_settings
+from stylenet.run_folder import new_run_folder, read_decisions, settings_digest, shelve, write_decisions, write_settings
 from stylenet.settings import Settings
 from stylenet.style_file import SUFFIX, Card, save_style
 from stylenet.version import __version__
@@ -139,6 +139,7 @@ def facts(parts: Parts) -> dict[str, Any]:
         "photos": settings.data.credits or parts.photos.sources,
         "training": {**training, "precision": parts.precision, "steps": parts.steps},
         "parameters": parameter_count(parts.module.network),
+        "settings": settings_digest(asdict(settings)),
         "stylenet": __version__,
     }
 

@@ -1,8 +1,10 @@
 """The folder of one training run, `outputs/<style>/<time>/`, and the shelf where `infer.py` looks for styles."""
 
+import hashlib
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -54,6 +56,12 @@ def find_checkpoint(resume: str, style: str) -> Path:
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """The composed settings, as `config.yaml`."""
     (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    """A hash of all settings that can change the network."""
+    telling = {name: value for name, value in settings.items() if name not in ("logger", "replace", "resume")}
+    return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
