@@ -1,0 +1,51 @@
+"""The README's picture: held-out photos in rows, styles in columns, each with its painting on top.
+
+python tools/gallery.py checkpoints/gallery.jpg starry wave scream
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from stylenet.checkpoints import find_style
+from stylenet.image import resized, to_image
+from stylenet.network import TransformerNet
+from stylenet.painting import STYLES
+from stylenet.photos import held_out_photos
+from stylenet.style_file import load_style
+
+PHOTOS = ("astronaut", "neuschwanstein", "red-panda", "mountain-lake")
+STYLISED, CELL, GAP = 512, 176, 4  # pixels: the side at which it is stylised, and the side that is shown
+
+
+def cell(image: Image.Image) -> Image.Image:
+    return ImageOps.expand(ImageOps.fit(image, (CELL, CELL), Image.Resampling.LANCZOS), (0, 0, GAP, GAP), "white")
+
+
+@torch.inference_mode()
+def column(network: TransformerNet, photos: Float[Tensor, "n 3 s s"]) -> list[Image.Image]:
+    return [cell(to_image(network(photo[None])[0])) for photo in photos]
+
+
+def main() -> None:
+    target, *styles = sys.argv[1:]
+    squares, titles = held_out_photos(STYLISED)
+    photos = squares[[titles.index(title) for title in PHOTOS]].float() / 255
+    columns = [[Image.new("RGB", (CELL + GAP, CELL + GAP), "white"), *(cell(to_image(photo)) for photo in photos)]]
+    for style in styles:
+        painting = Image.open(STYLES / f"{style.partition('-')[0]}.jpg").convert("RGB")
+        columns.append([cell(resized(painting, CELL)), *column(load_style(find_style(style))[0], photos)])
+    side = CELL + GAP
+    gallery = Image.new("RGB", (side * len(columns) - GAP, side * len(columns[0]) - GAP), "white")
+    for x, images in enumerate(columns):
+        for y, image in enumerate(images):
+            gallery.paste(image, (x * side, y * side))
+    gallery.save(Path(target), quality=88)
+
+
+if __name__ == "__main__":
+    main()
