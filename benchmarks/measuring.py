@@ -1,7 +1,6 @@
 """What both benches share: the machine in words, its matrix rates, and two things timed in turn."""
 
 import platform
-import resource
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -9,6 +8,8 @@ from pathlib import Path
 from statistics import median
 
 import torch
+
+from stylenet.device import pick_device
 
 
 def machine() -> str:
@@ -28,10 +29,6 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def wait() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -47,7 +44,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def matrix_rate(dtype: torch.dtype, side: int = 2048) -> float:
     """Floating point operations a second in a product of two square matrices, the best of five."""
-    x = torch.randn(side, side, device=device()).to(dtype)
+    x = torch.randn(side, side, device=pick_device()).to(dtype)
     return 2 * side**3 / min(seconds(lambda: x @ x) for _ in range(5))
 
 
@@ -69,10 +66,3 @@ def row(name: str, times: list[float], baseline: list[float], unit: float, flops
     per = [1000 * value / unit for value in (middle, min(times), max(times))]
     ratio = median(b / a for a, b in zip(times, baseline, strict=True))
     return f"| {name} | {per[0]:.1f} | {per[1]:.1f}-{per[2]:.1f} | {ratio:.2f} | {100 * flops / middle / rate:.0f} % |"
-
-
-def peak_memory() -> str:
-    """Of the GPU where there is one, else of the process, in GiB."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB on the GPU"
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB"

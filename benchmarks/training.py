@@ -13,12 +13,12 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
-from measuring import device, in_turn, machine, matrix_rate, peak_memory, row
+from measuring import in_turn, machine, matrix_rate, row
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stylenet.device import bf16_pays
+from stylenet.device import bf16_pays, peak_memory, pick_device
 from stylenet.losses import PerceptualLoss, loss_preset
 from stylenet.network import TransformerNet, initialise
 from stylenet.photos import RandomCrops, open_photos
@@ -26,6 +26,7 @@ from stylenet.training import StyleTraining
 from stylenet.vgg import VGGFeatures, VGGWeights
 from stylenet.vgg.weights import BLOCKS
 
+DEVICE = pick_device()
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TAPS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
 
@@ -57,11 +58,11 @@ class PlainLoop:
 
     def __init__(self, weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> None:
         self.weights, self.batch, self.crop = weights, batch, crop
-        self.convolutions = {name: (w.to(device()), b.to(device())) for name, (w, b) in weights.convolutions.items()}
-        self.network = initialise(TransformerNet(), 0).to(device())
+        self.convolutions = {name: (w.to(DEVICE), b.to(DEVICE)) for name, (w, b) in weights.convolutions.items()}
+        self.network = initialise(TransformerNet(), 0).to(DEVICE)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
         with torch.no_grad():
-            self.grams = [gram(feature) for feature in self.features(painting.to(device()))]
+            self.grams = [gram(feature) for feature in self.features(painting.to(DEVICE))]
         self.photos = self.endless(encoded_photos())
 
     def endless(self, files: list[bytes]) -> Iterator[Tensor]:
@@ -85,7 +86,7 @@ class PlainLoop:
         return found
 
     def step(self) -> None:
-        photos = torch.stack([next(self.photos) for _ in range(self.batch)]).to(device())
+        photos = torch.stack([next(self.photos) for _ in range(self.batch)]).to(DEVICE)
         self.optimizer.zero_grad()
         stylised = self.network(photos)
         features, originals = self.features(stylised), self.features(photos)
@@ -106,16 +107,16 @@ def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Ca
     """One step of what Lightning runs, with its optimiser, gradient clip and loader."""
     vgg = VGGFeatures(weights)
     criterion = PerceptualLoss(vgg, painting, loss_preset("johnson"))
-    bf16 = bf16_pays(device().type)
+    bf16 = bf16_pays(DEVICE.type)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     crops = partial(RandomCrops, open_photos(size=max(288, crop)), crop, batch, 0)
-    module = StyleTraining(initialise(TransformerNet(), 0), criterion, crops, 100, 1e-3).to(device())
+    module = StyleTraining(initialise(TransformerNet(), 0), criterion, crops, 100, 1e-3).to(DEVICE)
     batches = iter(crops())
     optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-3)
 
     def step() -> None:
-        pixels = next(batches).to(device(), non_blocking=True)
-        with torch.autocast(device().type, torch.bfloat16, enabled=bf16):
+        pixels = next(batches).to(DEVICE, non_blocking=True)
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
             total = module.losses(pixels, 1)["total"]
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
@@ -140,7 +141,7 @@ def main() -> None:
     print("| | ms an image, median | spread | times as fast | of the bf16 rate |\n|---|---|---|---|---|")
     for name, seconds in times.items():
         print(row(name, seconds, times["plain"], batch, counter.get_total_flops(), rate))
-    print(f"\npeak memory {peak_memory()}")
+    print(f"\npeak memory {peak_memory(DEVICE):.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from tqdm import tqdm
 
+from stylenet.device import peak_memory
 from stylenet.loggers import log_metrics, log_sheet
 from stylenet.quality.artefacts import Artefacts, artefacts, complaints
 from stylenet.sheet import contact_sheet, save_sheet
@@ -27,26 +28,44 @@ REFRESH = 1.0  # seconds between two looks at the losses: each look makes a GPU 
 
 
 class Progress(Callback):
-    """A bar with time left, images per second and the weighted losses."""
+    """A bar with time left, images per second and the weighted losses; at the end, what the run took."""
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.bar = tqdm(total=trainer.max_steps, initial=trainer.global_step, unit="step", mininterval=REFRESH)
-        self.looked, self.step = time.perf_counter(), trainer.global_step
+        self.began = self.looked = self.ended = time.perf_counter()
+        self.first = self.step = trainer.global_step
+        self.waited = 0.0  # seconds for photos
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        self.waited += time.perf_counter() - self.ended
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        self.look(trainer)
+        self.ended = time.perf_counter()
+
+    def look(self, trainer: pl.Trainer) -> None:
         seconds = time.perf_counter() - self.looked
         if seconds < REFRESH and trainer.global_step < trainer.max_steps:
             return
-        images = (trainer.global_step - self.step) * trainer.accumulate_grad_batches * self.batch
-        speed = images / seconds
+        speed = self.images(trainer, self.step) / seconds
         terms = " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in losses(trainer).items())
         self.bar.set_postfix_str(f"{speed:.1f} images/s, {terms}", refresh=False)
         self.bar.update(trainer.global_step - self.bar.n)
         log_metrics(trainer.loggers, {"speed/images_per_second": speed}, trainer.global_step)
         self.looked, self.step = time.perf_counter(), trainer.global_step
+
+    def images(self, trainer: pl.Trainer, since: int) -> int:
+        return (trainer.global_step - since) * trainer.accumulate_grad_batches * self.batch
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.bar.close()
+        seconds, memory = time.perf_counter() - self.began, peak_memory(module.device)
+        speed, waiting = self.images(trainer, self.first) / seconds, self.waited / seconds
+        log.info("%.1f images/s, %.1f %% of it waiting for photos, peak memory %.2f GiB", speed, 100 * waiting, memory)
+        log_metrics(trainer.loggers, {"speed/waiting": waiting, "memory/peak_gib": memory}, trainer.global_step)
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         if hasattr(self, "bar"):

@@ -1,6 +1,8 @@
 """Which device to use, and whether bf16 pays on it."""
 
+import math
 import os
+import sys
 from functools import cache
 
 import torch
@@ -43,3 +45,15 @@ def onednn_uses_bf16_units() -> bool:
     """Whether the library behind torch's convolutions may use them: its own setting can forbid it."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "DEFAULT"
     return any(units in limit.upper() for units in ISA_WITH_BF16)
+
+
+def peak_memory(device: torch.device) -> float:
+    """Of the GPU, or else of this process, in GiB; not a number on Windows, which does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    if sys.platform == "win32":
+        return math.nan
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

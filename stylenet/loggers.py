@@ -1,8 +1,9 @@
 """Where a run's numbers and pictures go: a CSV file always, Weights & Biases where it can be had without asking.
 
 Metric names are the same for every style, so that one dashboard compares them: `loss/content`, `loss/style`, `loss/tv`,
-`loss/total` (weighted, training), `speed/images_per_second`, `held_out/{content,style,untouched,share}`
-(unweighted), and the picture `sheet`.
+`loss/calm`, `loss/total` (weighted, training), `speed/{images_per_second,waiting,seconds}`, `memory/peak_gib`,
+`artefacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/{content,style,untouched,share}` (unweighted), and the
+picture `sheet`.
 """
 
 import logging

@@ -96,8 +96,12 @@ def test_the_run_folder_tells_the_settings_and_the_metrics(trained: tuple[Path, 
     assert yaml.safe_load((run_folder / "config.yaml").read_text())["style"]["artist"] == "Katsushika Hokusai"
     assert json.loads((run_folder / "decisions.json").read_text())["steps"] == 4
     with (run_folder / "metrics.csv").open() as file:
-        columns = set(next(csv.reader(file)))
-    assert {"loss/content", "loss/style", "loss/tv", "loss/total", "held_out/share"} <= columns
+        rows = list(csv.DictReader(file))
+    assert {"loss/content", "loss/style", "loss/tv", "loss/total", "held_out/share"} <= set(rows[0])
+    (waiting,) = (float(row["speed/waiting"]) for row in rows if row["speed/waiting"])
+    (memory,) = (float(row["memory/peak_gib"]) for row in rows if row["memory/peak_gib"])
+    assert 0 < waiting < 1
+    assert 0.1 < memory < 20
 
 
 def test_the_card_tells_what_made_the_network(trained: tuple[Path, str]) -> None:
