@@ -1,19 +1,20 @@
 """Fast style transfer (Johnson et al. 2016): `Stylizer.load("starry").stylize(image)`."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from stylenet.version import __version__
 
 if TYPE_CHECKING:
+    from stylenet.blend import Blend
+    from stylenet.brush import Brush
     from stylenet.stylizer import Stylizer
 
-__all__ = ["Stylizer", "__version__"]
+__all__ = ["Blend", "Brush", "Stylizer", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `Stylizer` when it's asked for, so that training doesn't import how its networks are used."""
-    if name == "Stylizer":
-        from stylenet.stylizer import Stylizer
-
-        return Stylizer
+    """Imports `Stylizer` and its like when asked for, so that training doesn't import how its networks are used."""
+    if name in ("Blend", "Brush", "Stylizer"):
+        return getattr(import_module(f"stylenet.{name.lower()}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

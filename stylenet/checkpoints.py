@@ -28,3 +28,19 @@ def find_style(style: str | os.PathLike[str]) -> Path:
         raise UserError(f"there is no style file {shown(path)}")
     names = ", ".join(shown(name) for name in known) or "none yet: python train.py makes them"
     raise UserError(f"there is no style {shown(path)}; there are: {names}")
+
+
+def find_weighted_style(text: str) -> tuple[Path, float]:
+    """The style file of `NAME_OR_FILE[:WEIGHT]`, and its weight, 1 where there is none.
+
+    Only a number is a weight, so the colon of `C:\\wave.safetensors` isn't one; and what is there under the whole
+    text is that. Raises `UserError` as `find_style` does.
+    """
+    name, colon, number = text.rpartition(":")
+    if not colon or text in styles() or Path(text).is_file():
+        return find_style(text), 1.0
+    try:
+        weight = float(number)
+    except ValueError:
+        return find_style(text), 1.0
+    return find_style(name), weight

@@ -1,6 +1,7 @@
 """A style, ready for use: pictures in, stylised pictures of the same kind and size out."""
 
 import os
+from abc import ABC, abstractmethod
 from typing import TypeVar
 
 import numpy as np
@@ -9,11 +10,14 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from stylenet.brush import Brush, finished
 from stylenet.checkpoints import find_style
 from stylenet.device import bf16_pays, cpu_has, pick_device
 from stylenet.errors import UserError
 from stylenet.image import to_rgb, to_uint8
+from stylenet.mask import Mask, as_mask, fitted
 from stylenet.network import TransformerNet
+from stylenet.stroke import back_at_full_size, scaled
 from stylenet.style_file import Card, load_style
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
@@ -21,7 +25,62 @@ KINDS = "a PIL image, an array (h w 3 or b h w 3) or a tensor (3 h w or b 3 h w)
 OVERSHOOT = 0.5  # what a sharp resize may leave beyond [0, 1]; more is a picture in [0, 255]
 
 
-class Stylizer:
+class Painter(ABC):
+    """What makes pictures of photos: one style, or several."""
+
+    device: torch.device
+
+    @abstractmethod
+    def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
+        """The photos in the style, in strokes of this width, and nothing else done to them; in [0, 1]."""
+
+    def stylize(self, image: Picture, brush: Brush = Brush(), mask: Mask | None = None) -> Picture:
+        """Stylises a picture, or a batch of equal sizes at once; the same kind comes back, of the same size.
+
+        Takes a PIL image (any mode; RGB comes back), an array `h w 3` or `b h w 3`, or a tensor `3 h w` or
+        `b 3 h w` on any device; RGB, as `uint8` or as floats in [0, 1]. Sides must be at least 16 px.
+        `brush` says how the style is applied, `mask` where: white is the style, black the photo. A PIL image, or an
+        array or tensor `h w` of `uint8`, `bool` or floats in [0, 1]; of any size, stretched to the picture.
+        Raises `UserError` for anything else.
+        """
+        if isinstance(image, Image.Image):
+            return Image.fromarray(self.stylize(np.asarray(to_rgb(image)), brush, mask))
+        if isinstance(image, np.ndarray):
+            _check(image.ndim in (3, 4) and image.shape[-1] == 3, image)
+            # A copy only where torch needs one: of read-only or oddly ordered memory.
+            pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
+            return self.stylize(pixels.movedim(-1, -3), brush, mask).movedim(-3, -1).contiguous().numpy()
+        return self._stylize_tensor(image, brush, mask)
+
+    def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
+        _check(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
+        _check_values(pixels)
+        with torch.inference_mode():
+            stylised = self._brushed(pixels if pixels.ndim == 4 else pixels[None], brush, mask)
+        # Rounded on the device, so that a quarter of the bytes travel back.
+        stylised = to_uint8(stylised) if pixels.dtype == torch.uint8 else stylised.to(pixels.dtype)
+        return stylised.view(pixels.shape).to(pixels.device)
+
+    def warmup(self, height: int, width: int, brush: Brush = Brush()) -> None:
+        """Stylises a black frame of this size, so that the first of many is as fast as the rest."""
+        self.stylize(np.zeros((height, width, 3), np.uint8), brush)
+
+    def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
+        photos = self._photos(pixels)
+        fitting = None if mask is None else self._fitted(mask, photos)
+        return finished(photos, self.paint(photos, brush.stroke), brush, fitting)
+
+    def _photos(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
+        """The pixels on the device, as floats in [0, 1]."""
+        photos = pixels.to(self.device)
+        return photos.float() / 255 if photos.dtype == torch.uint8 else photos.float()
+
+    def _fitted(self, mask: Mask, photos: Tensor) -> Float[Tensor, "1 1 h w"]:
+        height, width = photos.shape[-2:]
+        return fitted(as_mask(mask).to(self.device), height, width)
+
+
+class Stylizer(Painter):
     """One network on one device.
 
     Half precision where that is faster: fp16 on a GPU, bf16 on a CPU with bf16 units. `dtype` chooses
@@ -45,29 +104,16 @@ class Stylizer:
         """
         return cls(*load_style(find_style(style)), device, dtype)
 
-    def stylize(self, image: Picture) -> Picture:
-        """Stylises a picture, or a batch of equal sizes at once; the same kind comes back, of the same size.
+    def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
+        if stroke == 1:
+            return self._forward(photos)
+        small = scaled(photos, stroke)
+        return back_at_full_size(self._forward(small), small, photos)
 
-        Takes a PIL image (any mode; RGB comes back), an array `h w 3` or `b h w 3`, or a tensor `3 h w` or
-        `b 3 h w` on any device; RGB, as `uint8` or as floats in [0, 1]. Sides must be at least 16 px.
-        Raises `UserError` for anything else.
-        """
-        if isinstance(image, Image.Image):
-            return Image.fromarray(self.stylize(np.asarray(to_rgb(image))))
-        if isinstance(image, np.ndarray):
-            _check(image.ndim in (3, 4) and image.shape[-1] == 3, image)
-            # A copy only where torch needs one: of read-only or oddly ordered memory.
-            pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
-            return self.stylize(pixels.movedim(-1, -3)).movedim(-3, -1).contiguous().numpy()
-        return self._stylize_tensor(image)
-
-    def _stylize_tensor(self, pixels: Tensor) -> Tensor:
-        _check(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
-        _check_values(pixels)
-        stylised = self._forward(pixels if pixels.ndim == 4 else pixels[None])
-        # Rounded on the device, so that a quarter of the bytes travel back.
-        stylised = to_uint8(stylised) if pixels.dtype == torch.uint8 else stylised.to(pixels.dtype)
-        return stylised.view(pixels.shape).to(pixels.device)
+    def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
+        if brush == Brush() and mask is None:
+            return self._forward(pixels)
+        return super()._brushed(pixels, brush, mask)
 
     @torch.inference_mode()
     def _forward(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:

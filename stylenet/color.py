@@ -1,0 +1,108 @@
+"""Colours: CIE Lab, the photo's colours under a stylised picture's luminance, and one palette fitted to another.
+
+Pictures are RGB in [0, 1] with sRGB's gamma; Lab's white is D65, L in [0, 100].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# Linear RGB to XYZ (IEC 61966-2-1), each row over its sum, which is the white: so greys have no colour at all.
+RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+RGB_TO_XYZ /= RGB_TO_XYZ.sum(1, keepdims=True)
+XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
+KNEE = 6 / 29  # of Lab's cube root; below it a straight line
+# A difference in Lab that hardly anyone sees counts as none: else a flat picture's noise would become a palette.
+INDISTINCT = 1.0
+
+
+def keep_colors(photos: Float[Tensor, "b 3 h w"], stylised: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """The stylised picture's luminance (L of Lab) with the photo's colours (a and b); what sRGB lacks is clipped."""
+    return lab_to_rgb(torch.cat([rgb_to_lab(stylised)[:, :1], rgb_to_lab(photos)[:, 1:]], dim=1))
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Mean and covariance of a picture's colours, in Lab."""
+
+    mean: Float[Tensor, "b 3"]
+    covariance: Float[Tensor, "b 3 3"]
+
+
+@dataclass(frozen=True)
+class Recoloring:
+    """A linear map of colours, in Lab: `matrix @ color + shift`."""
+
+    matrix: Float[Tensor, "b 3 3"]
+    shift: Float[Tensor, "b 3"]
+
+
+def palette_of(pictures: Float[Tensor, "b 3 h w"]) -> Palette:
+    """One palette a picture, on the CPU, as doubles: small matrices are inverted there."""
+    colors = rgb_to_lab(pictures).flatten(2)
+    mean = colors.mean(2)
+    centred = colors - mean[:, :, None]
+    covariance = centred @ centred.mT / colors.shape[2]
+    return Palette(mean.cpu().double(), covariance.cpu().double())
+
+
+def recoloring(source: Palette, target: Palette) -> Recoloring:
+    """The map that gives pictures of the one palette the other, moving each colour as little as can be.
+
+    That is the Monge-Kantorovich map (Pitié & Kokaram 2007). In Lab, as it clips fewer colours there than in sRGB, or
+    in linear RGB, where it also crushes the shadows.
+    """
+    blur = INDISTINCT**2 * torch.eye(3, dtype=torch.float64)
+    spread = root(source.covariance + blur)
+    inverse = torch.linalg.inv(spread)
+    matrix = inverse @ root(spread @ (target.covariance + blur) @ spread) @ inverse
+    return Recoloring(matrix, target.mean - (matrix @ source.mean[:, :, None])[:, :, 0])
+
+
+def recolored(pictures: Float[Tensor, "b 3 h w"], to: Recoloring) -> Float[Tensor, "b 3 h w"]:
+    """The pictures after the map; what sRGB lacks is clipped."""
+    colors = rgb_to_lab(pictures)
+    matrix, shift = (part.to(colors.dtype).to(colors.device) for part in (to.matrix, to.shift))
+    return lab_to_rgb((matrix @ colors.flatten(2) + shift[:, :, None]).view(colors.shape))
+
+
+def root(matrices: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
+    """Of symmetric positive matrices, the symmetric positive root."""
+    values, vectors = torch.linalg.eigh(matrices)
+    roots: Tensor = vectors * values.clamp(min=0).sqrt()[:, None] @ vectors.mT
+    return roots
+
+
+def rgb_to_lab(pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """CIE 1976 L*a*b* of sRGB; what lies outside of [0, 1] is clipped."""
+    rgb = pictures.clamp(0, 1)
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = mixed(RGB_TO_XYZ, linear)
+    roots = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
+    x, y, z = roots.unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+
+
+def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Back to sRGB in [0, 1]; colours that it lacks are clipped."""
+    lightness, a, b = lab.unbind(1)
+    y = (lightness + 16) / 116
+    roots = torch.stack([y + a / 500, y, y - b / 200], dim=1)
+    xyz = torch.where(roots > KNEE, roots**3, 3 * KNEE**2 * (roots - 4 / 29))
+    linear = mixed(XYZ_TO_RGB, xyz).clamp(0, 1)
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def luma(pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """Brightness as Rec. 709 weighs red, green and blue, in [0, 1]."""
+    red, green, blue = pictures.unbind(1)
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue)[:, None]
+
+
+def mixed(matrix: np.ndarray, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Each pixel's three values, multiplied by the matrix; as plain numbers, which no GPU has to wait for."""
+    x, y, z = pictures.unbind(1)
+    return torch.stack([i * x + j * y + k * z for i, j, k in matrix.tolist()], dim=1)
