@@ -5,17 +5,24 @@ import argparse
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from stylenet.checkpoints import find_style, styles
+from PIL import Image
+
+from stylenet.blend import Blend, check_weights
+from stylenet.brush import Brush
+from stylenet.checkpoints import find_weighted_style, styles
 from stylenet.device import DEVICES
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.files import Job, plan
-from stylenet.image import decode_image, write_image
+from stylenet.image import ImageError, decode_image, open_image, write_image
+from stylenet.mask import Mask, as_mask
 from stylenet.style_file import read_card
-from stylenet.stylizer import Stylizer
+from stylenet.stylizer import Painter, Stylizer
 
 EXAMPLES = """\
 examples:
@@ -48,7 +55,14 @@ def parser() -> Parser:
         metavar="INPUT",
         help="picture, folder or glob (after --, also with a leading dash)",
     )
-    add("-s", "--style", metavar="NAME_OR_FILE", help="a style of checkpoints/, or a style file")
+    add(
+        "-s",
+        "--style",
+        action="append",
+        metavar="NAME_OR_FILE[:WEIGHT]",
+        help="a style of checkpoints/, or a style file; given several times, the mean of their pictures, as in "
+        "-s starry:0.7 -s wave:0.3 (the time is that of all styles together)",
+    )
     add(
         "-o",
         "--output",
@@ -58,7 +72,40 @@ def parser() -> Parser:
     )
     add("--device", choices=DEVICES, default="auto", help="default: the fastest there is")
     add("--list", action="store_true", help="print the styles there are")
+    add_brush(result)
     return result
+
+
+def add_brush(to: argparse.ArgumentParser) -> None:
+    """The options of how a style is applied; `brush_and_mask` reads them."""
+    add = to.add_argument_group(
+        "a hand on the brush", "All of it together, in the order: stroke, style, colours, strength, mask."
+    ).add_argument
+    add(
+        "--strength",
+        type=float,
+        default=1.0,
+        metavar="NUMBER",
+        help="0 is the photo, 1 the style's own look (default), up to 1.5 goes further the same way",
+    )
+    add(
+        "--stroke",
+        type=float,
+        default=1.0,
+        metavar="NUMBER",
+        help="width of the strokes, from 0.5 to 2 times the style's own, with the photo's edges kept; the style's own "
+        "is a number of pixels, so it looks half as wide on a photo of twice the size; 2 takes a quarter of the time, "
+        "0.5 four times as long",
+    )
+    add("--match-colors", action="store_true", help="fit the result's palette, as a whole, to the photo's")
+    add("--keep-colors", action="store_true", help="keep the colours of the photo, and the style's light and dark")
+    add(
+        "--mask",
+        metavar="FILE",
+        help="picture, stretched to the photo: white where the style goes, black where the photo stays, grey between; "
+        "of two styles, the first takes the white and the second the black",
+    )
+    add("--mask-invert", action="store_true", help="black where the style goes")
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -78,18 +125,45 @@ def main() -> int:
         raise UserError("which picture? python infer.py PHOTO -s STYLE")
     if options.style is None:
         raise UserError(f"which style? -s NAME, one of: {', '.join(map(shown, styles())) or 'none yet'}")
-    file = find_style(options.style)
-    # Named after the file: what a stranger's card calls itself has no say in where results go.
-    jobs = plan(options.inputs, file.stem, options.output)
-    stylizer = Stylizer.load(file, options.device)
-    results = [succeeds(stylizer, job) for job in jobs]
+    parts = [find_weighted_style(text) for text in options.style]
+    check_weights([weight for _, weight in parts], masked=options.mask is not None)
+    # Named after the files: what a stranger's card calls itself has no say in where results go.
+    jobs = plan(options.inputs, "+".join(file.stem for file, _ in parts), options.output)
+    brush, mask = brush_and_mask(options, jobs)
+    stylize = partial(load(parts, options.device).stylize, brush=brush, mask=mask)
+    results = [succeeds(stylize, job) for job in jobs]
     return 0 if all(results) else 1
 
 
-def succeeds(stylizer: Stylizer, job: Job) -> bool:
+def brush_and_mask(options: argparse.Namespace, jobs: list[Job]) -> tuple[Brush, Mask | None]:
+    """What the options of `add_brush` ask for. Raises `UserError`, which names the option."""
+    try:
+        brush = Brush(options.strength, options.stroke, options.keep_colors, options.match_colors)
+    except UserError as error:
+        raise UserError(f"--{error}") from error
+    if options.mask is None:
+        if options.mask_invert:
+            raise UserError("--mask-invert needs --mask FILE")
+        return brush, None
+    try:
+        mask = as_mask(open_image(options.mask))
+    except ImageError as error:
+        raise UserError(f"--mask {error}") from error
+    if any(job.target.exists() and job.target.samefile(options.mask) for job in jobs):
+        raise UserError(f"--mask {shown(options.mask)} would be overwritten; choose another output with -o")
+    return brush, 1 - mask if options.mask_invert else mask
+
+
+def load(parts: list[tuple[Path, float]], device: str) -> Painter:
+    """One style, or a blend of several."""
+    painters = [(Stylizer.load(file, device), weight) for file, weight in parts]
+    return Blend(painters) if len(painters) > 1 else painters[0][0]
+
+
+def succeeds(stylize: Callable[[Image.Image], Image.Image], job: Job) -> bool:
     """Stylises one picture and says so in a line, or says why not."""
     try:
-        print(stylize_file(stylizer, job), flush=True)
+        print(stylize_file(stylize, job), flush=True)
     except UserError as error:
         complain(str(error) if shown(job.source) in str(error) else f"{shown(job.source)}: {error}")
         return False
@@ -99,11 +173,11 @@ def succeeds(stylizer: Stylizer, job: Job) -> bool:
     return True
 
 
-def stylize_file(stylizer: Stylizer, job: Job) -> str:
+def stylize_file(stylize: Callable[[Image.Image], Image.Image], job: Job) -> str:
     start = time.perf_counter()
     photo = decode_image(job.source)
     before = time.perf_counter()
-    stylised = stylizer.stylize(photo)
+    stylised = stylize(photo)
     network = time.perf_counter() - before
     write_image(job.target, stylised)
     whole = time.perf_counter() - start
