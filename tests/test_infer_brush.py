@@ -1,7 +1,9 @@
-"""The brush on the command line."""
+"""The brush on the command line, and the scripts that show it."""
 
 import os
+import re
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,3 +123,25 @@ def test_each_option_wrong_is_one_line(call: Call, folder: Path, options: list[s
 def test_a_weight_for_a_single_style_is_a_mistake(call: Call) -> None:
     reason = "the weight 0.5 needs a second style; strength fades a single one"
     assert call("-s", "night:0.5") == (1, [f"infer.py: error: {reason}"])
+
+
+def test_the_real_time_example_prints_a_line_a_frame(folder: Path) -> None:
+    script = ROOT / "examples/realtime.py"
+    assert len(script.read_text().splitlines()) < 30
+    command = [sys.executable, str(script), "night", "photo.png", "photo.png"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [re.sub(r"\d+\.\d ms", "time", line) for line in done.stdout.splitlines()] == [
+        "frame 0: time",
+        "frame 1: time",
+    ]
+
+
+def test_the_sheet_shows_every_control(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = runpy.run_path(str(ROOT / "benchmarks/controls.py"))
+    monkeypatch.setattr(sys, "argv", ["controls.py", "photo.png", "night", "wave", "sheet.png"])
+    script["main"]()
+    width, height = script["SIDE"] * 40 // 32, script["SIDE"] + script["LABEL"]
+    with Image.open(folder / "sheet.png") as sheet:
+        assert sheet.size == (5 * width, 3 * height)
