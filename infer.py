@@ -156,7 +156,7 @@ def brush_and_mask(options: argparse.Namespace, jobs: list[Job]) -> tuple[Brush,
 
 def load(parts: list[tuple[Path, float]], device: str) -> Painter:
     """One style, or a blend of several."""
-    painters = [(Stylizer.load(file, device), weight) for file, weight in parts]
+    painters = [(Stylizer.load(file, device, compile="auto"), weight) for file, weight in parts]
     return Blend(painters) if len(painters) > 1 else painters[0][0]
 
 

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from stylenet.brush import Brush, finished
 from stylenet.checkpoints import find_style
-from stylenet.device import bf16_pays, cpu_has, pick_device
+from stylenet.compiling import PAYS_AFTER, Compiled
+from stylenet.device import bf16_pays, pick_device
 from stylenet.errors import UserError
 from stylenet.image import to_rgb, to_uint8
 from stylenet.mask import Mask, as_mask, fitted
@@ -22,6 +23,7 @@ from stylenet.style_file import Card, load_style
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
 KINDS = "a PIL image, an array (h w 3 or b h w 3) or a tensor (3 h w or b 3 h w)"
+LAYOUT = torch.channels_last  # the faster one, on CPUs as on GPUs
 OVERSHOOT = 0.5  # what a sharp resize may leave beyond [0, 1]; more is a picture in [0, 255]
 
 
@@ -84,25 +86,37 @@ class Stylizer(Painter):
     """One network on one device.
 
     Half precision where that is faster: fp16 on a GPU, bf16 on a CPU with bf16 units. `dtype` chooses
-    otherwise.
+    otherwise. `compile` compiles the network for each size of picture, which takes half a minute: at once, or for
+    `auto` after so many pictures of a size that it pays.
     """
 
     def __init__(
-        self, network: TransformerNet, card: Card, device: str = "auto", dtype: torch.dtype | None = None
+        self,
+        network: TransformerNet,
+        card: Card,
+        device: str = "auto",
+        dtype: torch.dtype | None = None,
+        compile: bool | Literal["auto"] = False,  # noqa: A002, as torch names it
     ) -> None:
         self.card = card
         self.device = pick_device(device)
         self.dtype = dtype or fast_dtype(self.device)
-        self.layout = fast_layout(self.device)
-        self.network = network.to(self.device, self.dtype, memory_format=self.layout).eval()  # type: ignore[call-overload]
+        network = network.to(self.device, self.dtype, memory_format=LAYOUT).eval()  # type: ignore[call-overload]
+        self.network = Compiled(network, PAYS_AFTER if compile == "auto" else 0) if compile else network
 
     @classmethod
-    def load(cls, style: str | os.PathLike[str], device: str = "auto", dtype: torch.dtype | None = None) -> "Stylizer":
+    def load(
+        cls,
+        style: str | os.PathLike[str],
+        device: str = "auto",
+        dtype: torch.dtype | None = None,
+        compile: bool | Literal["auto"] = False,  # noqa: A002
+    ) -> "Stylizer":
         """A style by its name in `checkpoints/` or by its file.
 
         Raises `UserError` when there is no such style, no such device, or the file isn't a style file.
         """
-        return cls(*load_style(find_style(style)), device, dtype)
+        return cls(*load_style(find_style(style)), device, dtype, compile)
 
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
         if stroke == 1:
@@ -120,7 +134,7 @@ class Stylizer(Painter):
         photos = pixels.to(self.device)
         photos = photos.float() / 255 if photos.dtype == torch.uint8 else photos
         try:
-            stylised: Tensor = self.network(photos.to(self.dtype, memory_format=self.layout))
+            stylised: Tensor = self.network(photos.to(self.dtype, memory_format=LAYOUT))
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
@@ -134,12 +148,6 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     if device.type != "cpu":
         return torch.float16
     return torch.bfloat16 if bf16_pays("cpu") else torch.float32
-
-
-def fast_layout(device: torch.device) -> torch.memory_format:
-    """Channels last for GPUs and AMX; a CPU without AMX is a tenth faster the plain way, in fp32 and bf16."""
-    wide = device.type != "cpu" or cpu_has("amx_tile")
-    return torch.channels_last if wide else torch.contiguous_format
 
 
 def _check(fits: bool, image: np.ndarray | Tensor) -> None:

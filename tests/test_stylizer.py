@@ -134,7 +134,7 @@ def test_a_style_is_found_by_name_here_first_and_then_in_the_source_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, source = tmp_path / "here", tmp_path / "source"
-    monkeypatch.setattr("stylenet.checkpoints.SOURCE_TREE", source)
+    monkeypatch.setattr("stylenet.checkpoints.SHIPPED", source / "checkpoints")
     here.mkdir()
     monkeypatch.chdir(here)
     shelve(source, "night", seed=1)
@@ -145,7 +145,7 @@ def test_a_style_is_found_by_name_here_first_and_then_in_the_source_tree(
 
 
 def test_an_unknown_style_names_the_styles_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stylenet.checkpoints.SOURCE_TREE", tmp_path / "none")
+    monkeypatch.setattr("stylenet.checkpoints.SHIPPED", tmp_path / "none" / "checkpoints")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="there is no style nope; there are: none yet"):
         Stylizer.load("nope")
