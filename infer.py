@@ -13,7 +13,8 @@ from stylenet.device import DEVICES
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.files import Job, plan
-from stylenet.image import decode_image, write_image
+from stylenet.formats import write_image
+from stylenet.image import decode_image
 from stylenet.style_file import read_card
 from stylenet.stylizer import Stylizer
 

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.image import SUFFIXES, WRITABLE
+from stylenet.formats import WRITABLE
+
+# Of files worth opening when a folder is searched.
+SUFFIXES = frozenset(WRITABLE) | {".jfif", ".ppm", ".pgm", ".avif", ".heic", ".heif"}
 
 
 @dataclass(frozen=True)
