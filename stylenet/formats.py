@@ -58,6 +58,12 @@ def format_of(path: Path) -> Format:
     return found
 
 
+def own_format(name: str) -> Format:
+    """The format for a result that goes where its photo came from, by Pillow's name; PNG if it can't be written."""
+    named = {form.name: form for form in WRITABLE.values()} | {"MPO": JPEG}
+    return named.get(name, PNG)
+
+
 def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> None:
     """Writes an RGB picture (Pillow's, or a tensor as `to_image` takes it) in the format of its suffix.
 
