@@ -2,118 +2,26 @@
 """Stylises pictures with a trained network: `python infer.py photo.jpg -s starry`."""
 
 import argparse
+import os
+import signal
 import sys
-import time
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
-from PIL import Image
-
+from stylenet.batch import Batch
 from stylenet.blend import Blend, check_weights
-from stylenet.brush import Brush
 from stylenet.checkpoints import find_weighted_style, styles
-from stylenet.device import DEVICES
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.files import Job, plan
-from stylenet.image import ImageError, decode_image, open_image, write_image
-from stylenet.mask import Mask, as_mask
+from stylenet.files import STANDARD_OUTPUT, plan
+from stylenet.options import brush_and_mask, complain, parsed
+from stylenet.picture import Size
+from stylenet.reporting import Report
 from stylenet.style_file import read_card
 from stylenet.stylizer import Painter, Stylizer
 
-EXAMPLES = """\
-examples:
-  python infer.py photo.jpg -s starry                 writes photo-starry.jpg beside it
-  python infer.py holiday/ 'more/*.png' -s wave -o styled   writes into the folder styled
-"""
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what was wrong, without the usage, and ends with exit code 1."""
-
-    def error(self, message: str) -> NoReturn:
-        complain(f"error: {' '.join(message.split())} (see --help)")
-        sys.exit(1)
-
-
-def parser() -> Parser:
-    result = Parser(
-        "infer.py",
-        description="Stylises pictures with a trained network.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = result.add_argument
-    add(
-        "inputs",
-        nargs="*",
-        metavar="INPUT",
-        help="picture, folder or glob (after --, also with a leading dash)",
-    )
-    add(
-        "-s",
-        "--style",
-        action="append",
-        metavar="NAME_OR_FILE[:WEIGHT]",
-        help="a style of checkpoints/, or a style file; given several times, the mean of their pictures, as in "
-        "-s starry:0.7 -s wave:0.3 (the time is that of all styles together)",
-    )
-    add(
-        "-o",
-        "--output",
-        metavar="DIR_OR_FILE",
-        help="a file if it has a picture's suffix (which gives the format), else a folder, made if need be; "
-        "default: <stem>-<style>.<ext> beside each input",
-    )
-    add("--device", choices=DEVICES, default="auto", help="default: the fastest there is")
-    add("--list", action="store_true", help="print the styles there are")
-    add_brush(result)
-    return result
-
-
-def add_brush(to: argparse.ArgumentParser) -> None:
-    """The options of how a style is applied; `brush_and_mask` reads them."""
-    add = to.add_argument_group(
-        "a hand on the brush", "All of it together, in the order: stroke, style, colours, strength, mask."
-    ).add_argument
-    add(
-        "--strength",
-        type=float,
-        default=1.0,
-        metavar="NUMBER",
-        help="0 is the photo, 1 the style's own look (default), up to 1.5 goes further the same way",
-    )
-    add(
-        "--stroke",
-        type=float,
-        default=1.0,
-        metavar="NUMBER",
-        help="width of the strokes, from 0.5 to 2 times the style's own, with the photo's edges kept; the style's own "
-        "is a number of pixels, so it looks half as wide on a photo of twice the size; 2 takes a quarter of the time, "
-        "0.5 four times as long",
-    )
-    add("--match-colors", action="store_true", help="fit the result's palette, as a whole, to the photo's")
-    add("--keep-colors", action="store_true", help="keep the colours of the photo, and the style's light and dark")
-    add(
-        "--mask",
-        metavar="FILE",
-        help="picture, stretched to the photo: white where the style goes, black where the photo stays, grey between; "
-        "of two styles, the first takes the white and the second the black",
-    )
-    add("--mask-invert", action="store_true", help="black where the style goes")
-
-
-def parsed(arguments: list[str]) -> argparse.Namespace:
-    """The options; names behind a `--` are set aside, as argparse before 3.13 loses some among options."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    options = parser().parse_intermixed_args(arguments[:end])
-    options.inputs += arguments[end + 1 :]
-    return options
 
 
 def main() -> int:
@@ -125,64 +33,34 @@ def main() -> int:
         raise UserError("which picture? python infer.py PHOTO -s STYLE")
     if options.style is None:
         raise UserError(f"which style? -s NAME, one of: {', '.join(map(shown, styles())) or 'none yet'}")
+    return stylize(options)
+
+
+def stylize(options: argparse.Namespace) -> int:
+    """Stylises what the options name; returns the exit code."""
     parts = [find_weighted_style(text) for text in options.style]
     check_weights([weight for _, weight in parts], masked=options.mask is not None)
+    suffix = f".{options.format}" if options.format else None
     # Named after the files: what a stranger's card calls itself has no say in where results go.
-    jobs = plan(options.inputs, "+".join(file.stem for file, _ in parts), options.output)
+    name = "+".join(file.stem for file, _ in parts)
+    jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
+    left = [job for job in jobs if not (options.skip_existing and job.is_done())]
+    to_stream = any(job.target is STANDARD_OUTPUT for job in jobs)
+    if to_stream and sys.stdout.isatty():
+        raise UserError("a picture can't be written to a terminal: -o FILE")
     brush, mask = brush_and_mask(options, jobs)
-    stylize = partial(load(parts, options.device).stylize, brush=brush, mask=mask)
-    results = [succeeds(stylize, job) for job in jobs]
-    return 0 if all(results) else 1
-
-
-def brush_and_mask(options: argparse.Namespace, jobs: list[Job]) -> tuple[Brush, Mask | None]:
-    """What the options of `add_brush` ask for. Raises `UserError`, which names the option."""
-    try:
-        brush = Brush(options.strength, options.stroke, options.keep_colors, options.match_colors)
-    except UserError as error:
-        raise UserError(f"--{error}") from error
-    if options.mask is None:
-        if options.mask_invert:
-            raise UserError("--mask-invert needs --mask FILE")
-        return brush, None
-    try:
-        mask = as_mask(open_image(options.mask))
-    except ImageError as error:
-        raise UserError(f"--mask {error}") from error
-    if any(job.target.exists() and job.target.samefile(options.mask) for job in jobs):
-        raise UserError(f"--mask {shown(options.mask)} would be overwritten; choose another output with -o")
-    return brush, 1 - mask if options.mask_invert else mask
+    painted = partial(load(parts, options.device).stylize, brush=brush, mask=mask)
+    size = Size(options.size, options.max_size)
+    with Report(len(left), len(jobs) - len(left), to_stream) as report, Batch(painted, size, options.quality) as batch:
+        for result in batch.run(left):
+            report.tell(result)
+    return 1 if report.failed else 0
 
 
 def load(parts: list[tuple[Path, float]], device: str) -> Painter:
     """One style, or a blend of several."""
     painters = [(Stylizer.load(file, device, compile="auto"), weight) for file, weight in parts]
     return Blend(painters) if len(painters) > 1 else painters[0][0]
-
-
-def succeeds(stylize: Callable[[Image.Image], Image.Image], job: Job) -> bool:
-    """Stylises one picture and says so in a line, or says why not."""
-    try:
-        print(stylize_file(stylize, job), flush=True)
-    except UserError as error:
-        complain(str(error) if shown(job.source) in str(error) else f"{shown(job.source)}: {error}")
-        return False
-    except OSError as error:
-        complain(f"{shown(job.source)}: can't write {shown(job.target)}: {error.strerror}")
-        return False
-    return True
-
-
-def stylize_file(stylize: Callable[[Image.Image], Image.Image], job: Job) -> str:
-    start = time.perf_counter()
-    photo = decode_image(job.source)
-    before = time.perf_counter()
-    stylised = stylize(photo)
-    network = time.perf_counter() - before
-    write_image(job.target, stylised)
-    whole = time.perf_counter() - start
-    times = f"network {1000 * network:.0f} ms, whole {1000 * whole:.0f} ms"
-    return f"{shown(job.source)} -> {shown(job.target)}  {photo.width} x {photo.height}, {times}"
 
 
 def list_styles() -> int:
@@ -209,10 +87,6 @@ def described(path: Path) -> str | None:
     return ", ".join(shown(str(facts[key])) for key in ("title", "artist") if facts.get(key))
 
 
-def complain(message: str) -> None:
-    print(f"infer.py: {message}", file=sys.stderr, flush=True)
-
-
 def guarded() -> int:
     """Runs `main`; a user's mistake is one line and exit code 1, a bug keeps its traceback."""
     warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a file is said in our own line
@@ -225,7 +99,11 @@ def guarded() -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read what was written has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no half file stays behind
     sys.exit(guarded())

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from stylenet.blend import Blend
 from stylenet.brush import Brush
-from stylenet.image import decode_image, resized, write_image
+from stylenet.formats import write_image
+from stylenet.image import decode_image, resized
 from stylenet.stylizer import Painter, Stylizer
 
 SIDE, COLUMNS, LABEL = 256, 5, 14  # pixels, pictures, pixels

@@ -1,4 +1,4 @@
-"""What to stylise and where to put it: file names in, pairs of source and target out.
+"""What to stylise and where to put it: names in, pairs of source and target out.
 
 Nothing is written here, and nothing that would lose a file gets through.
 """
@@ -12,7 +12,13 @@ from pathlib import Path
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.image import SUFFIXES, WRITABLE
+from stylenet.formats import WRITABLE, Format, format_of
+
+STREAM = "-"  # as an argument: a standard stream
+# In a job, by identity: a file may have such a name too.
+STANDARD_INPUT, STANDARD_OUTPUT = Path("standard input"), Path("standard output")
+# Of files worth opening when a folder is searched.
+SUFFIXES = frozenset(WRITABLE) | {".jfif", ".ppm", ".pgm", ".avif", ".heic", ".heif"}
 
 
 @dataclass(frozen=True)
@@ -25,27 +31,61 @@ class Found:
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to stylise and the file to write."""
+    """A picture to stylise and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
+
+    Without a format it's the photo's own, or PNG if that can't be written.
+    """
 
     source: Path
     target: Path
+    form: Format | None = None
+
+    def is_done(self) -> bool:
+        """Whether the result is there; results are never there by half."""
+        return self.target is not STANDARD_OUTPUT and os.path.exists(self.target)
 
 
-def plan(inputs: Sequence[str], style: str, output: str | None = None) -> list[Job]:
+def plan(
+    inputs: Sequence[str],
+    style: str,
+    output: str | None = None,
+    suffix: str | None = None,
+    skip_existing: bool = False,
+) -> list[Job]:
     """The jobs for files, folders and globs, in the order given and without repetition.
 
     `output` is a file if it has a picture's suffix, else a folder; without it, results stand beside their
-    sources. Raises `UserError` when a result would overwrite an input, another result, or leave the folder.
+    sources. `-` is a standard stream. `suffix` is that of the format to write, else the output's or the source's.
+    With `skip_existing` an earlier run's results are no inputs. Raises `UserError` when a result would overwrite
+    an input, another result, or leave the folder.
     """
+    if STREAM in (*inputs, output):
+        return [_stream_job(inputs, output, suffix)]
     target = Path(output) if output is not None else None
-    if target is not None and target.suffix.lower() in SUFFIXES and not target.is_dir():
-        jobs = [_only(list(find(inputs)), target)]
-    else:
-        jobs = [Job(found.source, _target(found, style, target)) for found in find(inputs, target)]
+    if target is not None and _names_a_picture(target):
+        jobs = [Job(_only(list(find(inputs)), target), target, _form(target, suffix))]
+        _check_targets(jobs)
+        return jobs
+    jobs = [_job(found, style, target, suffix) for found in find(inputs, target)]
+    if skip_existing:
+        results = {_entry(job.target) for job in jobs}
+        jobs = [job for job in jobs if _entry(job.source) not in results]
     _check_targets(jobs)
-    if target is not None and len(jobs) > 0 and jobs[0].target != target:
+    if target is not None:
         _check_inside(jobs, target)
     return jobs
+
+
+def _stream_job(inputs: Sequence[str], output: str | None, suffix: str | None) -> Job:
+    """One picture from standard input, or to standard output, or both."""
+    if STREAM in inputs and len(inputs) > 1:
+        raise UserError(f"- is one picture and comes alone, not with {len(inputs) - 1} more")
+    source = STANDARD_INPUT if STREAM in inputs else _only(list(find(inputs)), STANDARD_OUTPUT)
+    if output is None or output == STREAM:
+        return Job(source, STANDARD_OUTPUT, WRITABLE[suffix] if suffix is not None else None)
+    if not _names_a_picture(Path(output)):
+        raise UserError(f"output {shown(output)} is a folder, where standard input has no name: -o FILE")
+    return Job(source, Path(output), _form(Path(output), suffix))
 
 
 def find(inputs: Iterable[str], output: Path | None = None) -> Iterator[Found]:
@@ -64,7 +104,7 @@ def find(inputs: Iterable[str], output: Path | None = None) -> Iterator[Found]:
 
 def _matches(text: str, output: Path | None) -> Iterator[Found]:
     path = Path(text)
-    if path.is_dir():
+    if os.path.isdir(path):  # not path.is_dir(), which fails on names that are too long
         yield from _in_folder(path, path, output)
     elif os.path.lexists(path) or not glob.has_magic(text):
         yield Found(path, Path(path.name))
@@ -103,19 +143,29 @@ def _in_folder(folder: Path, root: Path, output: Path | None) -> Iterator[Found]
         raise UserError(f"folder {shown(folder)} has no pictures ({', '.join(sorted(SUFFIXES))})")
 
 
-def _only(found: list[Found], target: Path) -> Job:
+def _names_a_picture(output: Path) -> bool:
+    return output.suffix.lower() in SUFFIXES and not os.path.isdir(output)
+
+
+def _only(found: list[Found], target: Path) -> Path:
     if len(found) != 1:
         raise UserError(f"output {shown(target)} is a file, which holds one picture and not {len(found)}")
-    if target.suffix.lower() not in WRITABLE:
-        kinds = ", ".join(WRITABLE)
-        raise UserError(f"output {shown(target)}: can't write this kind of file; there are {kinds}")
-    return Job(found[0].source, target)
+    return found[0].source
 
 
-def _target(found: Found, style: str, folder: Path | None) -> Path:
-    suffix = found.source.suffix if found.source.suffix.lower() in WRITABLE else ".png"
-    name = f"{found.source.stem}-{style}{suffix}"
-    return found.source.with_name(name) if folder is None else folder / found.place.parent / name
+def _form(target: Path, suffix: str | None) -> Format:
+    """The format of a file's name, which mustn't be another than the one that was asked for."""
+    form = format_of(target)
+    if suffix is not None and WRITABLE[suffix] != form:
+        raise UserError(f"output {shown(target)} is {form.name} by its name, but --format asks for {suffix[1:]}")
+    return form
+
+
+def _job(found: Found, style: str, folder: Path | None, suffix: str | None) -> Job:
+    own = found.source.suffix if found.source.suffix.lower() in WRITABLE else ".png"
+    name = f"{found.source.stem}-{style}{suffix or own}"
+    target = found.source.with_name(name) if folder is None else folder / found.place.parent / name
+    return Job(found.source, target, format_of(target))
 
 
 def _check_targets(jobs: list[Job]) -> None:
@@ -125,7 +175,7 @@ def _check_targets(jobs: list[Job]) -> None:
         overwritten = sources.get(_identity(job.target))
         if overwritten is not None:
             problem = f"the result for {shown(job.source)} would overwrite the input {shown(overwritten)}"
-            raise UserError(f"{problem}; choose another output with -o")
+            raise UserError(f"{problem}; choose another output with -o, or --skip-existing")
         other = targets.setdefault(_entry(job.target), job.source)
         if other != job.source:
             both = f"{shown(other)} and {shown(job.source)}"

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from stylenet.device import DEVICES, pick_device
 from stylenet.errors import UserError
-from stylenet.image import decode_image, resized, to_tensor, write_image
+from stylenet.formats import write_image
+from stylenet.image import decode_image, resized, to_tensor
 from stylenet.losses import PerceptualLoss, loss_preset
 from stylenet.optimisation import OPTIMISERS, STARTS, optimise, start_from
 from stylenet.painting import find_painting, read_painting

@@ -5,9 +5,10 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.decoders import ImageError
 from stylenet.disk import SOURCE_TREE
 from stylenet.errors import UserError
-from stylenet.image import ImageError, decode_image, resized, to_tensor
+from stylenet.image import decode_image, resized, to_tensor
 from stylenet.network import MINIMUM_SIDE
 
 STYLES = SOURCE_TREE / "configs" / "style"

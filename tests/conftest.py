@@ -1,12 +1,19 @@
-"""A loss network small enough for tests: VGG19's layers with a few random channels."""
+"""What many tests need: a loss network of VGG19's layers with a few random channels, and `infer.py` with a style."""
 
+import os
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from infer_command import ROOT, Done, Run, picture
 from safetensors.torch import save_file
 
+from stylenet.network import NetworkSettings, TransformerNet, initialise
+from stylenet.style_file import Card, save_style
 from stylenet.vgg.conventions import NORMALISED, reference_picture
 from stylenet.vgg.features import VGGFeatures
 from stylenet.vgg.weights import BLOCKS, VGGWeights
@@ -46,3 +53,45 @@ def tiny_vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vgg") / "tiny vgg (1).safetensors"
     save_file(state, path)
     return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with one style and one picture."""
+    settings = NetworkSettings(width=2, blocks=1)
+    facts = {"painting": {"title": "The Night", "artist": "A. Painter"}}
+    network = initialise(TransformerNet(settings), seed=0)
+    save_style(tmp_path / "checkpoints/night.safetensors", network, Card("../../night", settings, facts))
+    picture(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    """The script in a process of its own, as a user starts it."""
+
+    def infer(*arguments: str) -> Done:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, str(ROOT / "infer.py"), *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, env=environment)
+        return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode().splitlines()
+
+    return infer
+
+
+@pytest.fixture
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same within this process, which spares the two seconds that torch's import takes."""
+    guarded = runpy.run_path(str(ROOT / "infer.py"))["guarded"]
+
+    def infer(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["infer.py", *arguments])
+        try:
+            code = guarded()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out.splitlines(), captured.err.splitlines()
+
+    return infer

@@ -1,6 +1,7 @@
 """Files to pixels and back."""
 
 import os
+import sys
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -10,16 +11,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from stylenet.image import (
-    WRITABLE,
-    ImageError,
-    decode_image,
-    open_image,
-    to_image,
-    to_tensor,
-    to_uint8,
-    write_image,
-)
+from stylenet.decoders import ImageError
+from stylenet.formats import WRITABLE, write_image
+from stylenet.image import decode_image, to_image, to_tensor, to_uint8
 
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [9, 9, 9]]], np.uint8)
 
@@ -121,10 +115,6 @@ def test_of_an_animation_the_first_frame_is_taken() -> None:
     np.testing.assert_array_equal(pixels(data)[0, 0], [255, 0, 0])
 
 
-def test_open_image_keeps_what_rgb_would_lose() -> None:
-    assert open_image(encoded(Image.new("RGBA", (20, 20)))).mode == "RGBA"
-
-
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
 @pytest.mark.parametrize("tenth", range(10))
 def test_a_truncated_file_is_an_error_of_one_line(kind: str, tenth: int) -> None:
@@ -197,7 +187,7 @@ def test_the_format_follows_the_name(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"new folder/picture{suffix}"
     write_image(path, torch.full((3, 20, 30), 0.5))
     with Image.open(path) as image:
-        assert image.format == WRITABLE[suffix.lower()]["format"]
+        assert image.format == WRITABLE[suffix.lower()].name
     assert to_tensor(decode_image(path)).sub(128 / 255).abs().max() <= 1.5 / 255
     assert [path] == list(path.parent.iterdir())
 
@@ -211,3 +201,26 @@ def test_a_picture_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) 
         write_image(tmp_path / "picture.xyz", noise())
     assert path.read_text() == "before"
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_heic_without_its_plugin_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "phone.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    with pytest.raises(ImageError) as caught:
+        decode_image(path)
+    assert str(caught.value) == f"{path}: is HEIC, which needs: pip install -e '.[heic]'"
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_heic_is_read_upright_where_its_plugin_is(tmp_path: Path, orientation: int) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    ramp = np.broadcast_to(np.linspace(0, 255, 128, dtype=np.uint8)[:, None, None], (128, 64, 3))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "phone.heic"
+    pillow_heif.from_pillow(Image.fromarray(ramp)).save(path, quality=95, exif=exif.tobytes())
+    expected = ramp if orientation == 1 else np.rot90(ramp, -1)
+    found = np.asarray(decode_image(path), float)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 4

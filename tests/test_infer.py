@@ -1,78 +1,16 @@
 """The command line of `infer.py`, and what goes where."""
 
 import os
-import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+from infer_command import ROOT, Run, names, picture
 from PIL import Image
 
 from stylenet.files import Job, plan
-from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.style_file import Card, save_style
-
-ROOT = Path(__file__).parents[1]
-Done = tuple[int, list[str], list[str]]  # exit code, lines of output, lines of complaint
-Run = Callable[..., Done]
-
-
-def picture(path: Path, size: tuple[int, int] = (30, 20)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    Image.fromarray(noise).save(path, "PNG")
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with one style and one picture."""
-    settings = NetworkSettings(width=2, blocks=1)
-    facts = {"painting": {"title": "The Night", "artist": "A. Painter"}}
-    network = initialise(TransformerNet(settings), seed=0)
-    save_style(tmp_path / "checkpoints/night.safetensors", network, Card("../../night", settings, facts))
-    picture(tmp_path / "photo.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path) -> Run:
-    """The script in a process of its own, as a user starts it."""
-
-    def infer(*arguments: str) -> Done:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, str(ROOT / "infer.py"), *arguments]
-        done = subprocess.run(command, cwd=folder, capture_output=True, env=environment)
-        return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode().splitlines()
-
-    return infer
-
-
-@pytest.fixture
-def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The same within this process, which spares the two seconds that torch's import takes."""
-    guarded = runpy.run_path(str(ROOT / "infer.py"))["guarded"]
-
-    def infer(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["infer.py", *arguments])
-        try:
-            code = guarded()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out.splitlines(), captured.err.splitlines()
-
-    return infer
-
-
-def names(folder: Path) -> list[str]:
-    found = (path for path in folder.rglob("*") if path.is_file() and "checkpoints" not in path.parts)
-    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def test_files_good_and_bad_with_strange_names(run: Run, folder: Path) -> None:
@@ -89,12 +27,13 @@ def test_files_good_and_bad_with_strange_names(run: Run, folder: Path) -> None:
     picture(folder / "small.png", (15, 40))
     (folder / "text.jpg").write_text("not a picture")
     before = {name: (folder / name).read_bytes() for name in names(folder)}
-    bad = ["x" * 251 + ".png", "small.png", "text.jpg", "missing.png"]
+    bad = ["x" * 251 + ".png", "small.png", "text.jpg", "missing.png", "y" * 5000]
     code, out, err = run("-s", "night", "--device", "cpu", "--", *strange, *bad, "photo.png")
     assert code == 1
-    assert len(out) == len(strange) + 1
-    assert out[-1].startswith("photo.png -> photo-night.png  30 x 20, network ")
-    assert out[-1].endswith(" ms")
+    assert len(out) == len(strange) + 2
+    assert out[-2].startswith("photo.png -> photo-night.png  30 x 20, network ")
+    assert out[-2].endswith(" ms")
+    assert out[-1].startswith("6 pictures, 5 failed; ")
     assert len(err) == len(bad)
     assert [line.split(": ", 1)[0] for line in err] == ["infer.py"] * len(bad)
     assert "15 x 40" in err[1]
@@ -105,6 +44,14 @@ def test_files_good_and_bad_with_strange_names(run: Run, folder: Path) -> None:
     assert all((folder / name).read_bytes() == content for name, content in before.items())
 
 
+def test_a_name_may_be_as_long_as_the_system_allows(call: Run, folder: Path) -> None:
+    source, target = "x" * 251 + ".png", "é" * 125 + "y.png"  # 255 bytes each
+    picture(folder / source)
+    code, _, err = call(source, "-s", "night", "-o", target)
+    assert (code, err) == (0, [])
+    assert (folder / target).exists()
+
+
 def test_folders_are_mirrored_and_the_styles_file_names_the_results(call: Run, folder: Path) -> None:
     picture(folder / "in/a.png")
     picture(folder / "in/deep/a.PNG")
@@ -112,11 +59,11 @@ def test_folders_are_mirrored_and_the_styles_file_names_the_results(call: Run, f
     (folder / "in/notes.txt").touch()
     style = str(folder / "checkpoints/night.safetensors")
     code, out, err = call("in", "--style", style, "-o", "in/out", "photo.png")
-    assert (code, len(out), err) == (0, 3, [])
+    assert (code, len(out), err) == (0, 4, [])
     made = ["in/out/a-night.png", "in/out/deep/a-night.PNG", "in/out/photo-night.png"]
     assert set(made) < set(names(folder))
     code, out, err = call("in", "-s", style, "-o", "in/out")
-    assert (code, len(out), err) == (0, 2, [])  # results are no inputs
+    assert (code, len(out), err) == (0, 3, [])  # results are no inputs
 
 
 def test_the_format_follows_the_outputs_name_and_is_turned_upright(call: Run, folder: Path) -> None:
@@ -149,6 +96,24 @@ def test_list_names_title_and_artist_and_goes_on_after_a_broken_file(call: Run, 
         (["photo.png", "-s", "night", "--device", "tpu"], "'tpu'"),
         (["photo.png", "-s", "night", "--fast\n"], "unrecognized arguments: --fast"),
         (["*.nope", "-s", "night"], "no file matches *.nope"),
+        (["photo.png", "-s", "night", "--size", "15"], "--size: must be a whole number of at least 16, got 15"),
+        (
+            ["photo.png", "-s", "night", "--max-size", "big"],
+            "--max-size: must be a whole number of at least 16, got big",
+        ),
+        (["photo.png", "-s", "night", "--quality", "101"], "--quality: must be a whole number from 1 to 100, got 101"),
+        (["photo.png", "-s", "night", "--format", "heic"], "'heic'"),
+        (
+            ["photo.png", "-s", "night", "--format", "png", "-o", "x.jpg"],
+            "x.jpg is JPEG by its name, but --format asks",
+        ),
+        (["photo.png", "-s", "night", "--skip-existing=1"], "--skip-existing: ignored explicit argument '1'"),
+        (["photo.png", "-", "-s", "night"], "- is one picture and comes alone, not with 1 more"),
+        (["-", "-s", "night", "-o", "new"], "output new is a folder, where standard input has no name: -o FILE"),
+        (
+            ["photo.png", "b.png", "-s", "night", "-o", "-"],
+            "standard output is a file, which holds one picture and not 2",
+        ),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_1(call: Run, arguments: list[str], reason: str) -> None:
@@ -233,6 +198,17 @@ def test_no_result_overwrites_another_pictures_input(folder: Path) -> None:
 def test_two_inputs_for_one_result_are_named_before_work(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"a/x\.png and b/x\.png would both become out/x-night\.png"):
         plan(["a/x.png", "b/x.png"], "night", "out")
+
+
+def test_two_inputs_for_one_result_by_the_format_too(folder: Path) -> None:
+    assert len(plan(["x.png", "x.jpg"], "night")) == 2
+    with pytest.raises(ValueError, match=r"x\.png and x\.jpg would both become x-night\.webp"):
+        plan(["x.png", "x.jpg"], "night", suffix=".webp")
+
+
+def test_results_of_an_earlier_run_are_no_inputs_when_existing_ones_are_skipped(folder: Path) -> None:
+    picture(folder / "photo-night.png")
+    assert targets(plan(["*.png"], "night", skip_existing=True)) == ["photo-night.png"]
 
 
 def test_one_output_file_cannot_hold_two_pictures(folder: Path) -> None:

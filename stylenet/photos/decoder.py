@@ -1,6 +1,6 @@
 """One decoder for the photos of every source: a file or its bytes to pixels that are small enough to keep.
 
-It differs from `stylenet.image.open_image` in what training needs: a huge JPEG is never decoded at its full
+It differs from `stylenet.image.decode_image` in what training needs: a huge JPEG is never decoded at its full
 size, a file is read no further than its header deserves, and what was wrong or changed has a short name under
 which it is counted.
 """
@@ -17,18 +17,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from stylenet.image import MAXIMUM_PIXELS, READABLE, TURNS, ImageError, to_rgb
+from stylenet.decoders import MAXIMUM_PIXELS, READABLE, ImageError
+from stylenet.image import TURNS, conversions, orientation, to_rgb
 from stylenet.network import MINIMUM_SIDE
 
 TRUNCATED, GONE = "truncated or damaged", "gone"
-KINDS = {
-    "1": "greyscale",
-    "L": "greyscale",
-    "LA": "greyscale",
-    "P": "palette",
-    "PA": "palette",
-    "CMYK": "CMYK",
-}
 
 
 class UnusablePhotoError(Exception):
@@ -60,7 +53,7 @@ def decode_photo(source: bytes | str, size: int) -> DecodedPhoto:
             image.draft(None, _scaled(image.size, 2 * size))
             changes = tuple(_changes(image))  # before loading, which hides the depth and the number of frames
             image.load()
-            turned = image.transpose(TURNS[turn]) if (turn := _orientation(image)) in TURNS else image
+            turned = image.transpose(TURNS[turn]) if (turn := orientation(image)) in TURNS else image
             changes += ("rotated by EXIF",) if turn in TURNS else ()
             return DecodedPhoto(np.array(_shrunk(to_rgb(turned), size)), changes)
     except UnusablePhotoError:
@@ -100,21 +93,11 @@ def _check_sides(image: Image.Image) -> None:
 
 
 def _changes(image: ImageFile.ImageFile) -> Iterator[str]:
-    if image.mode in KINDS:
-        yield KINDS[image.mode]
-    if image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile):
-        yield "16-bit or more"
+    yield from conversions(image)
     if image.has_transparency_data:
         yield "alpha"
     if image.format != "MPO" and getattr(image, "is_animated", False):  # cameras write MPO: a photo and its previews
         yield "first of several frames"
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:  # nonsense in the EXIF data doesn't spoil the picture
-        return 1
 
 
 def _scaled(sides: tuple[int, int], size: int) -> tuple[int, int]:
