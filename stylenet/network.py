@@ -8,7 +8,9 @@ Differences from the paper, each for a reason the field agrees on:
 - a sigmoid instead of a scaled tanh: the output lies in [0, 1], as every image in this package does.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +20,8 @@ from torch import Tensor, nn
 from stylenet.errors import UserError
 
 MINIMUM_SIDE = 16  # pixels; below it the reflections inside the network would need more pixels than there are
-STRIDE = 4  # the two downsampling convolutions together
+# What the last convolution's numbers become.
+OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,22 @@ class NetworkSettings:
     `width` is the number of channels at full resolution (doubled at each downsampling), `blocks` the number of
     residual blocks. With `fold` 2 nothing is computed at full resolution: squares of 2x2 pixels are folded into
     channels at the input and unfolded at the output (Shi et al. 2016), in place of the outermost convolutions.
+    `output` is `sigmoid`, or `linear` for networks trained without one elsewhere: theirs is cut off at 0 and 1.
     """
 
     width: int = 32
     blocks: int = 5
     fold: int = 1
+    output: str = "sigmoid"
 
     def __post_init__(self) -> None:
         if self.fold > 2:
             raise UserError(f"network.fold must be 1 or 2, got {self.fold}")
-        for name, value in asdict(self).items():
-            if value < 1:
-                raise UserError(f"network.{name} must be at least 1, got {value}")
+        for name in ("width", "blocks", "fold"):
+            if getattr(self, name) < 1:
+                raise UserError(f"network.{name} must be at least 1, got {getattr(self, name)}")
+        if self.output not in OUTPUTS:
+            raise UserError(f"network.output must be one of {', '.join(OUTPUTS)}, got {self.output}")
 
 
 class ReflectConv2d(nn.Conv2d):
@@ -128,15 +135,16 @@ class TransformerNet(nn.Module):
             nn.Upsample(scale_factor=2, mode="nearest"),
             *normalised(ReflectConv2d(4 * width, 2 * width, 3)),
             *from_half,
-            nn.Sigmoid(),
+            OUTPUTS[settings.output](),
         )
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         height, width = photos.shape[-2:]
         if min(height, width) < MINIMUM_SIDE:
             raise UserError(f"a picture must be at least {MINIMUM_SIDE} px wide and high, got {width} x {height}")
-        padded = F.pad(photos, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
-        stylised: Tensor = self.layers(padded)
+        # Convolutions take any size, folding takes even ones. A stride rounds up, so there is enough to cut from.
+        fold = self.settings.fold
+        stylised: Tensor = self.layers(F.pad(photos, (0, -width % fold, 0, -height % fold), mode="reflect"))
         return stylised[..., :height, :width]
 
 

@@ -52,8 +52,9 @@ def test_the_default_network_learns_1679235_numbers() -> None:
     assert parameter_count(TransformerNet()) == convolutions + 2 * 1600 == 1679235
 
 
-def test_the_output_lies_in_0_to_1() -> None:
-    network = tiny()
+@pytest.mark.parametrize("output", ["sigmoid", "linear"])
+def test_the_output_lies_in_0_to_1(output: str) -> None:
+    network = tiny(NetworkSettings(width=2, blocks=1, output=output))
     with torch.inference_mode():
         for parameter in network.parameters():
             parameter.mul_(30)
@@ -101,6 +102,11 @@ def test_the_small_networks_are_small(form: tuple[int, int, int], at_most: int) 
 def test_a_network_without_width_or_blocks_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=rf"network\.{name} must be at least 1, got 0"):
         NetworkSettings(**{name: 0})
+
+
+def test_an_output_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"network\.output must be one of sigmoid, linear, got tanh"):
+        NetworkSettings(output="tanh")
 
 
 def test_pixels_are_not_folded_by_three() -> None:

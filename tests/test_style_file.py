@@ -151,7 +151,8 @@ def test_a_header_bomb_is_refused_unread(tmp_path: Path, header: int) -> None:
     "card",
     ["", "null", "[]", '"x"', "{", '{"name": "x"}', '{"network": {}}', "[" * 100_000]
     + [json.dumps({"name": "x", "network": network}) for network in (None, 3, [], {"depth": 1}, {"width": 0})]
-    + [json.dumps({"name": "x", "network": {"width": width}}) for width in ("2", 2.0, True, None, [2], -1)],
+    + [json.dumps({"name": "x", "network": {"width": width}}) for width in ("2", 2.0, True, None, [2], -1)]
+    + [json.dumps({"name": "x", "network": {"output": output}}) for output in ("tanh", 1, None, ["sigmoid"])],
 )
 def test_a_card_that_makes_no_sense_is_refused(tmp_path: Path, network: TransformerNet, card: str) -> None:
     path = tmp_path / "strange.safetensors"
