@@ -365,29 +365,29 @@ def test_a_cache_that_cannot_be_written_names_the_variable(artefact, tmp_path, m
 
 
 def test_torch_hubs_file_is_checked_and_a_damaged_one_replaced(tmp_path):
-    source = tmp_path / "data"
-    source.write_bytes(b"weights")
-    name = f"vgg-{hashlib.sha256(b'weights').hexdigest()[:8]}.pth"
-    (tmp_path / name).write_bytes(b"weights")
-    kept = tmp_path / "torch" / "hub" / "checkpoints" / name
+    url, sha256 = (tmp_path / "vgg.pth").as_uri(), hashlib.sha256(b"weights").hexdigest()
+    (tmp_path / "vgg.pth").write_bytes(b"weights")
+    kept = tmp_path / "torch" / "hub" / "checkpoints" / "vgg.pth"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"weigh")
-    assert fetch_from_hub((tmp_path / name).as_uri()) == kept
+    assert fetch_from_hub(url, sha256) == kept
     assert kept.read_bytes() == b"weights"
-    (tmp_path / name).unlink()
-    assert fetch_from_hub((tmp_path / name).as_uri()) == kept
+    (tmp_path / "vgg.pth").unlink()
+    assert fetch_from_hub(url, sha256) == kept
 
 
 def test_torch_hub_with_a_wrong_hash_leaves_nothing(tmp_path):
-    (tmp_path / "vgg-00000000.pth").write_bytes(b"weights")
-    with pytest.raises(DownloadError, match=r"vgg-00000000.pth: invalid hash value"):
-        fetch_from_hub((tmp_path / "vgg-00000000.pth").as_uri())
+    (tmp_path / "vgg.pth").write_bytes(b"weights")
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    alike = sha256[:8] + "0" * 56  # as far as torchvision's file names tell
+    with pytest.raises(DownloadError, match=r"vgg.pth: invalid hash value"):
+        fetch_from_hub((tmp_path / "vgg.pth").as_uri(), alike)
     assert files_in(tmp_path / "torch") == []
 
 
 def test_torch_hub_gives_up_on_a_server_that_never_answers():
     with server(b"") as port, pytest.raises(DownloadError, match="timed out"):
-        fetch_from_hub(f"http://127.0.0.1:{port}/vgg-00000000.pth", timeout=0.2)
+        fetch_from_hub(f"http://127.0.0.1:{port}/vgg.pth", "0" * 64, timeout=0.2)
     assert socket.getdefaulttimeout() is None
 
 

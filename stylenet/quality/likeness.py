@@ -7,8 +7,11 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from stylenet.errors import UserError
-from stylenet.vgg.download import TIMEOUT, first_line, socket_timeout
+from stylenet.vgg.download import DownloadError, fetch_from_hub
 
+# Torchvision's AlexNet (IMAGENET1K_V1), which LPIPS takes from torch.hub's cache.
+ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+ALEXNET_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 
@@ -32,8 +35,8 @@ def lpips(photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]) 
     Raises `UserError` where torchvision's AlexNet is neither in torch's cache nor to be fetched.
     """
     try:
-        with socket_timeout(TIMEOUT):
-            measure = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).to(photos.device)
-    except OSError as error:
-        raise UserError(f"LPIPS needs torchvision's AlexNet, which cannot be fetched: {first_line(error)}") from error
+        fetch_from_hub(ALEXNET, ALEXNET_SHA256)
+    except DownloadError as error:
+        raise UserError(f"LPIPS needs torchvision's AlexNet, which cannot be fetched: {error}") from error
+    measure = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).to(photos.device)
     return float(measure(stylised.clamp(0, 1), photos))

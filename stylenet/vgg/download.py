@@ -183,19 +183,18 @@ def hub_path(url: str) -> Path:
     return Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
 
 
-def fetch_from_hub(url: str, timeout: float = TIMEOUT) -> Path:
-    """A file named `name-<hash>.pth`, through torch.hub's cache. Raises `DownloadError`.
+def fetch_from_hub(url: str, sha256: str, timeout: float = TIMEOUT) -> Path:
+    """The file of this URL and this hash, through torch.hub's cache. Raises `DownloadError`.
 
     torch.hub trusts a file that is there already; here its hash is checked too, and a damaged one replaced.
     """
     path = hub_path(url)
-    prefix = path.stem.rpartition("-")[2]
     try:
-        if path.is_file() and file_sha256(path).startswith(prefix):
+        if path.is_file() and file_sha256(path) == sha256:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         with socket_timeout(timeout):
-            torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
+            torch.hub.download_url_to_file(url, str(path), sha256, progress=sys.stderr.isatty())
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise DownloadError(f"{path.name}: {first_line(error)}") from error
     return path

