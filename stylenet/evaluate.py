@@ -13,10 +13,10 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -29,7 +29,7 @@ from stylenet.photos import folder_squares, held_out_photos
 from stylenet.quality.artefacts import artefacts, complaints
 from stylenet.quality.calmness import calmness
 from stylenet.quality.gatys import equivalents
-from stylenet.quality.held_out import held_out_losses
+from stylenet.quality.held_out import held_out_losses, stylised_by
 from stylenet.quality.judge import ARCHITECTURE, judged_share
 from stylenet.quality.likeness import lpips, ssim
 from stylenet.style_file import Card, load_style
@@ -39,6 +39,8 @@ from stylenet.vgg.download import file_sha256
 log = logging.getLogger(__name__)
 
 JUDGED_SIZE = 512  # pixels, the painting's short side
+loss_network = cache(load_vgg_weights)  # once for all styles and sizes
+
 SMALLEST = 64  # pixels: the artefacts need a tile, the loss network a few pixels at its deepest layer
 
 
@@ -50,12 +52,11 @@ def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 
     criterion = rebuilt_criterion(card, file, chosen.weights).to(device)
     photos = photos.to(device)
     figures: dict[str, Any] = {"name": card.name, "photos": len(photos), "size": photos.shape[-1]}
-    figures |= rounded(asdict(held_out_losses(network, criterion, photos)))
-    with torch.inference_mode():
-        stylised = torch.cat([network(photo[None]).float() for photo in photos])
+    stylised = stylised_by(network, photos)
+    figures |= rounded(asdict(held_out_losses(criterion, photos, stylised)))
     figures |= pictures_figures(photos, stylised, chosen.lpips) | rounded(asdict(calmness(network, photos)))
     if chosen.judge:
-        judge = VGGFeatures(load_vgg_weights(chosen.judge, ARCHITECTURE)).to(device)
+        judge = VGGFeatures(loss_network(chosen.judge, ARCHITECTURE)).to(device)
         painting = read_painting(file, JUDGED_SIZE).to(device)
         figures["judged"] = round(judged_share(judge, painting, photos, stylised), 4)
     if chosen.gatys:
@@ -88,7 +89,7 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
         picture = read_painting(painting, card.facts["painting"]["size"])
     except (KeyError, TypeError) as error:
         raise UserError(f"the card of {card.name} does not tell how it was trained") from error
-    found = load_vgg_weights(weights, architecture)
+    found = loss_network(weights, architecture)
     if found.sha256 != card.facts["loss_network"].get("sha256"):
         log.warning("%s was trained with other weights than %s: its losses mean something else", card.name, found.name)
     return PerceptualLoss(VGGFeatures(found), picture, loss)

@@ -20,7 +20,7 @@ from stylenet.checks import trainer_device
 from stylenet.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.network import parameter_count
 from stylenet.preparation import Parts, prepare
-from stylenet.quality.held_out import held_out_losses
+from stylenet.quality.held_out import held_out_losses, stylised_by
 from stylenet.run_folder import new_run_folder, read_decisions, settings_digest, shelve, write_decisions, write_settings
 from stylenet.settings import Settings
 from stylenet.style_file import SUFFIX, Card, save_style
@@ -115,7 +115,8 @@ def evaluate(parts: Parts, trainer: pl.Trainer) -> dict[str, float]:
     device = trainer_device(parts.settings.trainer)
     module = parts.module.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled="bf16" in parts.precision):
-        result = held_out_losses(module.network, module.criterion, parts.held_out.to(device).float() / 255)
+        photos = parts.held_out.to(device).float() / 255
+        result = held_out_losses(module.criterion, photos, stylised_by(module.network, photos))
     figures = {name: round(value, 6) for name, value in asdict(result).items()}
     log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)
     log.info("held-out photos: content %(content).3f, style %(style).3f, untouched %(untouched).3f", figures)

@@ -11,7 +11,7 @@ from stylenet import training
 from stylenet.callbacks import StopOnSignal
 from stylenet.losses import LossSettings, PerceptualLoss
 from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.quality.held_out import held_out_losses
+from stylenet.quality.held_out import held_out_losses, stylised_by
 from stylenet.sheet import GAP, contact_sheet
 from stylenet.training import StyleTraining, rate_factor, steps_in
 from stylenet.vgg import VGGFeatures
@@ -94,7 +94,8 @@ def test_the_share_of_a_network_that_changes_nothing_is_one(module: StyleTrainin
         def forward(self, photos: torch.Tensor) -> torch.Tensor:
             return photos
 
-    result = held_out_losses(Nothing(NetworkSettings(4, 1)), module.criterion, torch.rand(3, 3, 32, 32))
+    photos = torch.rand(3, 3, 32, 32)
+    result = held_out_losses(module.criterion, photos, stylised_by(Nothing(NetworkSettings(4, 1)), photos))
     assert (result.share, result.content) == (1, 0)
 
 

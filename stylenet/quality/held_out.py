@@ -24,12 +24,20 @@ class HeldOut:
 
 
 @torch.inference_mode()
-def held_out_losses(network: TransformerNet, criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"]) -> HeldOut:
-    """One photo at a time, so that memory stays small. Network and criterion must be on the photos' device."""
-    stylised = [criterion(network(photo[None]).float(), photo[None]) for photo in photos]
+def stylised_by(network: TransformerNet, photos: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """What the network makes of the photos, one at a time, so that memory stays small."""
+    return torch.cat([network(photo[None]).float() for photo in photos])
+
+
+@torch.inference_mode()
+def held_out_losses(
+    criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]
+) -> HeldOut:
+    """One photo at a time as well. The criterion must be on the photos' device."""
+    after = [criterion(picture[None], photo[None]) for picture, photo in zip(stylised, photos, strict=True)]
     untouched = [criterion(photo[None], photo[None]) for photo in photos]
-    style, before = mean(stylised, "style"), mean(untouched, "style")
-    return HeldOut(mean(stylised, "content"), style, before, style / before)
+    style, before = mean(after, "style"), mean(untouched, "style")
+    return HeldOut(mean(after, "content"), style, before, style / before)
 
 
 def mean(losses: list[Losses], term: str) -> float:
