@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import warnings
-from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from stylenet.batch import Batch
 from stylenet.blend import Blend, check_weights
@@ -19,7 +19,8 @@ from stylenet.options import brush_and_mask, complain, parsed
 from stylenet.picture import Size
 from stylenet.reporting import Report
 from stylenet.style_file import read_card
-from stylenet.stylizer import Painter, Stylizer
+from stylenet.stylizer import Look, Painter, Stylizer
+from stylenet.video.command import stylize_video, wants_video
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
@@ -29,37 +30,44 @@ def main() -> int:
     options = parsed(sys.argv[1:])
     if options.list:
         return list_styles()
-    if not options.inputs:
+    video = wants_video(options)
+    if not options.inputs and not video:
         raise UserError("which picture? python infer.py PHOTO -s STYLE")
     if options.style is None:
         raise UserError(f"which style? -s NAME, one of: {', '.join(map(shown, styles())) or 'none yet'}")
-    return stylize(options)
-
-
-def stylize(options: argparse.Namespace) -> int:
-    """Stylises what the options name; returns the exit code."""
     parts = [find_weighted_style(text) for text in options.style]
     check_weights([weight for _, weight in parts], masked=options.mask is not None)
-    suffix = f".{options.format}" if options.format else None
     # Named after the files: what a stranger's card calls itself has no say in where results go.
     name = "+".join(file.stem for file, _ in parts)
+    if video:
+        brush, mask = brush_and_mask(options)
+        return stylize_video(options, Look(load(parts, options.device), brush, mask), name, complain)
+    return stylize_pictures(options, parts, name)
+
+
+def stylize_pictures(options: argparse.Namespace, parts: list[tuple[Path, float]], name: str) -> int:
+    """Stylises the pictures that the options name; returns the exit code."""
+    suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
     left = [job for job in jobs if not (options.skip_existing and job.is_done())]
     to_stream = any(job.target is STANDARD_OUTPUT for job in jobs)
     if to_stream and sys.stdout.isatty():
         raise UserError("a picture can't be written to a terminal: -o FILE")
     brush, mask = brush_and_mask(options, jobs)
-    painted = partial(load(parts, options.device).stylize, brush=brush, mask=mask)
+    look = Look(load(parts, options.device, compile="auto"), brush, mask)
     size = Size(options.size, options.max_size)
-    with Report(len(left), len(jobs) - len(left), to_stream) as report, Batch(painted, size, options.quality) as batch:
+    with (
+        Report(len(left), len(jobs) - len(left), to_stream) as report,
+        Batch(look.stylize, size, options.quality) as batch,
+    ):
         for result in batch.run(left):
             report.tell(result)
     return 1 if report.failed else 0
 
 
-def load(parts: list[tuple[Path, float]], device: str) -> Painter:
+def load(parts: list[tuple[Path, float]], device: str, compile: bool | Literal["auto"] = False) -> Painter:  # noqa: A002
     """One style, or a blend of several."""
-    painters = [(Stylizer.load(file, device, compile="auto"), weight) for file, weight in parts]
+    painters = [(Stylizer.load(file, device, compile=compile), weight) for file, weight in parts]
     return Blend(painters) if len(painters) > 1 else painters[0][0]
 
 

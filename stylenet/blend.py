@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylenet.brush import Brush, finished
 from stylenet.errors import UserError
@@ -27,6 +27,10 @@ class Blend(Painter):
         self.painters = [painter for painter, _ in parts]
         self.weights = [weight / sum(weights) for weight in weights]
         self.device = self.painters[0].device
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        return [network for painter in self.painters for network in painter.networks]
 
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
         mean = torch.zeros_like(photos)

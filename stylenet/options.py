@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from stylenet.brush import Brush
@@ -15,6 +15,7 @@ from stylenet.formats import WRITABLE
 from stylenet.image import upright
 from stylenet.mask import Mask, as_mask
 from stylenet.network import MINIMUM_SIDE
+from stylenet.video.command import add_video_options
 
 EXAMPLES = """\
 examples:
@@ -39,7 +40,7 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for add_options in (add_main_options, add_brush_options, add_size_options, add_file_options):
+    for add_options in (add_main_options, add_brush_options, add_size_options, add_file_options, add_video_options):
         add_options(result)
     return result
 
@@ -142,7 +143,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def brush_and_mask(options: argparse.Namespace, jobs: list[Job]) -> tuple[Brush, Mask | None]:
+def brush_and_mask(options: argparse.Namespace, jobs: Sequence[Job] = ()) -> tuple[Brush, Mask | None]:
     """What the options of `add_brush` ask for. Raises `UserError`, which names the option."""
     try:
         brush = Brush(options.strength, options.stroke, options.keep_colors, options.match_colors)

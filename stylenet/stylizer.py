@@ -2,13 +2,14 @@
 
 import os
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylenet.brush import Brush, finished
 from stylenet.checkpoints import find_style
@@ -31,6 +32,11 @@ class Painter(ABC):
     """What makes pictures of photos: one style, or several."""
 
     device: torch.device
+
+    @property
+    @abstractmethod
+    def networks(self) -> list[nn.Module]:
+        """All that are at work here."""
 
     @abstractmethod
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
@@ -118,6 +124,10 @@ class Stylizer(Painter):
         """
         return cls(*load_style(find_style(style)), device, dtype, compile)
 
+    @property
+    def networks(self) -> list[nn.Module]:
+        return [self.network]
+
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
         if stroke == 1:
             return self._forward(photos)
@@ -141,6 +151,23 @@ class Stylizer(Painter):
             height, width = pixels.shape[-2:]
             raise UserError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
         return stylised.float()
+
+
+@dataclass(frozen=True)
+class Look:
+    """A painter with a brush and a mask in hand, for those who have nothing but pictures."""
+
+    painter: Painter
+    brush: Brush = Brush()
+    mask: Mask | None = None
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        return self.painter.networks
+
+    def stylize(self, image: Picture) -> Picture:
+        """As the painter does, with this brush and this mask."""
+        return self.painter.stylize(image, self.brush, self.mask)
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
