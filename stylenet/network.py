@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from stylenet.errors import UserError
 
 MINIMUM_SIDE = 16  # pixels; below it the reflections inside the network would need more pixels than there are
+STRIDE = 4  # the two downsampling convolutions together
 # What the last convolution's numbers become.
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
 
@@ -31,7 +32,8 @@ class NetworkSettings:
     `width` is the number of channels at full resolution (doubled at each downsampling), `blocks` the number of
     residual blocks. With `fold` 2 nothing is computed at full resolution: squares of 2x2 pixels are folded into
     channels at the input and unfolded at the output (Shi et al. 2016), in place of the outermost convolutions.
-    `output` is `sigmoid`, or `linear` for networks trained without one elsewhere: theirs is cut off at 0 and 1.
+    `output` is `sigmoid`, or `linear` for networks trained elsewhere: theirs is cut off at 0 and 1, and their photos
+    are not brought to a multiple of the stride first.
     """
 
     width: int = 32
@@ -47,6 +49,8 @@ class NetworkSettings:
                 raise UserError(f"network.{name} must be at least 1, got {getattr(self, name)}")
         if self.output not in OUTPUTS:
             raise UserError(f"network.output must be one of {', '.join(OUTPUTS)}, got {self.output}")
+        if self.output == "linear" and self.fold > 1:
+            raise UserError("network.output=linear needs network.fold=1")
 
 
 class ReflectConv2d(nn.Conv2d):
@@ -142,9 +146,9 @@ class TransformerNet(nn.Module):
         height, width = photos.shape[-2:]
         if min(height, width) < MINIMUM_SIDE:
             raise UserError(f"a picture must be at least {MINIMUM_SIDE} px wide and high, got {width} x {height}")
-        # Convolutions take any size, folding takes even ones. A stride rounds up, so there is enough to cut from.
-        fold = self.settings.fold
-        stylised: Tensor = self.layers(F.pad(photos, (0, -width % fold, 0, -height % fold), mode="reflect"))
+        stride = 1 if self.settings.output == "linear" else STRIDE  # elsewhere, strides just round up
+        padded = F.pad(photos, (0, -width % stride, 0, -height % stride), mode="reflect")
+        stylised: Tensor = self.layers(padded)
         return stylised[..., :height, :width]
 
 

@@ -9,6 +9,7 @@ from stylenet.network import InstanceNorm2d, NetworkSettings, TransformerNet, in
 
 TINY = NetworkSettings(width=2, blocks=1)
 FOLDED = NetworkSettings(width=2, blocks=1, fold=2)
+LINEAR = NetworkSettings(width=2, blocks=1, output="linear")
 
 
 def tiny(form: NetworkSettings = TINY) -> TransformerNet:
@@ -16,7 +17,7 @@ def tiny(form: NetworkSettings = TINY) -> TransformerNet:
 
 
 @given(
-    form=st.sampled_from([TINY, FOLDED]),
+    form=st.sampled_from([TINY, FOLDED, LINEAR]),
     height=st.integers(16, 70),
     width=st.integers(16, 70),
     batch=st.integers(1, 2),
@@ -52,9 +53,9 @@ def test_the_default_network_learns_1679235_numbers() -> None:
     assert parameter_count(TransformerNet()) == convolutions + 2 * 1600 == 1679235
 
 
-@pytest.mark.parametrize("output", ["sigmoid", "linear"])
-def test_the_output_lies_in_0_to_1(output: str) -> None:
-    network = tiny(NetworkSettings(width=2, blocks=1, output=output))
+@pytest.mark.parametrize("form", [TINY, LINEAR])
+def test_the_output_lies_in_0_to_1(form: NetworkSettings) -> None:
+    network = tiny(form)
     with torch.inference_mode():
         for parameter in network.parameters():
             parameter.mul_(30)
@@ -107,6 +108,8 @@ def test_a_network_without_width_or_blocks_is_refused(name: str) -> None:
 def test_an_output_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match=r"network\.output must be one of sigmoid, linear, got tanh"):
         NetworkSettings(output="tanh")
+    with pytest.raises(ValueError, match=r"network\.output=linear needs network\.fold=1"):
+        NetworkSettings(output="linear", fold=2)
 
 
 def test_pixels_are_not_folded_by_three() -> None:
