@@ -60,9 +60,10 @@ def in_turn(works: Mapping[str, Callable[[], object]], rounds: int, warm_up: int
     return times
 
 
-def row(name: str, times: list[float], baseline: list[float], unit: float, flops: float, rate: float) -> str:
+def row(name: str, times: list[float], baseline: list[float], unit: float, flops: float | None, rate: float) -> str:
     """A line of the table: median and spread in milliseconds per `unit`, ratio to the baseline, share of `rate`."""
     middle = median(times)
     per = [1000 * value / unit for value in (middle, min(times), max(times))]
     ratio = median(b / a for a, b in zip(times, baseline, strict=True))
-    return f"| {name} | {per[0]:.1f} | {per[1]:.1f}-{per[2]:.1f} | {ratio:.2f} | {100 * flops / middle / rate:.0f} % |"
+    share = "–" if flops is None else f"{100 * flops / middle / rate:.0f} %"
+    return f"| {name} | {per[0]:.1f} | {per[1]:.1f}-{per[2]:.1f} | {ratio:.2f} | {share} |"

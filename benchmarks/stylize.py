@@ -1,10 +1,12 @@
-"""Milliseconds a picture beside the plain loop's forward pass: `python benchmarks/stylize.py [SIDE...]`.
+"""Milliseconds a picture beside the plain loop's forward pass: `python benchmarks/stylize.py [SIDE...] [--compile]`.
 
 The plain way is PyTorch as most examples have it: eager, fp32, contiguous. Ours is what `Stylizer` does by default,
-from a tensor of floats on the device to the same. Both are warm, and take turns.
+from a tensor of floats on the device to the same, with the full network and the smaller ones. All are warm, and take
+turns.
 """
 
 import sys
+from functools import partial
 
 import torch
 from measuring import in_turn, machine, matrix_rate, row
@@ -17,18 +19,30 @@ from stylenet.stylizer import Stylizer
 
 DEVICE = pick_device()
 SIDES = (256, 512, 1024)
+FORMS = {
+    "stylenet": NetworkSettings(),
+    "stylenet, network=small": NetworkSettings(width=16, fold=2),
+    "stylenet, network=tiny": NetworkSettings(width=8, fold=2),
+}
+
+
+def stylizer(form: NetworkSettings, compile_: bool = False) -> Stylizer:
+    return Stylizer(initialise(TransformerNet(form), 0), Card("bench", form), DEVICE.type, compile=compile_)
 
 
 @torch.inference_mode()
-def bench(side: int, rate: float) -> list[str]:
-    network = initialise(TransformerNet(), 0).to(DEVICE).eval()
-    stylizer = Stylizer(initialise(TransformerNet(), 0), Card("bench", NetworkSettings(), {}), DEVICE.type)
-    photo = torch.rand(1, 3, side, side, device=DEVICE)
+def bench(side: int, rate: float, compile_: bool) -> list[str]:
+    network, photo = initialise(TransformerNet(), 0).to(DEVICE).eval(), torch.rand(1, 3, side, side, device=DEVICE)
     with FlopCounterMode(display=False) as counter:
         network(photo)
-    flops = counter.get_total_flops()
-    times = in_turn({"plain": lambda: network(photo), "stylenet": lambda: stylizer.stylize(photo)}, rounds=7)
-    return [row(f"{side} px, {name}", seconds, times["plain"], 1, flops, rate) for name, seconds in times.items()]
+    stylizers = {name: stylizer(form) for name, form in FORMS.items()}
+    if compile_:
+        stylizers["stylenet, compiled"] = stylizer(FORMS["stylenet"], True)
+    works = {"plain": lambda: network(photo)}
+    works |= {name: partial(each.stylize, photo) for name, each in stylizers.items()}
+    times = in_turn(works, rounds=7)
+    flops = {name: None if "network=" in name else counter.get_total_flops() for name in times}
+    return [row(f"{side} px, {name}", each, times["plain"], 1, flops[name], rate) for name, each in times.items()]
 
 
 def main() -> None:
@@ -36,8 +50,8 @@ def main() -> None:
     print(machine())
     print(f"matrix product: bf16 {rate / 1e12:.2f}, fp32 {matrix_rate(torch.float32) / 1e12:.2f} TFLOP/s\n")
     print("| | ms, median | spread | times as fast | of the bf16 rate |\n|---|---|---|---|---|")
-    for side in [int(text) for text in sys.argv[1:]] or SIDES:
-        print("\n".join(bench(side, rate)), flush=True)
+    for side in [int(text) for text in sys.argv[1:] if text.isdigit()] or SIDES:
+        print("\n".join(bench(side, rate, "--compile" in sys.argv)), flush=True)
     print(f"\npeak memory {peak_memory(DEVICE):.2f} GiB")
 
 
