@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import sys
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing eight lines and exiting
@@ -11,6 +12,7 @@ import logging
 import warnings
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import hydra
@@ -22,13 +24,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from stylenet.errors import UserError
-from stylenet.run_folder import find_checkpoint, read_settings, style_name
+from stylenet.resuming import find_start
+from stylenet.run_folder import disk_errors, read_settings, style_name
 from stylenet.settings import Settings
 
 PATHS = re.compile(r"\+*(style\.image|data\.path|loss_network\.weights|init|resume)=(.*)", re.DOTALL)
 USERS = (UserError, HydraException, OmegaConfBaseException)
 NOISE = ("full_key:", "object_type=", "reference_type=", "Config search path:", "provider=", "To append to your config")
-INTERRUPTED = 130
 
 
 def quoted(argument: str) -> str:
@@ -89,7 +91,8 @@ CONFIGS = str(Path(__file__).resolve().parent / "configs")
 @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
 def main(composed: DictConfig) -> None:
     try:
-        code = train(composed)
+        with disk_errors():
+            code = train(composed)
     except USERS as error:  # caught here: Hydra would print a line of its own
         code = report(error)
     if code:
@@ -101,20 +104,20 @@ def train(composed: DictConfig) -> int:
     from stylenet.experiment import run  # imported late: Lightning costs seconds, a wrong setting should not
 
     quieten()
-    checkpoint = None
+    start = None
     if composed.resume:
-        checkpoint = find_checkpoint(composed.resume, style_of(composed))
-        composed = resumed(checkpoint, composed.replace)
+        start = find_start(composed.resume, style_of(composed))
+        composed = resumed(start.folder, composed.replace)
     settings: Any = OmegaConf.to_object(composed)
-    return run(settings, OmegaConf.to_container(composed), checkpoint)  # type: ignore[arg-type]
+    return run(settings, OmegaConf.to_container(composed), start)  # type: ignore[arg-type]
 
 
-def resumed(checkpoint: Path, replace: bool) -> DictConfig:
+def resumed(folder: Path, replace: bool) -> DictConfig:
     """The settings of the run to go on with. Raises `UserError` where the command line wants others."""
     for override in HydraConfig.get().overrides.task:
         if override.split("=")[0] not in ("resume", "style", "style.image", "budget", "replace"):
             raise UserError(f"resume goes on with the settings of that run, so {override} cannot be set")
-    merged = OmegaConf.merge(OmegaConf.structured(Settings), read_settings(checkpoint.parent), {"replace": replace})
+    merged = OmegaConf.merge(OmegaConf.structured(Settings), read_settings(folder), {"replace": replace})
     assert isinstance(merged, DictConfig)
     return merged
 
@@ -138,15 +141,25 @@ def guarded() -> int:
     sys.argv[1:] = with_budget([quoted(argument) for argument in sys.argv[1:]])
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
     ConfigStore.instance().store("settings", Settings)
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         main()
     except USERS as error:
         return report(error)
-    except SystemExit as end:
-        return int(end.code or 0)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
+
+
+def end(number: int, frame: FrameType | None) -> None:
+    """Ends the run where it stands, by an exception, so that what is half-written is cleared away.
+
+    Only while there is nothing to save yet, or all is saved: while it trains, `StopOnSignal` is asked instead.
+    """
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,9 @@ class Progress(Callback):
         if hasattr(self, "bar"):
             self.bar.close()
 
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self.teardown(trainer, module, "fit")
+
 
 def losses(trainer: pl.Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("loss/")}
@@ -123,7 +126,8 @@ class StopOnSignal(Callback):
     """Ends the training after the step in hand on SIGINT or SIGTERM, as if it had been its last.
 
     What follows the training (the style file, the last line) then still happens; Lightning's own handling would
-    end the process at once. A second signal is not waited for. `signal` holds the number of what came.
+    end the process at once. As a context, it holds signals off. A second signal is not waited for. `signal` holds the
+    number of what came.
     """
 
     SIGNALS: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
@@ -131,15 +135,25 @@ class StopOnSignal(Callback):
     def __init__(self) -> None:
         self.signal: int | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self.signal is not None:
-                raise SystemExit(128 + number)  # Lightning would turn a KeyboardInterrupt into exit code 1
-            self.signal = number
-            trainer.should_stop = True
+    def __enter__(self) -> "StopOnSignal":
+        self.previous = {number: signal.signal(number, self.note) for number in self.SIGNALS}
+        return self
 
-        self.previous = {number: signal.signal(number, stop) for number in self.SIGNALS}
-
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise SystemExit(128 + number)  # Lightning would turn a KeyboardInterrupt into exit code 1
+        self.signal = number
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.__enter__()  # when it is done, Lightning brings back the handlers that it found
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_number: int
+    ) -> None:
+        # Not between the batches of one step, whose gradient no checkpoint holds.
+        if self.signal is not None and (batch_number + 1) % trainer.accumulate_grad_batches == 0:
+            trainer.should_stop = True

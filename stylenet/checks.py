@@ -20,7 +20,7 @@ PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
 # A run has one length and an endless stream of batches; its folder, its loggers and its checkpoints are its own.
 OURS = {"max_steps", "max_epochs", "max_time", "min_steps", "min_epochs", "log_every_n_steps"}
 OURS |= {"fast_dev_run", "overfit_batches", "limit_train_batches", "barebones", "enable_checkpointing"}
-OURS |= {"logger", "callbacks", "default_root_dir", "num_nodes", "strategy"}
+OURS |= {"logger", "callbacks", "plugins", "default_root_dir", "num_nodes", "strategy"}
 
 
 def check(settings: Settings) -> None:
@@ -68,7 +68,7 @@ def trainer_device(trainer: Mapping[str, Any]) -> torch.device:
 def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises `UserError` when a run would go on with another painting, other weights or other photos."""
     for name, value in before.items():
-        if now[name] != value:
+        if now.get(name, value) != value:
             raise UserError(f"resume: the {name} changed since the run began ({value} then, {now[name]} now)")
 
 

@@ -12,16 +12,27 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
 from stylenet.callbacks import Progress, Sheets, StopOnSignal
+from stylenet.checkpoint_io import Checkpoints, WholeCheckpoints
 from stylenet.checks import trainer_device
 from stylenet.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.network import parameter_count
 from stylenet.preparation import Parts, prepare
 from stylenet.quality.held_out import held_out_losses, stylised_by
-from stylenet.run_folder import new_run_folder, read_decisions, settings_digest, shelve, write_decisions, write_settings
+from stylenet.resuming import Start, steps_done
+from stylenet.run_folder import (
+    claimed,
+    disk_errors,
+    new_run_folder,
+    read_decisions,
+    settings_digest,
+    shelve,
+    write_decisions,
+    write_settings,
+)
 from stylenet.settings import Settings
 from stylenet.style_file import SUFFIX, Card, save_style
 from stylenet.version import __version__
@@ -34,52 +45,62 @@ CHECKPOINTS = 20  # over the run
 LOG_EVERY = 50  # steps, in a long run
 
 
-def run(settings: Settings, composed: Mapping[str, Any], checkpoint: Path | None = None) -> int:
+def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = None) -> int:
     """Trains, and leaves a style file. Returns the exit code: 0, or 128 plus the signal that ended the run early.
 
-    With a `checkpoint`, goes on from there, in its run folder.
+    With a `start`, goes on from there, in that run's folder.
     """
-    parts = prepare(settings, read_decisions(checkpoint.parent) if checkpoint else {})
-    folder = checkpoint.parent if checkpoint else new_run_folder(parts.name)
-    write_settings(folder, dict(composed))
-    write_decisions(folder, parts.decisions)
-    log.info(
-        "%s: %d steps of batch %d, %s, in %s",
-        parts.name,
-        parts.steps,
-        settings.batch,
-        parts.precision,
-        folder,
-    )
-    loggers = open_loggers(folder, parts.name, settings.logger)
-    log_settings(loggers, {**composed, "facts": facts(parts), "versions": versions()})
+    decisions, checkpoint = (read_decisions(start.folder), start.checkpoint) if start else ({}, None)
+    parts = prepare(settings, decisions, from_checkpoint=checkpoint is not None)
+    folder = start.folder if start else new_run_folder(parts.name)
+    with disk_errors(folder), claimed(folder):
+        write_settings(folder, dict(composed))
+        write_decisions(folder, parts.decisions)
+        log.info("%s: %s", parts.name, plan(parts, folder, start))
+        loggers = open_loggers(folder, parts.name, settings.logger)
+        log_settings(loggers, {**composed, "facts": facts(parts), "versions": versions()})
+        code = train(parts, folder, loggers, checkpoint)
+        close_loggers(loggers)
+    return code
+
+
+def plan(parts: Parts, folder: Path, start: Start | None) -> str:
+    """What is about to be done, in a line."""
+    done = steps_done(start.checkpoint) if start else 0
+    if done >= parts.steps:
+        return f"all {parts.steps} steps were done already, in {folder}"
+    whole = f"{parts.steps} steps of batch {parts.settings.batch}, {parts.precision}, in {folder}"
+    beginning = f"from step {done} on" if done else "again from the beginning"
+    return f"{whole}, {beginning}" if start else whole
+
+
+def train(parts: Parts, folder: Path, loggers: list[Logger], checkpoint: Path | None) -> int:
+    """Fits the network, exports it, judges it. Returns the exit code."""
     stop = StopOnSignal()
-    trainer = make_trainer(parts, folder, loggers, stop)
+    checkpoints = Checkpoints(folder, max(1, parts.steps // CHECKPOINTS), saved=steps_done(checkpoint))
+    trainer = make_trainer(parts, folder, loggers, [stop, checkpoints])
     start = time.perf_counter()
     trainer.fit(parts.module, ckpt_path=checkpoint, weights_only=True)
     log_metrics(loggers, {"speed/seconds": time.perf_counter() - start}, trainer.global_step)
+    with stop:  # a signal waits until all is on the disk
+        checkpoints.save(trainer)
+        save(parts, style_file(parts, folder), trainer.global_step, {})
     finish(parts, folder, trainer, interrupted=stop.signal is not None)
-    close_loggers(loggers)
     return 0 if stop.signal is None else 128 + stop.signal
 
 
-def make_trainer(parts: Parts, folder: Path, loggers: list[Logger], stop: StopOnSignal) -> pl.Trainer:
+def make_trainer(parts: Parts, folder: Path, loggers: list[Logger], more: list[Callback]) -> pl.Trainer:
     sheet_every = parts.settings.logger.sheet_every or max(1, parts.steps // SHEETS)
     callbacks: list[Callback] = [
         Progress(parts.settings.batch),
         Sheets(folder / "sheets", sheet_every, parts.painting, parts.held_out[:SHEET_PHOTOS]),
-        ModelCheckpoint(
-            folder,
-            "last",
-            every_n_train_steps=max(1, parts.steps // CHECKPOINTS),
-            enable_version_counter=False,
-        ),
-        stop,
+        *more,
     ]
     chosen = {**parts.settings.trainer, "precision": parts.precision}
     return pl.Trainer(
         max_steps=parts.steps,
         callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         logger=loggers,
         log_every_n_steps=max(1, min(LOG_EVERY, parts.steps // LOG_EVERY)),
         default_root_dir=folder,
@@ -88,19 +109,31 @@ def make_trainer(parts: Parts, folder: Path, loggers: list[Logger], stop: StopOn
 
 
 def finish(parts: Parts, folder: Path, trainer: pl.Trainer, interrupted: bool) -> None:
-    """The style file, the figures, and the last line: the command that uses the new network."""
-    trainer.save_checkpoint(folder / "last.ckpt")
-    style_file = folder / f"{parts.name}{SUFFIX}"
-    save(parts, style_file, trainer.global_step, {})
+    """The figures, and the last line: the command that uses the new network."""
+    place = None
     for line in parts.photos.report():
         log.info(line)
-    place = None
     if not interrupted:
-        save(parts, style_file, trainer.global_step, evaluate(parts, trainer))
-        place = shelve(style_file, parts.name, parts.settings.replace)
-        if not place:
-            log.info("checkpoints/ has a %s already: replace=true would put the new one there", parts.name)
-    print(f"python infer.py PHOTO -s {shlex.quote(parts.name if place else str(style_file))}", flush=True)
+        save(parts, style_file(parts, folder), trainer.global_step, evaluate(parts, trainer))
+        place = shelved(parts, folder)
+    style = parts.name if place else str(style_file(parts, folder))
+    print(f"python infer.py PHOTO -s {shlex.quote(style)}", flush=True)
+
+
+def shelved(parts: Parts, folder: Path) -> Path | None:
+    """Where the style can now be found by its name, if it can; else the reason is said."""
+    try:
+        place = shelve(style_file(parts, folder), parts.name, parts.settings.replace)
+    except OSError as error:
+        log.warning("the style stays in its run folder: checkpoints/ cannot be written (%s)", error.strerror)
+        return None
+    if not place:
+        log.info("checkpoints/ has a %s already: replace=true would put the new one there", parts.name)
+    return place
+
+
+def style_file(parts: Parts, folder: Path) -> Path:
+    return folder / f"{parts.name}{SUFFIX}"
 
 
 def save(parts: Parts, path: Path, steps: int, held_out: dict[str, float]) -> None:

@@ -30,6 +30,7 @@ from stylenet.vgg.download import file_sha256
 log = logging.getLogger(__name__)
 
 HELD_OUT_SIZE = 256  # pixels, square
+BASE = "network to start from"
 BASES = ("starry", "wave")  # trained networks that `init=auto` starts from: the first that is another style
 
 
@@ -46,7 +47,7 @@ class Parts:
     weights: VGGWeights
     module: StyleTraining
     precision: str
-    init: dict[str, str] | None  # name and hash of the style that the network started from
+    inputs: dict[str, Any]
 
     @property
     def steps(self) -> int:
@@ -55,23 +56,25 @@ class Parts:
     @property
     def decisions(self) -> dict[str, Any]:
         """What a resumed run must find or do as this one did."""
-        return {
-            "steps": self.steps,
-            "precision": self.precision,
-            "init": self.init,
-            "inputs": inputs(self.painting_sha256, self.weights, self.photos),
-        }
+        return {"steps": self.steps, "precision": self.precision, "inputs": self.inputs}
+
+    @property
+    def init(self) -> dict[str, str] | None:
+        """Name and hash of the style that the network started from; none for random weights."""
+        return self.inputs.get(BASE)
 
 
-def inputs(painting_sha256: str, weights: VGGWeights, photos: Photos) -> dict[str, Any]:
-    """What a run learns from: two hashes, and the names and sizes of the sets of photos."""
-    return {"painting": painting_sha256, "weights": weights.sha256, "photos": photos.sources}
+def inputs(painting_sha256: str, weights: VGGWeights, photos: Photos, base: Path | None) -> dict[str, Any]:
+    """What a run learns from: hashes, and the names and sizes of the sets of photos."""
+    found = {"painting": painting_sha256, "weights": weights.sha256, "photos": photos.sources}
+    return {**found, BASE: {"style": base.stem, "sha256": file_sha256(base)}} if base else found
 
 
-def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
+def prepare(settings: Settings, decisions: Mapping[str, Any], from_checkpoint: bool = False) -> Parts:
     """Reads everything that can be wrong, so that a mistake leaves no half-made run behind.
 
-    `decisions` are those of the run to go on with; what they lack is measured and decided here.
+    `decisions` are those of the run to go on with; what they lack is measured and decided here. With a checkpoint,
+    the network to start from is not asked for.
     """
     check(settings)
     file = find_painting(settings.style.image)
@@ -85,15 +88,17 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])
     painting_sha256 = file_sha256(file)
-    check_unchanged(decisions.get("inputs", {}), inputs(painting_sha256, weights, photos))
-    bf16 = "bf16" in precision
     name = style_name(settings.style.image, settings.style.name, settings.style.suffix)
     form = NetworkSettings(**asdict(settings.network))
-    base = None if decisions else find_base(settings.init, name, form)  # a resumed run has its checkpoint
-    network = first_network(form, settings.seed, base)
-    init = {"style": base.stem, "sha256": file_sha256(base)} if base else decisions.get("init")
+    before = decisions.get("inputs", {})
+    began_with_none = from_checkpoint or (bool(decisions) and BASE not in before)
+    base = None if began_with_none else find_base(settings.init, name, form)
     if base:
         log.info("starts from %s", base)
+    now = inputs(painting_sha256, weights, photos, base)
+    check_unchanged(before, now)
+    bf16 = "bf16" in precision
+    network = first_network(form, settings.seed, base)
     module = make_module(settings, network, painting, photos, weights, bf16)
     module.steps = decisions.get("steps") or length(settings, module, device, bf16)
     return Parts(
@@ -106,7 +111,7 @@ def prepare(settings: Settings, decisions: Mapping[str, Any]) -> Parts:
         weights,
         module,
         precision,
-        init,
+        {**before, **now},
     )
 
 

@@ -4,18 +4,22 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
-from stylenet.disk import written_aside
+from stylenet.disk import shown, written_aside
 from stylenet.errors import UserError
 
 OUTPUTS, SHELF = Path("outputs"), Path("checkpoints")
+SETTINGS, DECISIONS, LOCK = "config.yaml", "decisions.json", ".lock"
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 def style_name(image: str, name: str | None, suffix: str) -> str:
@@ -44,18 +48,51 @@ def new_run_folder(style: str) -> Path:
     raise AssertionError
 
 
-def find_checkpoint(resume: str, style: str) -> Path:
-    """The checkpoint to go on from: a file in a run folder, or the style's newest for `auto`."""
-    found = [Path(resume)] if resume != "auto" else list((OUTPUTS / style).glob("*/last.ckpt"))
-    found = sorted((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise UserError(f"resume: no checkpoint at {OUTPUTS / style if resume == 'auto' else resume}")
-    return found[-1]
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """The folder for this run alone, so that two never write into one. Raises `UserError`.
+
+    A killed run's claim ends with it; what it left half-written is cleared away.
+    """
+    with ExitStack() as stack:
+        try:
+            with suppress(NotImplementedError):  # a file system without locks: some clusters have one
+                stack.enter_context(FileLock(folder / LOCK, timeout=0))
+        except Timeout as error:
+            raise UserError(f"resume: the run in {shown(folder)} is still going") from error
+        for part in folder.glob(".*.part"):
+            part.unlink()
+        yield
+
+
+def is_going(folder: Path) -> bool:
+    """Whether a process has claimed the folder."""
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (NotImplementedError, OSError):
+        return False
+
+
+@contextmanager
+def disk_errors(place: str | Path = "the disk") -> Iterator[None]:
+    """Makes one line of what the system refuses: a full disk, a folder without permission.
+
+    `place` is named where the system names none. Raises `UserError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a library's own, not the system's
+            raise
+        raise UserError(f"{shown(str(error.filename or place))} cannot be used: {error.strerror}") from error
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """The composed settings, as `config.yaml`."""
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    write_whole(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:
@@ -66,21 +103,29 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
 
 def read_settings(folder: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load((folder / "config.yaml").read_text())
-    except (OSError, yaml.YAMLError) as error:
+        values = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
+        return dict(values)
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"resume: {folder} is no run folder: its config.yaml cannot be read") from error
-    return dict(values)
 
 
 def write_decisions(folder: Path, decisions: dict[str, Any]) -> None:
-    """Steps, precision, and the hashes of what the run learns from: a resumed run must not differ."""
-    (folder / "decisions.json").write_text(json.dumps(decisions, indent=1) + "\n")
+    """Steps, precision, and the hashes of what the run learns from: a resumed run must not differ.
+
+    From then on the run can be resumed.
+    """
+    write_whole(folder / DECISIONS, json.dumps(decisions, indent=1) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def read_decisions(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "decisions.json").read_text()))
-    except (OSError, ValueError) as error:
+        return dict(json.loads((folder / DECISIONS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f"resume: {folder} is no run folder: its decisions.json cannot be read") from error
 
 

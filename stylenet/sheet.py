@@ -8,6 +8,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from stylenet.disk import written_aside
+
 GAP = 4  # pixels, white
 
 
@@ -31,5 +33,5 @@ def grid_row(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "3 height widt
 
 
 def save_sheet(sheet: UInt8[Tensor, "height width 3"], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet.numpy()).save(path, quality=90)
+    with written_aside(path) as aside:
+        Image.fromarray(sheet.numpy()).save(aside, "JPEG", quality=90)

@@ -38,8 +38,7 @@ def tiny_vgg() -> VGGFeatures:
     return VGGFeatures(tiny_weights())
 
 
-@pytest.fixture(scope="session")
-def tiny_vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_tiny_vgg(path: Path) -> None:
     """A weights file that passes for a normalised VGG19, eight channels wide, as deep as the default losses need."""
     generator = torch.Generator().manual_seed(0)
     x = reference_picture() - torch.tensor(NORMALISED.mean).view(1, 3, 1, 1)
@@ -50,8 +49,13 @@ def tiny_vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         weight /= F.conv2d(x, weight, padding=1).relu().mean((0, 2, 3)).view(-1, 1, 1, 1)
         state |= {f"features.{position}.weight": weight, f"features.{position}.bias": torch.zeros(8)}
         x = F.conv2d(x, weight, padding=1).relu()
-    path = tmp_path_factory.mktemp("vgg") / "tiny vgg (1).safetensors"
     save_file(state, path)
+
+
+@pytest.fixture(scope="session")
+def tiny_vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vgg") / "tiny vgg (1).safetensors"
+    write_tiny_vgg(path)
     return path
 
 

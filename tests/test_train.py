@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +16,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from PIL import Image
+from runs import SMALL, Run
 
 import train
 from stylenet.checkpoints import SHIPPED
@@ -30,15 +28,6 @@ from stylenet.settings import Settings
 from stylenet.style_file import load_style, read_card
 
 SOURCE = Path(train.__file__).parent
-SMALL = [
-    "network.width=4",
-    "network.blocks=1",
-    "crop=32",
-    "logger.wandb=false",
-    "loss.content_layers=[relu1_2]",
-    "loss.style_layers=[relu1_1]",
-    "style.size=32",
-]
 
 
 def command(script: str, *arguments: str | Path) -> list[str]:
@@ -125,12 +114,12 @@ def test_equal_runs_leave_equal_files_and_replace_nothing(trained: tuple[Path, s
     folder, _ = trained
     shelf = folder / "checkpoints" / "wave.safetensors"
     before = shelf.stat().st_mtime_ns
-    result = run(folder, "train.py", "style=wave", "steps=4", weights, *SMALL)
-    assert result.returncode == 0, result.stderr
+    again = Run(folder, "style=wave", "steps=4", weights, *SMALL)
+    assert again.end() == 0, again.output
     first, second = sorted((folder / "outputs" / "wave").iterdir())
     assert (first / "wave.safetensors").read_bytes() == (second / "wave.safetensors").read_bytes()
     assert shelf.stat().st_mtime_ns == before
-    assert "replace=true" in result.stdout
+    assert "replace=true" in again.output
     shutil.rmtree(second)
 
 
@@ -141,65 +130,17 @@ def test_a_painting_and_photos_of_ones_own_with_odd_names(tmp_path: Path, weight
     for number in range(3):
         Image.effect_noise((50, 50), 80).convert("RGB").save(photos / f"{number}.png")
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-    result = run(
-        tmp_path,
-        "train.py",
-        f"style.image={painting}",
-        "data=folder",
-        f"data.path={photos}",
-        "steps=2",
-        weights,
-        *SMALL,
-    )
-    assert result.returncode == 0, result.stderr
+    mine = Run(tmp_path, f"style.image={painting}", "data=folder", f"data.path={photos}", "steps=2", weights, *SMALL)
+    assert mine.end() == 0, mine.output
     assert (tmp_path / "checkpoints" / "it-s-my-best-été-1.safetensors").is_file()
-    assert "1 skipped" in result.stdout
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_stopped_keeps_what_was_learned(
-    tmp_path: Path, weights: str, number: signal.Signals, code: int
-) -> None:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        command("train.py", "style=wave", "steps=100000", weights, *SMALL, "logger.sheet_every=1"),
-        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 90
-    while not list(tmp_path.glob("outputs/wave/*/sheets/*.jpg")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == code, output
-    (style_file,) = tmp_path.glob("outputs/wave/*/wave.safetensors")
-    assert read_card(style_file).facts["training"]["steps"] > 0
-    assert (style_file.parent / "last.ckpt").is_file()
-    assert output.splitlines()[-1].startswith("python infer.py PHOTO -s outputs/wave/")
-
-
-def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, weights: str) -> None:
-    slow = ["style=wave", "steps=24", weights, *SMALL, "logger.sheet_every=1"]
-    assert run(tmp_path, "train.py", *slow).returncode == 0
-    (whole,) = tmp_path.glob("outputs/wave/*/wave.safetensors")
-    expected = whole.read_bytes()
-    shutil.rmtree(tmp_path / "outputs")
-
-    process = subprocess.Popen(command("train.py", *slow), cwd=tmp_path, stdout=subprocess.DEVNULL)
-    while not list(tmp_path.glob("outputs/wave/*/sheets/000004.jpg")):
-        time.sleep(0.1)
-        assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 143
-    assert run(tmp_path, "train.py", "style=wave", "resume=auto").returncode == 0
-    (resumed,) = tmp_path.glob("outputs/wave/*/wave.safetensors")
-    assert resumed.read_bytes() == expected
+    assert "1 skipped" in mine.output
 
 
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
         (["style=nope"], ["style/nope", "starry", "wave"]),
-        (["style=wave", "style.sizee=8"], ["sizee", "image, name, title"]),
+        (["style=wave", "style.sizee=8"], ["sizee", "image, name, suffix"]),
         (["style=wave", "style.size=abc"], ["style.size", "abc"]),
         (["style=wave", "style.size=8"], ["style.size", "8"]),
         (["style=wave", "batch=0"], ["batch must be at least 1, got 0"]),
@@ -340,4 +281,5 @@ def test_the_budget_suits_the_device_unless_one_is_given(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert train.with_budget(["style=wave", *given]) == ["style=wave", taken]
+    assert sorted(train.with_budget(["style=wave", *given])) == sorted(["style=wave", taken])
+    assert train.with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]

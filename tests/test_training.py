@@ -109,14 +109,16 @@ def test_a_sheet_shows_the_photos_the_results_and_the_painting() -> None:
     assert sheet[0, side + GAP + 2].tolist() == [51, 51, 51]
 
 
-def test_a_second_signal_is_not_waited_for(module: StyleTraining) -> None:
-    stop, trainer = StopOnSignal(), pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
-    stop.on_train_start(trainer, module)
-    try:
+def test_a_stop_waits_for_the_end_of_a_step_and_a_second_signal_for_nothing(module: StyleTraining) -> None:
+    options = {"logger": False, "enable_checkpointing": False, "accelerator": "cpu", "accumulate_grad_batches": 2}
+    trainer = pl.Trainer(**options)
+    with StopOnSignal() as stop:
         signal.raise_signal(signal.SIGTERM)
-        assert (stop.signal, trainer.should_stop) == (signal.SIGTERM, True)
+        stopped = []
+        for batch_number in range(2):
+            stop.on_train_batch_end(trainer, module, None, None, batch_number)
+            stopped.append(trainer.should_stop)
+        assert (stop.signal, stopped) == (signal.SIGTERM, [False, True])
         with pytest.raises(SystemExit, match="143"):
             signal.raise_signal(signal.SIGTERM)
-    finally:
-        stop.on_train_end(trainer, module)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

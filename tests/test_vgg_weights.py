@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from runs import CONTEXT
 from safetensors.torch import save_file
 
 from stylenet.vgg import download
@@ -304,6 +306,26 @@ def test_ten_at_once_fetch_it_once(artefact, caplog):
         names = {weights.name for weights in pool.map(normalised_vgg19, [artefact] * 10)}
     assert len(names) == 1
     assert len(caplog.records) == 1
+
+
+def weights_and_warnings(artefact, environment):
+    """For a process of its own: the weights' hash and sums, and what was said meanwhile."""
+    os.environ.update(environment)
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("stylenet").addHandler(handler)
+    weights = normalised_vgg19(artefact)
+    return weights.sha256, {name: weight.sum().item() for name, (weight, _) in weights.convolutions.items()}, said
+
+
+def test_ten_processes_on_a_cold_cache_fetch_it_once(artefact, tmp_path):
+    environment = {name: os.environ[name] for name in ("PIP_INDEX_URL", "STYLENET_CACHE", "PIP_CONFIG_FILE")}
+    with CONTEXT.Pool(10, maxtasksperchild=1) as pool:
+        results = pool.starmap(weights_and_warnings, [(artefact, environment)] * 10, chunksize=1)
+    assert all(result[:2] == results[0][:2] for result in results)
+    assert [message[:24] for *_, said in results for message in said] == ["Fetching VGG19's weights"]
+    assert files_in(tmp_path / "cache") == ["tiny-1.safetensors"]
 
 
 def test_another_archive_than_the_pinned_one_is_refused(artefact, tmp_path):
