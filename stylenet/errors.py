@@ -2,4 +2,10 @@
 
 
 class UserError(ValueError):
-    """A mistake of the user's or of their files. The message is one line: what was wanted, what came, which setting."""
+    """A mistake of the user's or of their files. The message is one line: what was wanted, what came, which setting.
+
+    Whatever it quotes of a stranger's file stays on that line: what a terminal would obey is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message))

@@ -42,6 +42,7 @@ JUDGED_SIZE = 512  # pixels, the painting's short side
 loss_network = cache(load_vgg_weights)  # once for all styles and sizes
 
 SMALLEST = 64  # pixels: the artefacts need a tile, the loss network a few pixels at its deepest layer
+LARGEST = 4096  # pixels, short side of a painting
 
 
 def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 s s"]) -> dict[str, Any]:
@@ -82,17 +83,20 @@ def rounded(figures: Mapping[str, float]) -> dict[str, float]:
 
 
 def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
-    """The criterion that the card tells of."""
+    """The criterion that the card tells of. Raises `UserError`, whatever a stranger's card has in its place."""
     try:
-        loss = LossSettings(**card.facts["loss"])
-        architecture = card.facts["loss_network"].get("architecture", "vgg19")
-        picture = read_painting(painting, card.facts["painting"]["size"])
-    except (KeyError, TypeError) as error:
+        loss, size = LossSettings(**card.facts["loss"]), card.facts["painting"]["size"]
+        digest = card.facts["loss_network"].get("sha256")
+        architecture = str(card.facts["loss_network"].get("architecture", "vgg19"))
+        layers = [*loss.content_layers, *loss.style_layers]
+        if type(size) is not int or size > LARGEST or not all(isinstance(layer, str) for layer in layers):
+            raise TypeError("what no run can have been set to")
+    except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"the card of {card.name} does not tell how it was trained") from error
     found = loss_network(weights, architecture)
-    if found.sha256 != card.facts["loss_network"].get("sha256"):
+    if found.sha256 != digest:
         log.warning("%s was trained with other weights than %s: its losses mean something else", card.name, found.name)
-    return PerceptualLoss(VGGFeatures(found), picture, loss)
+    return PerceptualLoss(VGGFeatures(found), read_painting(painting, size), loss)
 
 
 def shipped_painting(card: Card) -> Path:

@@ -22,7 +22,8 @@ from stylenet.network import NetworkSettings, TransformerNet
 
 CARD_KEY = "stylenet"  # the one key in the file's metadata; several would be written in random order
 SUFFIX = ".safetensors"
-MAXIMUM_WIDTH = 4096  # channels
+MAXIMUM_WIDTH, MAXIMUM_BLOCKS = 4096, 256  # beyond them a file's own size is no limit to what its network costs
+MAXIMUM_NAME = 255  # characters
 MAXIMUM_HEADER, MAXIMUM_SIZE = 1_000_000, 1_000_000_000  # bytes; a usual file has 12,000 and 7 million
 
 
@@ -52,7 +53,10 @@ class Card:
         usual = asdict(NetworkSettings())
         if not all(type(value) is type(usual[name]) for name, value in network.items()):
             raise TypeError("network settings are whole numbers and a word")
-        return cls(str(facts.pop("name")), NetworkSettings(**network), facts)
+        settings = NetworkSettings(**network)
+        if settings.width > MAXIMUM_WIDTH or settings.blocks > MAXIMUM_BLOCKS:
+            raise ValueError("too large a network")
+        return cls(shown(str(facts.pop("name")))[:MAXIMUM_NAME], settings, facts)
 
 
 def save_style(path: Path, network: TransformerNet, card: Card) -> None:
@@ -119,9 +123,7 @@ def _network_for(file: Any, path: Path, settings: NetworkSettings) -> Transforme
     """The card's network, still without memory: a card that asks for more than the file holds gets none."""
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, not a mapping
     found = {name: tuple(value.get_shape()) for name, value in slices.items()}
-    floats = all(value.get_dtype() in ("F32", "F16", "BF16") for value in slices.values())
-    sane = settings.blocks <= len(found) and settings.width <= MAXIMUM_WIDTH  # a billion empty blocks never end
-    if floats and sane:
+    if all(value.get_dtype() in ("F32", "F16", "BF16") for value in slices.values()):
         with torch.device("meta"):
             network = TransformerNet(settings)
         if found == {name: tuple(value.shape) for name, value in network.state_dict().items()}:

@@ -75,6 +75,23 @@ def test_evaluate_needs_the_painting_of_a_style_that_is_not_shipped(style: Path)
         evaluate.shipped_painting(card)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("painting", value) for value in (None, [], "x", {}, {"size": 64}, {"size": float("nan")}, {"size": 10**9})]
+    + [("painting", {"size": size, "sha256": file_sha256(STYLES / "wave.jpg")}) for size in ("64", 64.5, -1, 10**9)]
+    + [("loss", value) for value in (None, "x", [], {"form\x1b[2J": 1}, {**LOSS, "form": "\x1b[2J"})]
+    + [("loss", {**LOSS, "style_layers": layers}) for layers in (None, 3, [3], [[]], "relu1_1", ["relu9_1\n"], [])]
+    + [("loss", {**LOSS, "style_weight": weight}) for weight in (None, "1", [], -1, float("nan"))]
+    + [("loss_network", value) for value in (None, "x", [], {"architecture": ["x"]}, {"architecture": "x\n"})],
+)
+def test_evaluate_answers_a_strange_card_in_one_line(style: Path, tiny_vgg_file: Path, key: str, value: object) -> None:
+    card = read_card(style)
+    strange = Card("odd", card.network, {**card.facts, key: value})
+    with pytest.raises(UserError) as caught:
+        evaluate.rebuilt_criterion(strange, evaluate.shipped_painting(strange), str(tiny_vgg_file))
+    assert str(caught.value).isprintable()
+
+
 def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: Path, tiny_vgg_file: Path) -> None:
     small = ["--size", "80", "--style-size", "80", "--steps", "4", "--every", "2", "--weights", tiny_vgg_file]
     result = run(tmp_path, "optimize", photos / "0.png", STYLES / "wave.jpg", "-o", "out.png", *small)

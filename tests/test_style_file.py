@@ -91,6 +91,16 @@ def metadata(**network: object) -> dict[str, str]:
     return {CARD_KEY: json.dumps({"name": "starry", "network": {"width": 2, "blocks": 1, **network}})}
 
 
+def test_a_strangers_name_is_shown_and_not_obeyed(tmp_path: Path, network: TransformerNet) -> None:
+    path = tmp_path / "strange.safetensors"
+    for name in ("\x1b[2Jgone", "two\nlines", "\ud800", "a\0b", "left\u202eright", "x" * 100_000, ["a"], None):
+        card = json.dumps({"name": name, "network": {"width": 2, "blocks": 1}})
+        save_file(dict(network.state_dict()), path, {CARD_KEY: card})
+        read = read_card(path).name
+        assert read.isprintable()
+        assert len(read) <= 255
+
+
 class Payload:
     """Unpickling this makes a file."""
 
@@ -147,11 +157,63 @@ def test_a_header_bomb_is_refused_unread(tmp_path: Path, header: int) -> None:
     refused(path, "too large|not a whole")
 
 
+def with_header(header: bytes, data: bytes = b"") -> bytes:
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def changed(style_file: Path, **entry: object) -> bytes:
+    """The style file, with another entry for its first bias in the header."""
+    content = style_file.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["layers.0.bias"] |= entry
+    return with_header(json.dumps(header).encode(), content[end:])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"shape": shape} for shape in ([2**60], [2**32, 2**32], [2**63, 2], [2**64], [-1], [1.5], [1] * 10_000, "2", None)]
+    + [{"data_offsets": offsets} for offsets in ([0, 2**60], [2**60, 2**60 + 8], [8, 0], [-8, 0], [0, 7], [0], None)]
+    + [{"dtype": kind} for kind in ("I64", "F64", "BOOL", "F8_E4M3", "X", 1, None)],
+)
+def test_a_header_that_lies_is_refused(style_file: Path, entry: dict[str, object]) -> None:
+    style_file.write_bytes(changed(style_file, **entry))
+    refused(style_file, "weights: not a whole safetensors file|do not fit")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"null",
+        b'{"\xff": 1}',
+        b'{"__metadata__": []}',
+        b'{"__metadata__": {"stylenet": {}}}',
+        b'{"__metadata__": ' + b'{"a": ' * 100_000 + b"1" + b"}" * 100_000 + b"}",
+        b"[" * 900_000,
+        b'{"__metadata__": {}, "__metadata__": {}}',
+    ],
+)
+def test_a_strange_header_is_refused(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "strange.safetensors"
+    path.write_bytes(with_header(header))
+    refused(path, "not a whole safetensors file|has no card")
+
+
+def test_ten_thousand_weights_are_refused_without_building_a_network_of_them(tmp_path: Path) -> None:
+    entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = {f"{i:x}": entry for i in range(10_000)} | {"__metadata__": metadata(blocks=256)}
+    (tmp_path / "many.safetensors").write_bytes(with_header(json.dumps(header).encode()))
+    refused(tmp_path / "many.safetensors", "weights: do not fit")
+
+
 @pytest.mark.parametrize(
     "card",
     ["", "null", "[]", '"x"', "{", '{"name": "x"}', '{"network": {}}', "[" * 100_000]
     + [json.dumps({"name": "x", "network": network}) for network in (None, 3, [], {"depth": 1}, {"width": 0})]
     + [json.dumps({"name": "x", "network": {"width": width}}) for width in ("2", 2.0, True, None, [2], -1)]
+    + [f'{{"name": "x", "network": {{"width": {width}}}}}' for width in ("NaN", "1e999", "4097", "9" * 4000)]
+    + [json.dumps({"name": "x", "network": {"blocks": blocks}}) for blocks in (257, 10**9)]
     + [json.dumps({"name": "x", "network": {"output": output}}) for output in ("tanh", 1, None, ["sigmoid"])],
 )
 def test_a_card_that_makes_no_sense_is_refused(tmp_path: Path, network: TransformerNet, card: str) -> None:
@@ -165,7 +227,7 @@ def test_a_file_without_a_card_is_refused(tmp_path: Path, network: TransformerNe
     refused(tmp_path / "plain.safetensors", "has no card")
 
 
-@pytest.mark.parametrize("settings", [{"width": 3}, {"blocks": 2}, {"width": 10**9}, {"blocks": 10**9}])
+@pytest.mark.parametrize("settings", [{"width": 3}, {"blocks": 2}, {"width": 4096}, {"blocks": 256}, {"fold": 2}])
 def test_a_card_that_promises_another_network_is_refused_without_building_it(
     style_file: Path, settings: dict[str, int]
 ) -> None:
