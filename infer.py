@@ -55,7 +55,7 @@ def stylize_pictures(options: argparse.Namespace, parts: list[tuple[Path, float]
         raise UserError("a picture can't be written to a terminal: -o FILE")
     brush, mask = brush_and_mask(options, jobs)
     look = Look(load(parts, options.device, compile="auto"), brush, mask)
-    size = Size(options.size, options.max_size)
+    size = Size(options.size, options.max_size, options.max_pixels)
     with (
         Report(len(left), len(jobs) - len(left), to_stream) as report,
         Batch(look.stylize, size, options.quality) as batch,

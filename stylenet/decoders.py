@@ -26,7 +26,7 @@ from PIL import (  # the decoders by name: Image.init() would load all forty
 from stylenet.disk import shown
 from stylenet.errors import UserError
 
-MAXIMUM_PIXELS = 178_956_970  # Pillow's own limit, at which it gives up
+MAXIMUM_PIXELS = 500_000_000  # Pillow's own limit is 178,956,970
 # Every other decoder stays out of a stranger's reach (that of EPS starts Ghostscript).
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "MPO", "AVIF", "HEIF")
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")  # brands in a file's first bytes

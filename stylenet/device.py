@@ -9,6 +9,7 @@ import torch
 
 from stylenet.errors import UserError
 
+MAXIMUM_WORKING_MEMORY = 1 << 30  # bytes, unless the device is a GPU
 DEVICES = ("auto", "cpu", "cuda", "mps")
 # Names of oneDNN's instruction sets that have bf16 units; without them it emulates bf16 at half of fp32's speed.
 ISA_WITH_BF16 = ("BF16", "FP16", "AMX", "AVX10", "ALL", "DEFAULT")
@@ -34,6 +35,18 @@ def bf16_pays(device_type: str) -> bool:
     if device_type != "cpu":
         return device_type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return (cpu_has("amx_tile") or cpu_has("avx512_bf16")) and onednn_uses_bf16_units()
+
+
+def working_memory(device: torch.device) -> int:
+    """Bytes that one picture may take: a quarter of a GPU's memory; of the machine's own too, but at most 1 GiB.
+
+    By what there is and not by what is free, so that equal calls give equal pictures.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory // 4
+    if not hasattr(os, "sysconf"):  # Windows
+        return MAXIMUM_WORKING_MEMORY
+    return min(MAXIMUM_WORKING_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
 
 
 def cpu_has(units: str) -> bool:

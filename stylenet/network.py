@@ -144,12 +144,17 @@ class TransformerNet(nn.Module):
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         height, width = photos.shape[-2:]
-        if min(height, width) < MINIMUM_SIDE:
-            raise UserError(f"a picture must be at least {MINIMUM_SIDE} px wide and high, got {width} x {height}")
+        check_sides(height, width)
         stride = 1 if self.settings.output == "linear" else STRIDE  # elsewhere, strides just round up
         padded = F.pad(photos, (0, -width % stride, 0, -height % stride), mode="reflect")
         stylised: Tensor = self.layers(padded)
         return stylised[..., :height, :width]
+
+
+def check_sides(height: int, width: int) -> None:
+    """Raises `UserError` for a picture that is too small for a `TransformerNet`."""
+    if min(height, width) < MINIMUM_SIDE:
+        raise UserError(f"a picture must be at least {MINIMUM_SIDE} px wide and high, got {width} x {height}")
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from stylenet.brush import Brush
-from stylenet.decoders import ImageError, opened_image
+from stylenet.decoders import MAXIMUM_PIXELS, ImageError, opened_image
 from stylenet.device import DEVICES
 from stylenet.disk import shown
 from stylenet.errors import UserError
@@ -112,6 +112,13 @@ def add_size_options(to: Parser) -> None:
     )
     side = whole_number(MINIMUM_SIDE)
     group.add_argument("--size", type=side, metavar="N", help="the result's short side gets N pixels")
+    group.add_argument(
+        "--max-pixels",
+        type=whole_number(1),
+        default=MAXIMUM_PIXELS,
+        metavar="N",
+        help="refuse pictures with more; default: %(default)s",
+    )
     group.add_argument("--max-size", type=side, metavar="N", help="the result's long side gets N pixels at most")
 
 

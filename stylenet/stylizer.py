@@ -2,6 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -14,11 +16,12 @@ from torch import Tensor, nn
 from stylenet.brush import Brush, finished
 from stylenet.checkpoints import find_style
 from stylenet.compiling import PAYS_AFTER, Compiled
-from stylenet.device import bf16_pays, pick_device
+from stylenet.device import bf16_pays, pick_device, working_memory
 from stylenet.errors import UserError
 from stylenet.image import to_rgb, to_uint8
 from stylenet.mask import Mask, as_mask, fitted
 from stylenet.network import TransformerNet
+from stylenet.strips import Progress, Strips, bytes_per_pixel, unseen
 from stylenet.stroke import back_at_full_size, scaled
 from stylenet.style_file import Card, load_style
 
@@ -91,9 +94,11 @@ class Painter(ABC):
 class Stylizer(Painter):
     """One network on one device.
 
-    Half precision where that is faster: fp16 on a GPU, bf16 on a CPU with bf16 units. `dtype` chooses
-    otherwise. `compile` compiles the network for each size of picture, which takes half a minute: at once, or for
-    `auto` after so many pictures of a size that it pays.
+    Half precision where that is faster: fp16 on a GPU, bf16 on a CPU with bf16 units. `dtype` chooses otherwise.
+    `compile` compiles the network for each size of picture, which takes half a minute: at once, or for `auto` after so
+    many pictures of a size that it pays. A picture for which the network would need more than about `memory` bytes goes
+    through it in strips, with the same result but for rounding; by default that is a quarter of the device's memory,
+    and at most 1 GiB of a CPU's. `progress` then hears how many of its rows are done.
     """
 
     def __init__(
@@ -103,11 +108,15 @@ class Stylizer(Painter):
         device: str = "auto",
         dtype: torch.dtype | None = None,
         compile: bool | Literal["auto"] = False,  # noqa: A002, as torch names it
+        memory: int | None = None,
     ) -> None:
         self.card = card
         self.device = pick_device(device)
         self.dtype = dtype or fast_dtype(self.device)
         network = network.to(self.device, self.dtype, memory_format=LAYOUT).eval()  # type: ignore[call-overload]
+        self.memory = working_memory(self.device) if memory is None else memory
+        self.plain, self.bytes_per_pixel = network, bytes_per_pixel(network)
+        self.progress: Progress = unseen
         self.network = Compiled(network, PAYS_AFTER if compile == "auto" else 0) if compile else network
 
     @classmethod
@@ -117,12 +126,13 @@ class Stylizer(Painter):
         device: str = "auto",
         dtype: torch.dtype | None = None,
         compile: bool | Literal["auto"] = False,  # noqa: A002
+        memory: int | None = None,
     ) -> "Stylizer":
         """A style by its name in `checkpoints/` or by its file.
 
         Raises `UserError` when there is no such style, no such device, or the file isn't a style file.
         """
-        return cls(*load_style(find_style(style)), device, dtype, compile)
+        return cls(*load_style(find_style(style)), device, dtype, compile, memory)
 
     @property
     def networks(self) -> list[nn.Module]:
@@ -139,18 +149,61 @@ class Stylizer(Painter):
             return self._forward(pixels)
         return super()._brushed(pixels, brush, mask)
 
+    def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
+        photos = pixels if pixels.ndim == 4 else pixels[None]
+        if brush != Brush() or mask is not None or photos.ndim != 4 or self._takes_whole(photos):
+            return super()._stylize_tensor(pixels, brush, mask)
+        # As floats, a picture of this size would be in memory four times.
+        _check_values(pixels)
+        return self._in_strips(photos, torch.empty_like(photos)).view(pixels.shape)
+
     @torch.inference_mode()
     def _forward(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
+        if not self._takes_whole(pixels):
+            return self._in_strips(pixels, torch.empty(pixels.shape, device=self.device))
+        with self._memory_errors(pixels):
+            stylised: Tensor = self.network(self._prepared(pixels))
+        return stylised.float()
+
+    @torch.inference_mode()
+    def _in_strips(self, photos: Tensor, result: Tensor) -> Tensor:
+        """The network's pictures, written into `result` strip by strip; in whole numbers if it holds those."""
+        height, width = photos.shape[-2:]
+
+        def stylize(photo: Tensor, target: Tensor) -> None:
+            def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
+                return self._prepared(photo[None, :, first:end])
+
+            def write(first: int, rows: Float[Tensor, "1 3 n w"]) -> None:
+                rounded = to_uint8(rows) if target.dtype == torch.uint8 else rows
+                target[:, first : first + rows.shape[2]] = rounded[0]
+
+            Strips(self.plain, read, height, width, self.memory).stylize(write, self.progress)
+
+        with self._memory_errors(photos):
+            for photo, target in zip(photos, result, strict=True):
+                stylize(photo, target)
+        return result
+
+    def _prepared(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
+        """The pixels as the network takes them."""
         photos = pixels.to(self.device)
         photos = photos.float() / 255 if photos.dtype == torch.uint8 else photos
+        return photos.to(self.dtype, memory_format=LAYOUT)
+
+    def _takes_whole(self, photos: Tensor) -> bool:
+        return photos[:, 0].numel() * self.bytes_per_pixel <= self.memory
+
+    @contextmanager
+    def _memory_errors(self, photos: Tensor) -> Iterator[None]:
+        """Makes a line of what torch says when memory is short."""
         try:
-            stylised: Tensor = self.network(photos.to(self.dtype, memory_format=LAYOUT))
+            yield
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            height, width = pixels.shape[-2:]
+            height, width = photos.shape[-2:]
             raise UserError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
-        return stylised.float()
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from stylenet.decoders import MAXIMUM_PIXELS, READABLE, ImageError
+from stylenet.decoders import READABLE, ImageError
 from stylenet.image import TURNS, conversions, orientation, to_rgb
 from stylenet.network import MINIMUM_SIDE
 
+MAXIMUM_PIXELS = 178_956_970  # Pillow's own limit, at which it gives up
 TRUNCATED, GONE = "truncated or damaged", "gone"
 
 
