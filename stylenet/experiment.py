@@ -18,10 +18,12 @@ from pytorch_lightning.loggers import Logger
 from stylenet.callbacks import Progress, Sheets, StopOnSignal
 from stylenet.checkpoint_io import Checkpoints, WholeCheckpoints
 from stylenet.checks import trainer_device
+from stylenet.errors import UserError
 from stylenet.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.network import parameter_count
 from stylenet.preparation import Parts, prepare
 from stylenet.quality.held_out import held_out_losses, stylised_by
+from stylenet.recovery import GaveUpError, Recovery
 from stylenet.resuming import Start, steps_done
 from stylenet.run_folder import (
     claimed,
@@ -42,7 +44,7 @@ log = logging.getLogger(__name__)
 SHEET_PHOTOS, SHEETS = 4, 20
 GRADIENT_CLIP = 10.0  # norm; reached in the first steps only
 CHECKPOINTS = 20  # over the run
-LOG_EVERY = 50  # steps, in a long run
+LOG_EVERY = LOOK_EVERY = 50  # steps, in a long run
 
 
 def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = None) -> int:
@@ -76,17 +78,30 @@ def plan(parts: Parts, folder: Path, start: Start | None) -> str:
 
 def train(parts: Parts, folder: Path, loggers: list[Logger], checkpoint: Path | None) -> int:
     """Fits the network, exports it, judges it. Returns the exit code."""
-    stop = StopOnSignal()
-    checkpoints = Checkpoints(folder, max(1, parts.steps // CHECKPOINTS), saved=steps_done(checkpoint))
-    trainer = make_trainer(parts, folder, loggers, [stop, checkpoints])
+    look_every, save_every = rhythm(parts.steps)
+    stop, recovery = StopOnSignal(), Recovery(look_every, parts.held_out[:1])
+    checkpoints = Checkpoints(folder, save_every, saved=steps_done(checkpoint))
+    trainer = make_trainer(parts, folder, loggers, [stop, recovery, checkpoints])
     start = time.perf_counter()
-    trainer.fit(parts.module, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(parts.module, ckpt_path=checkpoint, weights_only=True)
+    except GaveUpError as error:
+        raise UserError(f"{error}{keep_last_good(parts, folder, error.step)}") from error
     log_metrics(loggers, {"speed/seconds": time.perf_counter() - start}, trainer.global_step)
     with stop:  # a signal waits until all is on the disk
         checkpoints.save(trainer)
         save(parts, style_file(parts, folder), trainer.global_step, {})
     finish(parts, folder, trainer, interrupted=stop.signal is not None)
     return 0 if stop.signal is None else 128 + stop.signal
+
+
+def rhythm(steps: int) -> tuple[int, int]:
+    """Steps from one look of `Recovery` to the next, and from one checkpoint to the next.
+
+    The latter is a multiple of the former: a checkpoint need not hold the network of an earlier look then.
+    """
+    look = max(1, min(LOOK_EVERY, steps // CHECKPOINTS))
+    return look, max(1, steps // CHECKPOINTS // look * look)
 
 
 def make_trainer(parts: Parts, folder: Path, loggers: list[Logger], more: list[Callback]) -> pl.Trainer:
@@ -106,6 +121,14 @@ def make_trainer(parts: Parts, folder: Path, loggers: list[Logger], more: list[C
         default_root_dir=folder,
         **{"gradient_clip_val": GRADIENT_CLIP, "enable_progress_bar": False, "enable_model_summary": False, **chosen},
     )
+
+
+def keep_last_good(parts: Parts, folder: Path, step: int) -> str:
+    """The style file of a training that gave up, where it had learned something. Says where it is."""
+    if step == 0:
+        return ""
+    save(parts, style_file(parts, folder), step, {})
+    return f"; the network of step {step} is kept in {style_file(parts, folder)}"
 
 
 def finish(parts: Parts, folder: Path, trainer: pl.Trainer, interrupted: bool) -> None:

@@ -75,7 +75,9 @@ class StyleTraining(pl.LightningModule):
         return losses
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        # Fused, it can leave a step out on the device (`stylenet.recovery`).
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
+        optimizer._step_supports_amp_scaling = False  # else Lightning refuses to clip its gradients
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(rate_factor, steps=self.steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
