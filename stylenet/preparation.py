@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 HELD_OUT_SIZE = 256  # pixels, square
 BASE = "network to start from"
-BASES = ("starry", "wave")  # trained networks that `init=auto` starts from: the first that is another style
+BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: the first that is another style
 
 
 @dataclass(frozen=True)
