@@ -58,7 +58,7 @@ def window() -> Iterator[Show]:
     def show(frame: np.ndarray) -> bool:
         try:
             cv2.imshow(TITLE, frame[..., ::-1])
-            return cv2.waitKey(1) != ord("q")
+            return bool(cv2.waitKey(1) != ord("q"))
         except cv2.error:
             raise UserError("OpenCV can't open a window here; choose a v4l2 device with -o /dev/videoN") from None
 
