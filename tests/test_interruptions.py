@@ -4,7 +4,9 @@ import os
 import resource
 import shutil
 import signal
+import stat
 import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image
 from runs import SMALL, Run
 
+from stylenet.disk import SOURCE_TREE
 from stylenet.resuming import is_whole, steps_done
 from stylenet.style_file import load_style, read_card
 
@@ -176,9 +179,18 @@ def become_nobody(weights: str) -> None:
     os.setuid(65534)
 
 
+def open_to_all(folder: Path) -> bool:
+    """Whether any user may go through the folders above it and read it."""
+    reached = all(parent.stat().st_mode & stat.S_IXOTH for parent in folder.parents)
+    return reached and bool(folder.stat().st_mode & stat.S_IROTH)
+
+
 @pytest.fixture
 def unprivileged(tiny_vgg_file: Path) -> Iterator[tuple[Path, list[str], Callable[[], None] | None]]:
     """A folder, a style and what makes a run one of a user who may not read everything: for root, another user."""
+    for needed in (Path(sysconfig.get_path("purelib")), SOURCE_TREE):
+        if os.geteuid() == 0 and not open_to_all(needed):
+            pytest.skip(f"root reads everything, and another user cannot read {needed}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "work"
         folder.mkdir()
