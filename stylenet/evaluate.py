@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.checkpoints import find_style
+from stylenet.criterion import criterion_for
 from stylenet.device import pick_device
 from stylenet.errors import UserError
 from stylenet.losses import LossSettings, PerceptualLoss
@@ -96,7 +97,7 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
     found = loss_network(weights, architecture)
     if found.sha256 != digest:
         log.warning("%s was trained with other weights than %s: its losses mean something else", card.name, found.name)
-    return PerceptualLoss(VGGFeatures(found), read_painting(painting, size), loss)
+    return criterion_for(VGGFeatures(found), read_painting(painting, size), loss)
 
 
 def shipped_painting(card: Card) -> Path:

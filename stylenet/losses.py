@@ -2,9 +2,9 @@
 
 Two forms, by `LossSettings.form`:
 
-- `scale_free` (default): every term is a ratio, so the numbers mean the same for any loss network, layer and
-  painting. Content: squared distance to the photo's features over their own energy. Style: squared distance to the
-  painting's Gram matrix over its own squared norm. 0 is the photo (the painting) itself. Grams are taken about the
+- `scale_free` (default): every term is a ratio, so the numbers mean the same for any loss network and layer. Content:
+  squared distance to the photo's features over their own energy. Style: squared distance to the painting's Gram matrix
+  over its own squared norm, in units of `style_unit`. 0 is the photo (the painting) itself. Grams are taken about the
   painting's mean features (the shift of Novak & Nikulin 2016, fitted to the painting): around zero they are mostly
   the product of the means, a relative distance hardly sees their spread, and networks learn one dull colour.
 - `johnson`: the paper's terms as the field's code has them (mean squared distances, Gram over c·h·w), for comparison.
@@ -119,8 +119,11 @@ class Losses(NamedTuple):
 class PerceptualLoss(nn.Module):
     """Compares stylised pictures with their photos and with one painting.
 
-    `painting` and all pictures are RGB in [0, 1]. The painting's Gram matrices are computed once, here.
+    `painting` and all pictures are RGB in [0, 1]. The painting's Gram matrices are computed once, here; what the style
+    term counts in, `style_unit`, is 1 until `stylenet.criterion` measures it.
     """
+
+    style_unit: Tensor
 
     def __init__(self, vgg: VGGFeatures, painting: Float[Tensor, "1 3 h w"], settings: LossSettings) -> None:
         super().__init__()
@@ -128,6 +131,7 @@ class PerceptualLoss(nn.Module):
         self.content_weights = settings.layer_weights("content")
         self.style_weights = settings.layer_weights("style")
         self.distance = squared_distance if settings.form == "scale_free" else mean_squared_distance
+        self.register_buffer("style_unit", torch.ones((), device=painting.device), persistent=False)
         with torch.no_grad():
             features = vgg(painting, self.style_weights)
         for layer, feature in features.items():
@@ -145,7 +149,7 @@ class PerceptualLoss(nn.Module):
         tv = total_variation(stylised)
         if self.settings.form == "scale_free":
             tv = tv / contrast(stylised).sqrt()
-        return Losses(weighted_sum(content, content_weights), weighted_sum(style, style_weights), tv)
+        return Losses(weighted_sum(content, content_weights), weighted_sum(style, style_weights) / self.style_unit, tv)
 
     def gram(self, layer: str, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
         """The Gram matrices as the chosen form has them."""

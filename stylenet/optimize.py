@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from stylenet.criterion import criterion_for
 from stylenet.device import DEVICES, pick_device
 from stylenet.errors import UserError
 from stylenet.formats import write_image
@@ -39,7 +40,7 @@ def stylised(chosen: argparse.Namespace) -> Float[Tensor, "1 3 h w"]:
     for scale in [2.0**-level for level in reversed(range(chosen.scales))]:
         target = to_tensor(resized(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
         painting = read_painting(find_painting(chosen.painting), max(SMALLEST, round(chosen.style_size * scale)))
-        criterion = PerceptualLoss(vgg, painting.to(device), loss)
+        criterion = criterion_for(vgg, painting.to(device), loss)
         picture = refine(criterion, target, picture, chosen)
     assert picture is not None
     return picture

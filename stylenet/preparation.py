@@ -13,10 +13,11 @@ from torch import Tensor
 
 from stylenet.checkpoints import SHIPPED, find_style
 from stylenet.checks import check, check_unchanged, named, trainer_device
+from stylenet.criterion import criterion_for
 from stylenet.device import bf16_pays
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.losses import LossSettings, PerceptualLoss
+from stylenet.losses import LossSettings
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.painting import find_painting, read_painting
 from stylenet.photos import Photos, RandomCrops, held_out_photos, open_photos
@@ -164,7 +165,7 @@ def make_module(
     loss = LossSettings(**asdict(settings.loss))
     with named("loss.content_layers, loss.style_layers"):
         vgg.check_layers({*loss.content_layers, *loss.style_layers})
-    criterion = PerceptualLoss(vgg, painting, loss)
+    criterion = criterion_for(vgg, painting, loss)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     crops = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
     return StyleTraining(network, criterion, crops, steps=1, learning_rate=settings.learning_rate)
