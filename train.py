@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from stylenet.errors import UserError
+from stylenet.processes import followed
 from stylenet.resuming import find_start
 from stylenet.run_folder import disk_errors, read_settings, style_name
 from stylenet.settings import Settings
@@ -101,9 +102,11 @@ def main(composed: DictConfig) -> None:
 
 def train(composed: DictConfig) -> int:
     """One run, or the rest of one."""
-    from stylenet.experiment import run  # imported late: Lightning costs seconds, a wrong setting should not
+    from stylenet.experiment import follow, run  # imported late: Lightning costs seconds, a wrong setting should not
 
     quieten()
+    if led := followed():
+        return follow(OmegaConf.to_object(recorded(led[0])), *led)  # type: ignore[arg-type]
     start = None
     if composed.resume:
         start = find_start(composed.resume, style_of(composed))
@@ -117,7 +120,12 @@ def resumed(folder: Path, replace: bool) -> DictConfig:
     for override in HydraConfig.get().overrides.task:
         if override.split("=")[0] not in ("resume", "style", "style.image", "budget", "replace"):
             raise UserError(f"resume goes on with the settings of that run, so {override} cannot be set")
-    merged = OmegaConf.merge(OmegaConf.structured(Settings), read_settings(folder), {"replace": replace})
+    return recorded(folder, replace=replace)
+
+
+def recorded(folder: Path, **changed: bool) -> DictConfig:
+    """The settings in a run folder."""
+    merged = OmegaConf.merge(OmegaConf.structured(Settings), read_settings(folder), changed)
     assert isinstance(merged, DictConfig)
     return merged
 
@@ -138,7 +146,8 @@ def style_of(composed: DictConfig) -> str:
 
 def guarded() -> int:
     """Runs `main`; a user's mistake is one line and exit code 1, a bug keeps its traceback."""
-    sys.argv[1:] = with_budget([quoted(argument) for argument in sys.argv[1:]])
+    if not followed():  # Lightning starts the others with what this makes of the arguments
+        sys.argv[1:] = with_budget([quoted(argument) for argument in sys.argv[1:]])
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
     ConfigStore.instance().store("settings", Settings)
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}

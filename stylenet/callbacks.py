@@ -18,12 +18,14 @@ from tqdm import tqdm
 
 from stylenet.device import peak_memory
 from stylenet.loggers import log_metrics, log_sheet
+from stylenet.processes import anywhere
 from stylenet.quality.artefacts import Artefacts, artefacts, complaints
 from stylenet.sheet import contact_sheet, save_sheet
 from stylenet.training import StyleTraining
 
 log = logging.getLogger(__name__)
 
+ASK_EVERY = 10  # steps: each asking makes a GPU wait
 REFRESH = 1.0  # seconds between two looks at the losses: each look makes a GPU wait
 
 
@@ -155,5 +157,12 @@ class StopOnSignal(Callback):
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_number: int
     ) -> None:
         # Not between the batches of one step, whose gradient no checkpoint holds.
-        if self.signal is not None and (batch_number + 1) % trainer.accumulate_grad_batches == 0:
+        if (batch_number + 1) % trainer.accumulate_grad_batches == 0 and self.agreed(trainer, module.device):
             trainer.should_stop = True
+
+    def agreed(self, trainer: pl.Trainer, device: torch.device) -> bool:
+        """Whether to stop here. Several processes have to stop at the same step, and ask each other now and then."""
+        asked = self.signal is not None
+        if trainer.world_size == 1:
+            return asked
+        return trainer.global_step % ASK_EVERY == 0 and bool(anywhere(torch.tensor(asked, device=device)))

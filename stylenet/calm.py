@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.losses import contrast
+from stylenet.processes import rank_and_world
 
 REACH = 3  # pixels; with the network's stride of 4, every shift that its grid can tell from none
 NOISE = 6 / 255  # the largest standard deviation
@@ -21,7 +22,7 @@ RIM = 16  # pixels at the border, where the two photos differ in what lies beyon
 def calm_loss(
     network: nn.Module, photos: Float[Tensor, "b 3 h w"], stylised: Float[Tensor, "b 3 h w"], number: int
 ) -> Float[Tensor, ""]:
-    """Mean squared difference of `stylised` and what becomes of the shifted, noised photos, over `stylised`'s contrast.
+    """Mean squared difference of each of `stylised` to what becomes of its photo shifted and noised, over its contrast.
 
     Shift and noise depend on `number` alone, so that a resumed run goes on with what would have come next.
     """
@@ -31,10 +32,11 @@ def calm_loss(
     height, width = photos.shape[-2:]
     wider = F.pad(photos, (REACH, REACH, REACH, REACH), mode="replicate")
     shifted = wider[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width]
-    noise = sigma * torch.randn(photos.shape, generator=generator)
+    rank, world = rank_and_world()
+    noise = sigma * torch.randn((world, *photos.shape), generator=generator)[rank]
     again = network((shifted + noise.to(photos)).contiguous(memory_format=torch.channels_last))
-    difference = (inner(again, 0, 0) - inner(stylised, down, right)).float().square().mean()
-    return difference / contrast(stylised)
+    difference = (inner(again, 0, 0) - inner(stylised, down, right)).float().square().mean((1, 2, 3))
+    return (difference / contrast(stylised)).mean()
 
 
 def inner(pictures: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h2 w2"]:

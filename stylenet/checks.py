@@ -16,11 +16,12 @@ from stylenet.network import MINIMUM_SIDE
 from stylenet.run_folder import plain_name
 from stylenet.settings import Settings
 
+STRATEGIES = ("auto", "ddp")
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
 # A run has one length and an endless stream of batches; its folder, its loggers and its checkpoints are its own.
 OURS = {"max_steps", "max_epochs", "max_time", "min_steps", "min_epochs", "log_every_n_steps"}
 OURS |= {"fast_dev_run", "overfit_batches", "limit_train_batches", "barebones", "enable_checkpointing"}
-OURS |= {"logger", "callbacks", "plugins", "default_root_dir", "num_nodes", "strategy"}
+OURS |= {"logger", "callbacks", "plugins", "default_root_dir", "num_nodes"}
 
 
 def check(settings: Settings) -> None:
@@ -37,6 +38,8 @@ def check(settings: Settings) -> None:
     if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
         raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
     check_trainer(settings.trainer)
+    if settings.batch % (devices := device_count(settings.trainer)):
+        raise UserError(f"batch is shared by {devices} devices and must be a multiple of it, got {settings.batch}")
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:
@@ -46,14 +49,20 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
         raise UserError(f"trainer.{unknown[0]} is not a setting here; there are: {', '.join(sorted(known))}")
     if trainer.get("precision") is not None and str(trainer["precision"]) not in PRECISIONS:
         raise UserError(f"trainer.precision must be one of {', '.join(PRECISIONS)}, got {trainer['precision']}")
-    if trainer.get("devices", 1) not in (1, "1"):
-        raise UserError(f"trainer.devices must be 1: several are not supported yet, got {trainer['devices']}")
+    if trainer.get("strategy", "auto") not in STRATEGIES:
+        raise UserError(f"trainer.strategy must be one of {', '.join(STRATEGIES)}, got {trainer['strategy']}")
     accumulated = trainer.get("accumulate_grad_batches", 1)
     if not (isinstance(accumulated, int) and accumulated >= 1):
         raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
     trainer_device(trainer)
+    if device_count(trainer) > 1 and trainer.get("strategy") != "ddp":
+        raise UserError(f"trainer.devices: {trainer['devices']} of them want trainer=ddp")
+
+
+def device_count(trainer: Mapping[str, Any]) -> int:
+    """How many processes Lightning would start. Raises `UserError` for settings that it refuses."""
     try:
-        pl.Trainer(logger=False, enable_checkpointing=False, **trainer)
+        return int(pl.Trainer(logger=False, enable_checkpointing=False, **trainer).num_devices)
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
 

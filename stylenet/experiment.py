@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
 
 from stylenet.callbacks import Progress, Sheets, StopOnSignal
 from stylenet.checkpoint_io import Checkpoints, WholeCheckpoints
@@ -22,6 +23,7 @@ from stylenet.errors import UserError
 from stylenet.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.network import parameter_count
 from stylenet.preparation import Parts, prepare
+from stylenet.processes import followed, tell_followers
 from stylenet.quality.held_out import held_out_losses, stylised_by
 from stylenet.recovery import GaveUpError, Recovery
 from stylenet.resuming import Start, steps_done
@@ -55,6 +57,7 @@ def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = N
     decisions, checkpoint = (read_decisions(start.folder), start.checkpoint) if start else ({}, None)
     parts = prepare(settings, decisions, from_checkpoint=checkpoint is not None)
     folder = start.folder if start else new_run_folder(parts.name)
+    tell_followers(folder, checkpoint)
     with disk_errors(folder), claimed(folder):
         write_settings(folder, dict(composed))
         write_decisions(folder, parts.decisions)
@@ -64,6 +67,14 @@ def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = N
         code = train(parts, folder, loggers, checkpoint)
         close_loggers(loggers)
     return code
+
+
+def follow(settings: Settings, folder: Path, checkpoint: Path | None) -> int:
+    """A further process of a run that another leads: it learns along, and writes nothing."""
+    log.setLevel(logging.CRITICAL)
+    parts = prepare(settings, read_decisions(folder), from_checkpoint=checkpoint is not None)
+    fit(parts, folder, [], checkpoint)
+    return 0
 
 
 def plan(parts: Parts, folder: Path, start: Start | None) -> str:
@@ -78,21 +89,28 @@ def plan(parts: Parts, folder: Path, start: Start | None) -> str:
 
 def train(parts: Parts, folder: Path, loggers: list[Logger], checkpoint: Path | None) -> int:
     """Fits the network, exports it, judges it. Returns the exit code."""
+    start = time.perf_counter()
+    try:
+        trainer, stop = fit(parts, folder, loggers, checkpoint)
+    except GaveUpError as error:
+        raise UserError(f"{error}{keep_last_good(parts, folder, error.step)}") from error
+    log_metrics(loggers, {"speed/seconds": time.perf_counter() - start}, trainer.global_step)
+    finish(parts, folder, trainer, interrupted=stop.signal is not None)
+    return 0 if stop.signal is None else 128 + stop.signal
+
+
+def fit(parts: Parts, folder: Path, loggers: list[Logger], checkpoint: Path | None) -> tuple[pl.Trainer, StopOnSignal]:
+    """The training itself, to its last step or a signal; the checkpoint and the style file are on the disk then."""
     look_every, save_every = rhythm(parts.steps)
     stop, recovery = StopOnSignal(), Recovery(look_every, parts.held_out[:1])
     checkpoints = Checkpoints(folder, save_every, saved=steps_done(checkpoint))
     trainer = make_trainer(parts, folder, loggers, [stop, recovery, checkpoints])
-    start = time.perf_counter()
-    try:
-        trainer.fit(parts.module, ckpt_path=checkpoint, weights_only=True)
-    except GaveUpError as error:
-        raise UserError(f"{error}{keep_last_good(parts, folder, error.step)}") from error
-    log_metrics(loggers, {"speed/seconds": time.perf_counter() - start}, trainer.global_step)
+    trainer.fit(parts.module, ckpt_path=checkpoint, weights_only=True)
     with stop:  # a signal waits until all is on the disk
         checkpoints.save(trainer)
-        save(parts, style_file(parts, folder), trainer.global_step, {})
-    finish(parts, folder, trainer, interrupted=stop.signal is not None)
-    return 0 if stop.signal is None else 128 + stop.signal
+        if trainer.is_global_zero:
+            save(parts, style_file(parts, folder), trainer.global_step, {})
+    return trainer, stop
 
 
 def rhythm(steps: int) -> tuple[int, int]:
@@ -106,15 +124,16 @@ def rhythm(steps: int) -> tuple[int, int]:
 
 def make_trainer(parts: Parts, folder: Path, loggers: list[Logger], more: list[Callback]) -> pl.Trainer:
     sheet_every = parts.settings.logger.sheet_every or max(1, parts.steps // SHEETS)
-    callbacks: list[Callback] = [
+    shown: list[Callback] = [
         Progress(parts.settings.batch),
         Sheets(folder / "sheets", sheet_every, parts.painting, parts.held_out[:SHEET_PHOTOS]),
-        *more,
     ]
     chosen = {**parts.settings.trainer, "precision": parts.precision}
+    if chosen.get("strategy") == "ddp":  # whose buffers are constants here: sending them with every step is for nothing
+        chosen["strategy"] = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
     return pl.Trainer(
         max_steps=parts.steps,
-        callbacks=callbacks,
+        callbacks=more if followed() else [*shown, *more],
         plugins=[WholeCheckpoints()],
         logger=loggers,
         log_every_n_steps=max(1, min(LOG_EVERY, parts.steps // LOG_EVERY)),

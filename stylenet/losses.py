@@ -74,18 +74,18 @@ def gram_matrix(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
         return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
-def total_variation(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+def total_variation(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
     """Mean absolute difference of neighbouring pixels, down plus across (Mahendran & Vedaldi 2015, beta 1)."""
-    down, across = images.diff(dim=2).abs().mean(), images.diff(dim=3).abs().mean()
+    down, across = (images.diff(dim=dim).abs().mean((1, 2, 3)) for dim in (2, 3))
     return down + across
 
 
-def contrast(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
-    """Mean variance of a colour within a picture; not below that of a picture which nobody could tell from a flat one.
+def contrast(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
+    """Mean variance of a colour within each picture, not below that of one which nobody could tell from a flat one.
 
     Terms that a duller picture would please are taken relative to it.
     """
-    return images.float().var((2, 3)).mean().clamp_min(FLAT)
+    return images.float().var((2, 3)).mean(1).clamp_min(FLAT)
 
 
 def squared_distance(x: Tensor, reference: Tensor) -> Float[Tensor, ""]:
@@ -149,7 +149,9 @@ class PerceptualLoss(nn.Module):
         tv = total_variation(stylised)
         if self.settings.form == "scale_free":
             tv = tv / contrast(stylised).sqrt()
-        return Losses(weighted_sum(content, content_weights), weighted_sum(style, style_weights) / self.style_unit, tv)
+        return Losses(
+            weighted_sum(content, content_weights), weighted_sum(style, style_weights) / self.style_unit, tv.mean()
+        )
 
     def gram(self, layer: str, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
         """The Gram matrices as the chosen form has them."""

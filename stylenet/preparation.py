@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from stylenet.checkpoints import SHIPPED, find_style
-from stylenet.checks import check, check_unchanged, named, trainer_device
+from stylenet.checks import check, check_unchanged, device_count, named, trainer_device
 from stylenet.criterion import criterion_for
 from stylenet.device import bf16_pays
 from stylenet.disk import shown
@@ -127,7 +127,7 @@ def length(settings: Settings, module: StyleTraining, device: torch.device, bf16
     if asked.steps is None and asked.minutes is None:
         raise UserError("a run needs a length: steps=… or minutes=…")
     minutes = (asked.minutes or 0) / settings.trainer.get("accumulate_grad_batches", 1)
-    return asked.steps or steps_in(minutes, module, device, bf16)
+    return asked.steps or steps_in(minutes, module, device, device_count(settings.trainer), bf16)
 
 
 def find_base(init: str | None, name: str, form: NetworkSettings) -> Path | None:

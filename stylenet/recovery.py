@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from stylenet.errors import UserError
 from stylenet.loggers import log_metrics
+from stylenet.processes import anywhere
 from stylenet.training import StyleTraining
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Recovery(Callback):
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, module: pl.LightningModule, optimizer: Optimizer) -> None:
         norm = get_total_norm([weight.grad for weight in module.parameters() if weight.grad is not None])
-        bad = ~(self.finite & norm.isfinite() & (norm > 0))
+        bad = anywhere(~(self.finite & norm.isfinite() & (norm > 0)))
         self.row, self.left_out = (self.row + 1) * bad, self.left_out + bad
         self.finite = torch.ones_like(self.finite)
         optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # fused Adam then does nothing

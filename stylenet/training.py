@@ -57,7 +57,7 @@ class StyleTraining(pl.LightningModule):
 
     def training_step(self, batch: UInt8[Tensor, "b 3 h w"], _: int) -> Tensor:
         losses = self.losses(batch, self.global_step)
-        self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()})
+        self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()}, sync_dist=True)
         return losses["total"]
 
     def losses(self, batch: UInt8[Tensor, "b 3 h w"], step: int) -> dict[str, Tensor]:
@@ -82,10 +82,14 @@ class StyleTraining(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def steps_in(minutes: float, module: StyleTraining, device: torch.device, bf16: bool) -> int:
-    """How many training steps fit into so many minutes here: a few are timed, without learning from them."""
+def steps_in(minutes: float, module: StyleTraining, device: torch.device, devices: int, bf16: bool) -> int:
+    """How many training steps fit into so many minutes here: a few are timed, without learning from them.
+
+    Of several devices one is timed, with its share of a batch.
+    """
     module.to(device)
-    batch = next(iter(module.crops(0))).to(device)
+    batch = next(iter(module.crops(0)))
+    batch = batch[: len(batch) // devices].to(device)
     seconds = [seconds_of_a_round(module, batch, bf16) for _ in range(UNTIMED_ROUNDS + TIMED_ROUNDS)]
     module.zero_grad()
     return max(1, int(60 * minutes * CALM_EVERY / median(seconds[UNTIMED_ROUNDS:])))

@@ -78,13 +78,13 @@ def test_a_checkpoint_holds_the_network_and_no_loss_network(module: StyleTrainin
 
 def test_twice_the_minutes_are_twice_the_steps(module: StyleTraining, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "seconds_of_a_round", lambda *_: 0.5)
-    assert steps_in(1.0, module, torch.device("cpu"), bf16=False) == 120 * training.CALM_EVERY
-    assert steps_in(2.0, module, torch.device("cpu"), bf16=False) == 240 * training.CALM_EVERY
+    assert steps_in(1.0, module, torch.device("cpu"), devices=1, bf16=False) == 120 * training.CALM_EVERY
+    assert steps_in(2.0, module, torch.device("cpu"), devices=1, bf16=False) == 240 * training.CALM_EVERY
 
 
 def test_timing_teaches_nothing(module: StyleTraining) -> None:
     before = {name: value.clone() for name, value in module.network.state_dict().items()}
-    assert steps_in(1.0, module, torch.device("cpu"), bf16=False) > 0
+    assert steps_in(1.0, module, torch.device("cpu"), devices=1, bf16=False) > 0
     assert all(torch.equal(before[name], value) for name, value in module.network.state_dict().items())
     assert all(parameter.grad is None for parameter in module.parameters())
 

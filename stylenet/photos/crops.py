@@ -10,13 +10,13 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from jaxtyping import Int, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from stylenet.photos.sets import Photos
+from stylenet.processes import rank_and_world
 
 SMALLEST_AREA = 0.08  # of the largest square that fits into the photo: users have larger pictures than this
 ORDER, CROP = 0, 1  # two streams of random numbers that must never meet
@@ -43,7 +43,7 @@ class RandomCrops(IterableDataset[Tensor]):
         threads: int | None = None,
     ) -> None:
         if rank is None or world is None:
-            rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+            rank, world = rank_and_world()
         if crop < 16:
             raise ValueError(f"crop is the side in pixels and must be at least 16, got {crop}")
         if batch < 1 or batch % world:
