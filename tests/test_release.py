@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from stylenet import release
 from stylenet.card_page import page, verdict
-from stylenet.network import TransformerNet
+from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.painting import STYLES
-from stylenet.style_file import Card, save_style
+from stylenet.style_file import Card, read_card, save_style
 from stylenet.vgg.download import file_sha256
 
 FACTS = {
@@ -79,3 +81,16 @@ def test_the_page_names_the_painting_the_photos_and_the_figures_of_each_size() -
 def test_the_page_says_what_falls_short(change: dict[str, object], part: str) -> None:
     assert part in verdict([{**GOOD, **change}])
     assert verdict([GOOD]).startswith("Reaches")
+
+
+@pytest.mark.parametrize(("scale", "stored"), [(1.0, torch.float16), (1e8, torch.float32)])
+def test_weights_are_stored_as_16_bits_where_that_shows_in_no_picture(
+    tmp_path: Path, scale: float, stored: torch.dtype
+) -> None:
+    network = initialise(TransformerNet(NetworkSettings(width=4, blocks=1)), seed=0)
+    first = next(network.parameters())
+    first.data *= scale  # which the norm after it takes out again
+    save_style(tmp_path / "a.safetensors", network, Card("a", network.settings))
+    release.halve(tmp_path / "a.safetensors")
+    assert {value.dtype for value in load_file(tmp_path / "a.safetensors").values()} == {stored}
+    assert read_card(tmp_path / "a.safetensors").name == "a"

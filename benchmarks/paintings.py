@@ -1,0 +1,70 @@
+"""One setting for every painting: trains each at the defaults and prints a row of figures for it. What is done already
+in the folder is not trained again.
+
+python benchmarks/paintings.py outputs/paintings --judge torchvision
+python benchmarks/paintings.py outputs/paintings my_painting.jpg -- minutes=10 loss_network.architecture=vgg16
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from stylenet.disk import SOURCE_TREE
+from stylenet.painting import STYLES
+
+COLUMNS = ("content", "style", "untouched", "share", "ssim", "judged", "shift", "noise", "contrast")
+
+
+def call(folder: Path, *command: str) -> str:
+    """What a command of this project prints, run in the folder."""
+    done = subprocess.run([sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return done.stdout
+
+
+def trained(folder: Path, painting: Path, settings: list[str]) -> Path:
+    """The style file of a painting, made where there is none yet. A run that was stopped goes on."""
+    style = folder / "checkpoints" / f"{painting.stem}.safetensors"
+    begun = any(folder.glob(f"outputs/{painting.stem}/*/decisions.json"))
+    named = [f"style={painting.stem}"] if painting.parent == STYLES else [f"style.image={painting}"]
+    if not style.exists():
+        call(folder, str(SOURCE_TREE / "train.py"), *named, *(["resume=auto"] if begun else settings), "replace=true")
+    return style
+
+
+def figures(folder: Path, style: Path, painting: Path, more: list[str]) -> dict[str, Any]:
+    printed = call(folder, "-m", "stylenet.evaluate", str(style), "--painting", str(painting), *more)
+    return dict(json.loads(printed))
+
+
+def split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before `--` and behind it."""
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:place], arguments[place + 1 :]
+
+
+def main() -> None:
+    typed, settings = split(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("paintings", type=Path, nargs="*", default=sorted(STYLES.glob("*.jpg")))
+    parser.add_argument("--judge", help="the judge's VGG16: torchvision, or a file with torchvision's weights")
+    parser.add_argument(
+        "--weights", default="auto", help="of the loss network, for judging: auto, torchvision, or a file"
+    )
+    chosen = parser.parse_args(typed)
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    more = ["--weights", chosen.weights] + (["--judge", chosen.judge] if chosen.judge else [])
+    print(f"| painting | {' | '.join(COLUMNS)} | complaints |\n|{'---|' * (len(COLUMNS) + 2)}", flush=True)
+    for painting in (path.resolve() for path in chosen.paintings):
+        found = figures(chosen.folder, trained(chosen.folder, painting, settings), painting, more)
+        numbers = " | ".join(f"{found[name]:.3g}" if name in found else "" for name in COLUMNS)
+        print(f"| {painting.stem} | {numbers} | {', '.join(found['complaints'])} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
