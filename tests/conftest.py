@@ -1,9 +1,10 @@
-"""What many tests need: a loss network of VGG19's layers with a few random channels, and `infer.py` with a style."""
+"""What many tests need: a loss network of VGG19's layers with a few random channels, `infer.py` and `train.py`."""
 
 import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from infer_command import ROOT, Done, Run, picture
 from safetensors.torch import save_file
 
+import train
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card, save_style
 from stylenet.vgg.conventions import NORMALISED, reference_picture
@@ -99,3 +101,15 @@ def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         return code, captured.out.splitlines(), captured.err.splitlines()
 
     return infer
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`train.py` in this process and in `tmp_path`, which saves the five seconds of its imports."""
+
+    def trained_here(*arguments: str) -> int:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        return train.guarded()
+
+    return trained_here

@@ -4,7 +4,6 @@ import errno
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -14,7 +13,6 @@ import torch
 from filelock import FileLock
 from runs import SMALL, Run
 
-import train
 from stylenet.checkpoint_io import WholeCheckpoints
 from stylenet.errors import UserError
 from stylenet.resuming import Start, find_start, is_whole, newest_whole, steps_done
@@ -22,18 +20,6 @@ from stylenet.run_folder import claimed, disk_errors
 from stylenet.style_file import read_card
 
 QUIET = "logger.sheet_every=1000"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """`train.py` in this process and in `tmp_path`."""
-
-    def trained_here(*arguments: str) -> int:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-        return train.guarded()
-
-    return trained_here
 
 
 @pytest.fixture(scope="module")

@@ -38,18 +38,6 @@ def run(folder: Path, script: str, *arguments: str | Path) -> subprocess.Complet
     return subprocess.run(command(script, *arguments), cwd=folder, capture_output=True, text=True, timeout=200)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """`train.py` in this process and in `tmp_path`, which saves the five seconds of its imports."""
-
-    def trained_here(*arguments: str) -> int:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-        return train.guarded()
-
-    return trained_here
-
-
 @pytest.fixture(scope="module")
 def weights(tiny_vgg_file: Path) -> str:
     return f"loss_network.weights={tiny_vgg_file}"
