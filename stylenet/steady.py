@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from stylenet.network import InstanceNorm2d
 
 MEMORY = 0.5  # seconds
-CUT = 0.15  # of the histogram; see benchmarks/README.md for what cuts and pans measure
+# Of the histogram: two filmed clips change by 0.02 a frame at most, pans over seven photos by a fifth of the width a
+# frame by 0.08 to 0.15, from one of these photos to another by 0.26 and more.
+CUT = 0.15
 BINS = 4  # a channel
 SAMPLES = 64  # rows and columns that the histogram looks at
 
@@ -54,7 +56,8 @@ class SteadyNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
         mean, variance, scale, shift = self.mean, self.variance, self.scale, self.shift
-        F.batch_norm(x, mean, variance, scale, shift, training=True, momentum=self.pace.share)  # for the averages only
+        # For the averages alone, which it moves in place: no other way to the statistics of bf16 is as fast on a CPU.
+        F.batch_norm(x, mean, variance, scale, shift, training=True, momentum=self.pace.share)
         pixels = x.shape[-1] * x.shape[-2]
         biased = variance * ((pixels - 1) / pixels)  # batch norm remembers the unbiased one, instance norm uses this
         return F.batch_norm(x, mean, biased, scale, shift, eps=self.eps)
