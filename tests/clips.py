@@ -30,6 +30,7 @@ def make_clip(
     picture: Callable[[int], np.ndarray] = lambda _: corners(),
     sound: bool = True,
     subtitle: str = "",
+    font: bytes = b"",
     codec: str = "libx264",
     options: dict[str, str] | None = None,
     pixels: str = "yuv420p",
@@ -47,6 +48,8 @@ def make_clip(
             video.set_display_rotation(rotation)
         voice = container.add_stream("aac", rate=48000) if sound else None
         text = container.add_mux_stream("subrip", time_base=Fraction(1, 1000)) if subtitle else None
+        if font:
+            container.add_attachment("font.ttf", "application/x-truetype-font", font)
         for number, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(number)).reformat(format=pixels)
             frame.pts, frame.time_base, frame.duration = time, TIME_BASE, 24
@@ -99,6 +102,11 @@ def packets(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:
     with av.open(str(path)) as container:
         stream = getattr(container.streams, kind)[0]
         return [(packet.pts * packet.time_base, bytes(packet)) for packet in container.demux(stream) if packet.size]
+
+
+def fonts(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [stream.data for stream in container.streams if stream.type == "attachment"]
 
 
 class Unchanged(TransformerNet):

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import STEADY, TIME_BASE, UNEVEN, corners, make_clip, packets, pictures, times, unchanged
+from clips import STEADY, TIME_BASE, UNEVEN, corners, fonts, make_clip, packets, pictures, times, unchanged
 
 from stylenet.errors import UserError
 from stylenet.network import NetworkSettings, TransformerNet, initialise
@@ -20,7 +20,7 @@ from stylenet.style_file import Card, save_style
 from stylenet.stylizer import Stylizer
 from stylenet.video import camera
 from stylenet.video.clip import Job, Stopped, stylize_clip
-from stylenet.video.codecs import Encoding
+from stylenet.video.codecs import FORMATS, Codec, Encoding
 from stylenet.video.raw import stylize_raw
 from stylenet.video.timing import Span, read_time, written_time
 
@@ -113,12 +113,24 @@ def test_a_turned_clip_becomes_upright(tmp_path: Path) -> None:
 
 
 def test_odd_sides_lose_a_row_and_it_is_said(tmp_path: Path) -> None:
+    stripes = np.tile((np.arange(63) % 2 * 255).astype(np.uint8)[:, None], (47, 1, 3))
     source = make_clip(
-        tmp_path / "odd.mkv", picture=lambda _: corners()[:47, :63], sound=False, codec="ffv1", options={}
+        tmp_path / "odd.mkv", STEADY[:3], lambda _: stripes, False, codec="ffv1", options={}, pixels="bgr0"
     )
     said = through(source, tmp_path / "out.mp4")
     assert said[0].endswith("63 x 47 pixels lost a row or column, as the encoder takes even sides only")
-    assert pictures(tmp_path / "out.mp4")[0].shape == (46, 62, 3)
+    kept = pictures(tmp_path / "out.mp4")[0].astype(int)
+    assert kept.shape == (46, 62, 3)
+    assert np.abs(kept - stripes[:46, :62]).mean() < 4  # none was moved or mixed with its neighbours
+
+
+def test_fonts_are_copied_where_the_file_can_hold_them_else_named(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "clip.mkv", STEADY[:3], font=b"letters")
+    assert len(through(source, tmp_path / "out.mkv")) == 1
+    assert fonts(tmp_path / "out.mkv") == [b"letters"]
+    said = through(source, tmp_path / "out.mp4")
+    assert said[0] == f"{source}: left out of the .mp4 file: attachment 2"
+    assert len(pictures(tmp_path / "out.mp4")) == 3
 
 
 def test_a_part_has_its_frames_and_its_sound_from_zero(clip: Path, tmp_path: Path) -> None:
@@ -151,7 +163,7 @@ def test_a_stop_leaves_what_was_done_as_a_file_that_plays(
     unfinished = tmp_path / "out-unfinished.mp4"
     assert stop.value.code == code
     # The first of 25 frames a second at or behind 0.1 s is at 0.12 s; the tenth ends at 0.52.
-    assert str(stop.value) == f"{clip}: stopped; {unfinished} plays to here, --start 0:00:00.52 goes on"
+    assert str(stop.value) == f"{clip}: stopped; {unfinished} plays to here, --start 0:00:00.520 goes on"
     assert len(pictures(unfinished)) == 10
     assert len(packets(unfinished, "audio")) > 0
     assert (tmp_path / "out.mp4").read_text() == "from before"
@@ -208,8 +220,8 @@ def test_other_times_are_refused(text: str) -> None:
 
 
 def test_a_written_time_can_be_read() -> None:
-    assert written_time(3723.25) == "1:02:03.25"
-    assert read_time(written_time(59.999)) == 60
+    assert written_time(Fraction("3723.25")) == "1:02:03.250"
+    assert read_time(written_time(Fraction(44, 30))) == Fraction("1.466")  # not behind the frame that begins there
 
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 20, 30, 3), np.uint8)
@@ -242,6 +254,18 @@ def test_a_live_source_runs_until_the_window_is_closed() -> None:
     source = camera.frames("testsrc2=size=64x48:rate=25:duration=1", "lavfi")
     watch = camera.stylize_live(unchanged(), source, 0.5, show)
     assert (shown, watch.count) == ([(48, 64, 3)] * 3, 3)
+
+
+def test_a_device_gets_the_frames(tmp_path: Path) -> None:
+    with camera.loopback(str(tmp_path / "device"), "rawvideo") as show:
+        assert all(show(corners()) for _ in range(3))
+    assert (tmp_path / "device").stat().st_size == 3 * 64 * 48 * 3 // 2
+
+
+def test_an_encoder_that_is_not_there_is_one_line(clip: Path, tmp_path: Path) -> None:
+    encoding = Encoding(FORMATS[".mp4"], Codec("libnone", 18, 51), 18)
+    with pytest.raises(UserError, match="PyAV here has no encoder libnone"):
+        stylize_clip(unchanged(), Job(clip, tmp_path / "out.mp4", encoding, WHOLE, 0.0), print)
 
 
 @pytest.fixture
@@ -300,7 +324,7 @@ def test_infers_frames_are_the_networks(infer: Callable[..., Lines], folder: Pat
         (["photo.png", "--start", "1"], "--start is for videos"),
         (["clip.mp4", "--start", "soon"], "a time is seconds or hours:minutes:seconds, got soon"),
         (["clip.mp4", "--start", "3", "--end", "1:"], "a time is seconds"),
-        (["clip.mp4", "--start", "3", "--end", "1"], "--end must lie behind --start (0:00:03.00), got 0:00:01.00"),
+        (["clip.mp4", "--start", "3", "--end", "1"], "--end must lie behind --start (0:00:03.000), got 0:00:01.000"),
         (["clip.mp4", "--codec", "divx"], "'divx'"),
         (["clip.mp4", "--codec", "h264", "-o", "out.webm"], "out.webm: holds --codec vp9 or av1, got h264"),
         (["clip.mp4", "-o", "out.avi"], "out.avi: can't write this kind of video; there are .mp4"),
@@ -319,6 +343,10 @@ def test_infers_frames_are_the_networks(infer: Callable[..., Lines], folder: Pat
         (["--raw", "64x48", "--start", "1"], "--raw doesn't go with --start"),
         (["--camera", "7"], "there is no camera 7; cameras here"),
         (["--camera", "one"], "'one'"),
+        (
+            ["--camera", "7", "-o", "out.mp4"],
+            "--camera shows in a window or on a v4l2 device, -o /dev/videoN, got out.",
+        ),
         (["--camera", "0", "clip.mp4"], "--camera takes no inputs, got clip.mp4"),
         (["--camera", "0", "--raw", "64x48"], "doesn't go with --camera"),
     ],
@@ -332,6 +360,12 @@ def test_a_mistake_is_one_line_and_exit_code_1(
     assert err[0].startswith("infer.py: ")
     assert reason in err[0]
     assert sorted(folder.rglob("*")) == before
+
+
+def test_raw_frames_are_not_written_to_a_terminal(infer: Callable[..., Lines], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    reason = "--raw takes its frames from a pipe or file and gives them to one, and not a terminal"
+    assert infer("--raw", "64x48") == (1, [], [f"infer.py: error: {reason}"])
 
 
 def test_without_pyav_a_line_says_what_to_install(infer: Callable[..., Lines], monkeypatch: pytest.MonkeyPatch) -> None:

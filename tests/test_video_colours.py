@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from stylenet.video.colours import Colours, from_rgb, to_rgb
+from stylenet.video.colours import Colours, Converter
 from stylenet.video.hdr import HLG, PQ, light_to_pq, pq_to_light, to_light, to_sdr
 from stylenet.video.turning import TURNS, upright
 
@@ -35,14 +35,14 @@ def flat(values: tuple[float, float, float], matrix: int, full: bool, size: int 
 @pytest.mark.parametrize("matrix", [1, 6, 9])
 def test_planes_become_the_colours_that_the_matrix_means(matrix: int, full: bool) -> None:
     for colour in COLOURS:
-        pixels = to_rgb(flat(planes(colour, matrix, full), matrix, full))
+        pixels = Converter().to_rgb(flat(planes(colour, matrix, full), matrix, full))
         assert np.abs(pixels.astype(int) - colour).max() <= 3
 
 
 @pytest.mark.parametrize("matrix", [1, 6])
 def test_colours_become_the_planes_that_the_matrix_means(matrix: int) -> None:
     for colour in COLOURS:
-        frame = from_rgb(np.full((32, 32, 3), colour, np.uint8), Colours(matrix), 32, 32)
+        frame = Converter().from_rgb(np.full((32, 32, 3), colour, np.uint8), Colours(matrix), 32, 32)
         middle = [np.frombuffer(bytes(plane), np.uint8)[0] for plane in frame.planes]
         np.testing.assert_allclose(middle, planes(colour, matrix, full=False), atol=1.5)
 

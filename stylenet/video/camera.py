@@ -11,6 +11,7 @@ import numpy as np
 from av import VideoFrame
 from jaxtyping import UInt8
 
+from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.steady import Stylist, steady_stylizing
 from stylenet.video.overlap import Stopwatch, ahead
@@ -22,6 +23,8 @@ Show = Callable[[UInt8[np.ndarray, "h w 3"]], bool]  # whether to go on
 
 def stylize_camera(stylist: Stylist, number: int, memory: float, output: str | None) -> Stopwatch:
     """Until q or Ctrl-C. Raises `UserError` when there is no such camera, or nothing to show it on."""
+    if output is not None and not Path(output).is_char_device():
+        raise UserError(f"--camera shows in a window or on a v4l2 device, -o /dev/videoN, got {shown(output)}")
     device = Path(f"/dev/video{number}")
     if not device.exists():
         there = ", ".join(sorted(path.name[5:] for path in Path("/dev").glob("video[0-9]*"))) or "none"
@@ -32,8 +35,9 @@ def stylize_camera(stylist: Stylist, number: int, memory: float, output: str | N
 
 def stylize_live(stylist: Stylist, source: Iterator[np.ndarray], memory: float, show: Show) -> Stopwatch:
     watch = Stopwatch()
-    with steady_stylizing(stylist, memory) as stylize:
-        for frame in ahead(source, depth=1):  # the newest; a camera drops those that nobody fetches
+    # One ahead is the newest: a camera drops what nobody fetches.
+    with steady_stylizing(stylist, memory) as stylize, ahead(source, depth=1) as taken:
+        for frame in taken:
             with watch.running():
                 stylised = stylize(frame, time.monotonic())
             if not show(stylised):

@@ -20,6 +20,8 @@ from stylenet.video.reading import Clip, Picture
 from stylenet.video.timing import Span, written_time
 from stylenet.video.writing import Writer
 
+BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -47,13 +49,13 @@ def stylize_clip(stylist: Stylist, job: Job, say: Callable[[str], None]) -> str:
     stands beside the target, whole in itself.
     """
     with Clip(job.source, job.span) as clip, written_aside(job.target) as aside, signals() as caught:
-        writer = Writer(aside, shown(job.target), clip, job.encoding)
-        if writer.left_out():
-            say(f"{clip.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
-        watch = stylize_items(stylist, job, clip, writer, caught)
-        if caught and not writer.begun:
-            raise Stopped(f"{clip.name}: stopped before the first frame", caught[0])
-        writer.close()
+        with Writer(aside, shown(job.target), clip, job.encoding) as writer:
+            if writer.left_out():
+                say(f"{clip.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
+            watch = stylize_items(stylist, job, clip, writer, caught)
+            if caught and not writer.begun:
+                raise Stopped(f"{clip.name}: stopped before the first frame", caught[0])
+            writer.finish()
         for text in remarks(clip, writer):
             say(f"{clip.name}: {text}")
         if caught:
@@ -65,10 +67,11 @@ def stylize_clip(stylist: Stylist, job: Job, say: Callable[[str], None]) -> str:
 def stylize_items(stylist: Stylist, job: Job, clip: Clip, writer: Writer, caught: list[int]) -> Stopwatch:
     """Takes the clip through the network into the writer, until its end or a signal."""
     total = round(clip.seconds * clip.rate) if clip.seconds is not None else None
-    bar = tqdm(total=total, unit=" frames", desc=clip.name, disable=None, leave=False)
+    bar = tqdm(total=total, unit=" frames", desc=clip.name, disable=None, leave=False, bar_format=BAR)
     watch = Stopwatch()
-    with bar, behind(writer.write) as put, steady_stylizing(stylist, job.memory) as stylize:
-        for item in ahead(clip.items(set(writer.copies))):
+    reading, stylizing = ahead(clip.items(set(writer.copies))), steady_stylizing(stylist, job.memory)
+    with bar, behind(writer.write) as put, stylizing as stylize, reading as items:
+        for item in items:
             if caught:
                 break
             if isinstance(item, Picture):

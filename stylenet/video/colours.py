@@ -4,24 +4,17 @@ The numbers of matrices, primaries and transfers are those of ITU-T H.273, as FF
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from av import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, VideoReformatter
 from jaxtyping import UInt8
 
 from stylenet.video.hdr import BT709, BT2020, HLG, PQ, to_sdr
 
 UNKNOWN, BT601 = 2, 6
-MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
+MATRICES = (1, 4, 5, 6, 7, 9, 10)  # those that FFmpeg converts
 HD = 720, 1280  # height and width from which players take an unnamed matrix for BT.709
 
 
@@ -53,25 +46,34 @@ class Colours:
         return replace(self, matrix=BT709 if self.matrix not in (BT709, BT601) else self.matrix, full=False)
 
 
-def to_rgb(frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture that a player would show; of HDR, its rendering in BT.709."""
-    colours = Colours.of(frame)
-    deep = frame.reformat(
-        format="rgb48le" if colours.is_hdr else "rgb24",
-        src_colorspace=MATRICES[colours.matrix],
-        src_color_range=ColorRange.JPEG if colours.full else ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-    ).to_ndarray()
-    return to_sdr(deep, colours.transfer, colours.primaries in (BT2020, UNKNOWN)) if colours.is_hdr else deep
+class Converter:
+    """Keeps FFmpeg's tables from one frame to the next; each thread needs its own."""
 
+    def __init__(self) -> None:
+        self.convert = partial(VideoReformatter().reformat, threads=1)  # starting threads would take longer
 
-def from_rgb(pixels: UInt8[np.ndarray, "h w 3"], colours: Colours, width: int, height: int) -> VideoFrame:
-    """A frame of this size to encode, with a colour for each four pixels."""
-    return VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
-        width=width,
-        height=height,
-        format="yuv420p",
-        src_color_range=ColorRange.JPEG,
-        dst_colorspace=MATRICES[colours.matrix],
-        dst_color_range=ColorRange.JPEG if colours.full else ColorRange.MPEG,
-    )
+    def to_rgb(self, frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture that a player would show; of HDR, its rendering in BT.709."""
+        colours = Colours.of(frame)
+        pixels = self.convert(
+            frame,
+            format="rgb48le" if colours.is_hdr else "rgb24",
+            src_colorspace=colours.matrix,
+            src_color_range=ColorRange.JPEG if colours.full else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+        ).to_ndarray()
+        wide = colours.primaries in (BT2020, UNKNOWN)
+        return to_sdr(pixels, colours.transfer, wide) if colours.is_hdr else pixels
+
+    def from_rgb(self, pixels: UInt8[np.ndarray, "h w 3"], colours: Colours, width: int, height: int) -> VideoFrame:
+        """A frame of this size to encode, with a colour for each four pixels; an odd row or column is left off."""
+        even = pixels[: len(pixels) // 2 * 2, : pixels.shape[1] // 2 * 2]
+        return self.convert(
+            VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24"),
+            width=width,
+            height=height,
+            format="yuv420p",
+            src_color_range=ColorRange.JPEG,
+            dst_colorspace=colours.matrix,
+            dst_color_range=ColorRange.JPEG if colours.full else ColorRange.MPEG,
+        )

@@ -21,7 +21,9 @@ OPTIONS = ("start", "end", "codec", "crf", "steady", "raw", "camera")
 
 def add_video_options(parser: argparse.ArgumentParser) -> None:
     """The group of options that only videos have."""
-    group = parser.add_argument_group("video", f"needs pip install -e '.[video]'; {' '.join(FORMATS)} are written")
+    group = parser.add_argument_group(
+        "video", f"python infer.py clip.mp4 -s starry; needs pip install -e '.[video]'; writes {' '.join(FORMATS)}"
+    )
     add = group.add_argument
     add("--start", metavar="TIME", help="begin here: seconds, or hours:minutes:seconds")
     add("--end", metavar="TIME", help="end here, as counted in the whole clip")
@@ -74,6 +76,8 @@ def pipe(options: argparse.Namespace, stylist: Stylist, memory: float, say: Say)
     from stylenet.video.raw import end_as_filters_do, read_size, stylize_raw
 
     size = read_size(options.raw)
+    if sys.stdin.isatty() or sys.stdout.isatty():
+        raise UserError("--raw takes its frames from a pipe or file and gives them to one, and not a terminal")
     end_as_filters_do()
     say(str(stylize_raw(stylist, size, memory, sys.stdin.buffer, sys.stdout.buffer)))
     return 0

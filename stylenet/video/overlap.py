@@ -12,15 +12,23 @@ T = TypeVar("T")
 DEPTH = 8  # items that wait on either side: of a clip, frames with the sound between them
 
 
-def ahead(items: Iterable[T], depth: int = DEPTH) -> Iterator[T]:
-    """The same items, taken in a thread of their own before they are asked for; its errors are raised here."""
+@contextmanager
+def ahead(items: Iterable[T], depth: int = DEPTH) -> Iterator[Iterator[T]]:
+    """The same items, taken in a thread of their own before they are asked for; its errors are raised here.
+
+    When the block ends, nothing more is taken.
+    """
     iterator, end = iter(items), object()
     with ThreadPoolExecutor(1, "reading") as thread:
         waiting = deque(thread.submit(next, iterator, end) for _ in range(depth))
-        try:
+
+        def taken() -> Iterator[T]:
             while (item := waiting.popleft().result()) is not end:
                 waiting.append(thread.submit(next, iterator, end))
                 yield item  # type: ignore[misc]  # what is not the end is an item
+
+        try:
+            yield taken()
         finally:
             thread.shutdown(cancel_futures=True)
 

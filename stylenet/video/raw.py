@@ -31,8 +31,9 @@ def stylize_raw(
 ) -> Stopwatch:
     """Stylises all frames of `source`. Raises `UserError` when it ends within one."""
     watch = Stopwatch()
-    with behind(written(target)) as put, steady_stylizing(stylist, memory) as stylize:
-        for frame in ahead(frames(source, *size)):
+    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(stylist, memory)
+    with behind(written(target)) as put, stylizing as stylize, reading as taken:
+        for frame in taken:
             with watch.running():
                 stylised = stylize(frame, watch.count / RATE)
             put(stylised)

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.video.colours import Colours, to_rgb
+from stylenet.video.colours import Colours, Converter
 from stylenet.video.timing import Span
 from stylenet.video.turning import Turn, turn, upright
 
@@ -57,6 +57,7 @@ class Clip:
         self.rate = self.video.average_rate or self.video.guessed_rate or Fraction(25)
         self.origin = max(0, self.container.start_time or 0) * MICROSECOND  # broadcasts begin at any time
         self.last: int | None = None  # time of a picture
+        self.converter = Converter()
 
     def __enter__(self) -> "Clip":
         return self
@@ -130,8 +131,8 @@ class Clip:
             self.last = self.time(frame)
             if self.since_origin(self.last, self.time_base) in self.span:
                 pts = self.last - self.begin(self.time_base)
-                pixels = upright(to_rgb(frame), turn(frame))
-                yield Picture(pixels, pts, self.duration(frame), Colours.of(frame), turn(frame))
+                pixels, turned = self.converter.to_rgb(frame), turn(frame)
+                yield Picture(upright(pixels, turned), pts, self.duration(frame), Colours.of(frame), turned)
 
     def time(self, frame: VideoFrame) -> int:
         """When the frame is shown, in units of the time base; later than the one before it in damaged files too."""

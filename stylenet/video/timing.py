@@ -21,10 +21,10 @@ def read_time(text: str) -> Fraction:
     return sum((part * 60 ** (len(larger) - place) for place, part in enumerate(larger)), seconds)
 
 
-def written_time(seconds: Fraction | float) -> str:
-    """As `0:01:05.25`, which `read_time` reads."""
-    minutes, rest = divmod(round(seconds * 100), 6000)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest // 100:02}.{rest % 100:02}"
+def written_time(seconds: Fraction) -> str:
+    """As `0:01:05.250`, which `read_time` reads; not later than what is asked."""
+    minutes, rest = divmod(int(seconds * 1000), 60_000)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,24 @@
 """A clip, written: new pictures with the old times, and the packets of sound and subtitles as they were."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
 import av
 from av import VideoFrame
+from av.codec.codec import UnknownCodecError
 from av.stream import Stream
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from stylenet.errors import UserError
 from stylenet.video.codecs import Encoding
-from stylenet.video.colours import from_rgb
+from stylenet.video.colours import Converter
 from stylenet.video.reading import AnyPacket, Clip, Picture, one_line_errors, url
 from stylenet.video.timing import Span
 
-COPIED = ("audio", "subtitle", "attachment")  # attachments are the fonts of subtitles
+COPIED = ("audio", "subtitle")
 ITS_OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # facts of a file, not of what it shows
 
 
@@ -32,23 +33,35 @@ class Writer:
             self.video = self.add_video()
             self.copies = {stream.index: copy for stream in clip.others if (copy := self.copy(stream)) is not None}
             self.add_chapters()
+        self.converter = Converter()
         self.begun, self.hdr, self.size = False, False, (0, 0)
         self.early: list[AnyPacket] = []  # until the first picture tells its size
         self.durations: dict[int, int] = {}  # of the pictures that the encoder holds, by their times
         self.last: dict[int, int] = {}  # times of the copied streams
         self.seconds = Fraction(0)  # where the next picture would begin
 
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(av.FFmpegError):  # of a file that nobody wants, or that is closed already
+            self.container.close()
+
     def errors(self) -> AbstractContextManager[None]:
-        return one_line_errors(self.name, "can't be written with these streams and options")
+        return one_line_errors(self.name, "can't be written with these streams and options; .mkv takes most")
 
     def add_video(self) -> VideoStream:
         codec = self.encoding.codec
         options = {"crf": str(self.encoding.quality), **codec.options}
-        return cast(VideoStream, self.container.add_stream(codec.encoder, rate=self.clip.rate, options=options))
+        try:
+            return cast(VideoStream, self.container.add_stream(codec.encoder, rate=self.clip.rate, options=options))
+        except UnknownCodecError:
+            raise UserError(f"PyAV here has no encoder {codec.encoder}; choose another --codec") from None
 
     def copy(self, stream: Stream) -> Stream | None:
         """A stream to take the packets of another; None when this kind of file can't hold it."""
-        if stream.type not in COPIED:
+        fonts = stream.type == "attachment" and self.container.format.name == "matroska"
+        if stream.type not in COPIED and not fonts:
             return None
         try:
             copy = self.container.add_stream_from_template(stream)
@@ -80,7 +93,7 @@ class Writer:
     def write_picture(self, picture: Picture) -> None:
         if not self.begun:
             self.begin(picture)
-        frame = from_rgb(picture.pixels, picture.colours.encoded(), self.video.width, self.video.height)
+        frame = self.converter.from_rgb(picture.pixels, picture.colours.encoded(), self.video.width, self.video.height)
         frame.pts, frame.time_base, frame.duration = picture.pts, self.clip.time_base, picture.duration
         self.durations[picture.pts] = picture.duration
         self.seconds = (picture.pts + picture.duration) * self.clip.time_base
@@ -119,7 +132,7 @@ class Writer:
             packet.stream = self.copies[index]
             self.container.mux(packet)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Writes what the encoder still holds. The file plays from here on."""
         if not self.begun:
             raise UserError(f"{self.clip.name}: has no frame there to stylise")
