@@ -60,6 +60,7 @@ def stylize_pictures(options: argparse.Namespace, parts: list[tuple[Path, float]
         Report(len(left), len(jobs) - len(left), to_stream) as report,
         Batch(look.stylize, size, options.quality) as batch,
     ):
+        look.painter.watch(report.rows.show)
         for result in batch.run(left):
             report.tell(result)
     return 1 if report.failed else 0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from stylenet.brush import Brush, finished
 from stylenet.errors import UserError
 from stylenet.mask import Mask
+from stylenet.strips import Progress
 from stylenet.stylizer import Painter
 
 
@@ -37,6 +39,14 @@ class Blend(Painter):
         for painter, weight in zip(self.painters, self.weights, strict=True):
             mean += weight * painter.paint(photos, stroke).to(mean.device)
         return mean
+
+    def watch(self, progress: Progress) -> None:
+        """The rows of all styles together, as a picture goes through them one after the other."""
+        for place, painter in enumerate(self.painters):
+            painter.watch(partial(self._share, progress, place))
+
+    def _share(self, progress: Progress, place: int, done: int, of: int) -> None:
+        progress(place * of + done, len(self.painters) * of)
 
     def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
         if mask is None or len(self.painters) != 2:

@@ -24,12 +24,14 @@ class Report:
         self.done, self.failed, self.network = 0, 0, 0.0
         self.start = time.perf_counter()
         self.bar = progress_bar(pictures)
+        self.rows = RowsBar()
 
     def __enter__(self) -> "Report":
         return self
 
     def tell(self, result: Result) -> None:
         """One line: what the result is, or why there is none."""
+        self.rows.close()
         self.network += result.network
         self.done += not result.failure
         self.failed += bool(result.failure)
@@ -41,6 +43,7 @@ class Report:
             self.bar.update()
 
     def __exit__(self, *_: object) -> None:
+        self.rows.close()
         if self.bar is not None:
             self.bar.close()
         if self.pictures + self.skipped > 1:
@@ -55,6 +58,30 @@ class Report:
         counts = [done, *(f"{count} {what}" for what, count in others.items() if count)]
         speed = f"{self.done / seconds:.3g} pictures/s, network busy {100 * self.network / seconds:.0f} % of the time"
         return f"{', '.join(counts)}; {speed}"
+
+
+class RowsBar:
+    """The rows of one picture that is large enough to go in strips: a bar on a terminal, until they are done."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[Any] | None = None
+
+    def show(self, done: int, of: int) -> None:
+        if self.bar is None and done < of and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            # The first rows are done before anybody hears of them, so they tell nothing about the speed.
+            self.bar = tqdm(total=of, initial=done, unit=" rows", dynamic_ncols=True, leave=False)
+        if self.bar is not None:
+            self.bar.update(done - self.bar.n)
+        if done == of:
+            self.close()
+
+    def close(self) -> None:
+        """Also of a picture that failed on the way."""
+        if self.bar is not None:
+            self.bar.close()
+        self.bar = None
 
 
 def line_of(result: Result) -> str:

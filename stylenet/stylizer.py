@@ -45,6 +45,10 @@ class Painter(ABC):
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
         """The photos in the style, in strokes of this width, and nothing else done to them; in [0, 1]."""
 
+    @abstractmethod
+    def watch(self, progress: Progress) -> None:
+        """Lets `progress` hear how many of its rows are done of each picture that goes in strips."""
+
     def stylize(self, image: Picture, brush: Brush = Brush(), mask: Mask | None = None) -> Picture:
         """Stylises a picture, or a batch of equal sizes at once; the same kind comes back, of the same size.
 
@@ -98,7 +102,7 @@ class Stylizer(Painter):
     `compile` compiles the network for each size of picture, which takes half a minute: at once, or for `auto` after so
     many pictures of a size that it pays. A picture for which the network would need more than about `memory` bytes goes
     through it in strips, with the same result but for rounding; by default that is a quarter of the device's memory,
-    and at most 1 GiB of a CPU's. `progress` then hears how many of its rows are done.
+    and at most 1 GiB of a CPU's.
     """
 
     def __init__(
@@ -116,7 +120,7 @@ class Stylizer(Painter):
         network = network.to(self.device, self.dtype, memory_format=LAYOUT).eval()  # type: ignore[call-overload]
         self.memory = working_memory(self.device) if memory is None else memory
         self.plain, self.bytes_per_pixel = network, bytes_per_pixel(network)
-        self.progress: Progress = unseen
+        self._progress: Progress = unseen
         self.network = Compiled(network, PAYS_AFTER if compile == "auto" else 0) if compile else network
 
     @classmethod
@@ -143,6 +147,9 @@ class Stylizer(Painter):
             return self._forward(photos)
         small = scaled(photos, stroke)
         return back_at_full_size(self._forward(small), small, photos)
+
+    def watch(self, progress: Progress) -> None:
+        self._progress = progress
 
     def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
         if brush == Brush() and mask is None:
@@ -178,7 +185,7 @@ class Stylizer(Painter):
                 rounded = to_uint8(rows) if target.dtype == torch.uint8 else rows
                 target[:, first : first + rows.shape[2]] = rounded[0]
 
-            Strips(self.plain, read, height, width, self.memory).stylize(write, self.progress)
+            Strips(self.plain, read, height, width, self.memory).stylize(write, self._progress)
 
         with self._memory_errors(photos):
             for photo, target in zip(photos, result, strict=True):

@@ -166,7 +166,8 @@ def test_the_stylizer_takes_strips_by_itself(network: TransformerNet, kind: str)
     }
     seen = list[int]()
     little, enough = stylizer(network, scarce(network, 50)), stylizer(network, 1 << 30)
-    little.progress = enough.progress = lambda done, of: seen.append(done)
+    for either in (little, enough):
+        either.watch(lambda done, of: seen.append(done))
     one = np.asarray(little.stylize(pictures[kind]))
     assert seen
     seen.clear()
