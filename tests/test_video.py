@@ -323,7 +323,7 @@ def test_infers_frames_are_the_networks(infer: Callable[..., Lines], folder: Pat
         (["clip.mp4", "photo.png"], "clip.mp4 is a video and others are not"),
         (["photo.png", "--start", "1"], "--start is for videos"),
         (["clip.mp4", "--start", "soon"], "a time is seconds or hours:minutes:seconds, got soon"),
-        (["clip.mp4", "--start", "3", "--end", "1:"], "a time is seconds"),
+        (["clip.mp4", "--start", "3", "--end", "1:"], "--end: a time is seconds"),
         (["clip.mp4", "--start", "3", "--end", "1"], "--end must lie behind --start (0:00:03.000), got 0:00:01.000"),
         (["clip.mp4", "--codec", "divx"], "'divx'"),
         (["clip.mp4", "--codec", "h264", "-o", "out.webm"], "out.webm: holds --codec vp9 or av1, got h264"),

@@ -102,7 +102,7 @@ def alone(options: argparse.Namespace, kind: str) -> None:
 
 def files(options: argparse.Namespace, stylist: Stylist, style: str, memory: float, say: Say) -> int:
     """Each clip by itself: one that fails does not keep the next."""
-    start, end = (None if text is None else read_time(text) for text in (options.start, options.end))
+    start, end = time(options, "start"), time(options, "end")
     span = Span(start or Fraction(0), end)
     with pyav():
         from stylenet.video.clip import Job, Stopped, stylize_clip
@@ -118,6 +118,15 @@ def files(options: argparse.Namespace, stylist: Stylist, style: str, memory: flo
             say(str(error) if isinstance(error, UserError) else f"{shown(target)}: {error.strerror}")
             code = 1
     return code
+
+
+def time(options: argparse.Namespace, name: str) -> Fraction | None:
+    """An option's time in seconds. Raises `UserError`, which names the option."""
+    text = getattr(options, name)
+    try:
+        return None if text is None else read_time(text)
+    except UserError as error:
+        raise UserError(f"--{name}: {error}") from error
 
 
 @contextmanager
