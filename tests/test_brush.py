@@ -208,6 +208,14 @@ def test_at_full_size_the_photos_edges_are_back_and_its_grain_is_not(room: Tenso
     assert regained < 0.15 * lost
 
 
+def test_edges_are_as_faint_as_the_style_made_them(room: Tensor) -> None:
+    small = scaled(room, 2.0)
+    styles = (0.1 + 0.8 * small, 0.4 + 0.2 * small)
+    edges, faint_edges = (back_at_full_size(style, small, room) - resampled(style, 40, 48) for style in styles)
+    assert edges.abs().max() > 0.2
+    torch.testing.assert_close(faint_edges, edges / 4, atol=0.02, rtol=0)
+
+
 def test_finer_strokes_come_back_without_help_from_the_photo(room: Tensor) -> None:
     large = noise(3, 80, 96)
     plain = F.interpolate(large, size=(40, 48), mode="bicubic", antialias=True).clamp(0, 1)
