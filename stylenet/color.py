@@ -17,6 +17,7 @@ XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
 KNEE = 6 / 29  # of Lab's cube root; below it a straight line
 # A difference in Lab that hardly anyone sees counts as none: else a flat picture's noise would become a palette.
 INDISTINCT = 1.0
+GAIN = 2.0  # the most that a palette is spread: more makes hard black and white of the soft strokes of a dull style
 
 
 def keep_colors(photos: Float[Tensor, "b 3 h w"], stylised: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
@@ -53,12 +54,15 @@ def recoloring(source: Palette, target: Palette) -> Recoloring:
     """The map that gives pictures of the one palette the other, moving each colour as little as can be.
 
     That is the Monge-Kantorovich map (Pitié & Kokaram 2007). In Lab, as it clips fewer colours there than in sRGB, or
-    in linear RGB, where it also crushes the shadows.
+    in linear RGB, where it also crushes the shadows. Where the target is more than `GAIN` times as wide, the result
+    keeps its mean and is narrower.
     """
     blur = INDISTINCT**2 * torch.eye(3, dtype=torch.float64)
     spread = root(source.covariance + blur)
     inverse = torch.linalg.inv(spread)
     matrix = inverse @ root(spread @ (target.covariance + blur) @ spread) @ inverse
+    gains, directions = torch.linalg.eigh(matrix)
+    matrix = directions * gains.clamp(max=GAIN)[:, None] @ directions.mT
     return Recoloring(matrix, target.mean - (matrix @ source.mean[:, :, None])[:, :, 0])
 
 

@@ -81,7 +81,7 @@ def test_a_matched_picture_has_the_photos_palette() -> None:
     # Two materials of different spread and hue; contrasts so low that no colour is clipped.
     weights = torch.tensor([[0.5, 0.3, 0.0], [0.0, 0.4, 0.2], [0.3, 0.0, 0.6]])
     photo = 0.2 + 0.5 * torch.einsum("ij,bjhw->bihw", weights, noise(0))
-    stylised = noise(1, 0.4, 0.6)
+    stylised = noise(1, 0.2, 0.8)
     wanted = palette_of(photo)
     matched = palette_of(recolored(stylised, recoloring(palette_of(stylised), wanted)))
     np.testing.assert_allclose(matched.mean, wanted.mean, atol=0.01)
@@ -104,10 +104,16 @@ def palette(mean: tuple[float, float, float], *variances: float) -> Palette:
 
 
 def test_the_map_of_independent_channels_is_the_ratio_of_their_spreads() -> None:
-    # Variances of 15 and 143 become 16 and 144 by the 1² that nobody sees: a ratio of spreads of 3.
-    found = recoloring(palette((50, 0, 0), 15, 0, 5), palette((60, 10, -5), 143, 0, 5))
-    np.testing.assert_allclose(found.matrix[0], np.diag([3.0, 1.0, 1.0]), atol=1e-9)
-    np.testing.assert_allclose(found.shift[0], [60 - 3 * 50, 10, -5], atol=1e-9)
+    # Variances of 63 and 143 become 64 and 144 by the 1² that nobody sees: a ratio of spreads of 1.5.
+    found = recoloring(palette((50, 0, 0), 63, 0, 5), palette((60, 10, -5), 143, 0, 5))
+    np.testing.assert_allclose(found.matrix[0], np.diag([1.5, 1.0, 1.0]), atol=1e-9)
+    np.testing.assert_allclose(found.shift[0], [60 - 1.5 * 50, 10, -5], atol=1e-9)
+
+
+def test_no_palette_is_spread_to_more_than_twice_its_width() -> None:
+    found = recoloring(palette((50, 0, 0), 15, 0, 5), palette((60, 10, -5), 143, 0, 5))  # 3 times as wide
+    np.testing.assert_allclose(found.matrix[0], np.diag([2.0, 1.0, 1.0]), atol=1e-9)
+    np.testing.assert_allclose(found.shift[0], [60 - 2 * 50, 10, -5], atol=1e-9)
 
 
 def test_the_map_of_mixed_channels_is_symmetric_and_carries_one_covariance_into_the_other() -> None:
