@@ -134,7 +134,7 @@ def quieten() -> None:
     """Leaves the screen to this project's own lines. Lightning sets its level when it is imported, so after that."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "datasets", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch")
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|PIL")
 
 
 def style_of(composed: DictConfig) -> str:

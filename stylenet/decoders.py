@@ -25,8 +25,10 @@ from PIL import (  # the decoders by name: Image.init() would load all forty
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
+from stylenet.jpeg import count_scans
 
 MAXIMUM_PIXELS = 500_000_000  # Pillow's own limit is 178,956,970
+MAXIMUM_SCANS = 500  # of a JPEG, as libjpeg-turbo's own fuzzers have it
 # Every other decoder stays out of a stranger's reach (that of EPS starts Ghostscript).
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "MPO", "AVIF", "HEIF")
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")  # brands in a file's first bytes
@@ -51,6 +53,8 @@ def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[I
             _register_heic()
         with Image.open(file, formats=[name for name in READABLE if name in Image.OPEN]) as image:
             check_size(image.width, image.height, max_pixels)
+            if is_busywork(image):
+                raise ImageError(f"goes over its pixels more than {MAXIMUM_SCANS} times: no photo, but a trap")
             yield image
 
 
@@ -99,6 +103,17 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
     """Raises `ImageError` for a picture of more than `max_pixels`."""
     if width * height > max_pixels:
         raise ImageError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
+
+
+def is_busywork(image: ImageFile.ImageFile) -> bool:
+    """Whether a file, just opened, is a JPEG with so many scans that it was made to keep the decoder busy."""
+    if image.format not in ("JPEG", "MPO") or image.fp is None:
+        return False
+    place = image.fp.tell()
+    image.fp.seek(0)
+    scans = count_scans(image.fp.read())
+    image.fp.seek(place)
+    return scans > MAXIMUM_SCANS
 
 
 class _PillowLimit:

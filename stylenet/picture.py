@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image, ImageFile
 
-from stylenet.decoders import MAXIMUM_PIXELS, Source, check_size, opened_image
+from stylenet.decoders import MAXIMUM_PIXELS, ImageError, Source, check_size, opened_image
 from stylenet.image import conversions, fitted, to_rgb_or_rgba, upright
 from stylenet.metadata import kept_metadata
 
@@ -111,8 +111,11 @@ class Picture:
             if not self.animated:
                 yield _frame(upright(image), image, self.size)
                 return
+            sides = image.size
             for index in range(self.first, self.first + self.count):
                 image.seek(index)
+                if image.size != sides:  # a GIF's later frames can stretch it beyond every limit
+                    raise ImageError(f"has a frame of {image.width} x {image.height} pixels, unlike its first")
                 yield _frame(upright(image).copy(), image, self.size)  # as the next one is laid over it
 
 

@@ -58,7 +58,7 @@ def _pickles(file: File, size: int) -> Iterator[File]:
         if sum(entry.file_size for entry in archive.infolist()) > size:
             raise ValueError("unpacks to more than the file holds")
         for entry in archive.infolist():
-            if entry.filename.endswith(".pkl"):
+            if entry.filename.lower().endswith(".pkl"):  # torch finds DATA.PKL too
                 yield io.BytesIO(archive.open(entry).read(MAXIMUM_PICKLE))
 
 

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,11 @@ SMALL = [
     "loss.style_layers=[relu1_1]",
     "style.size=32",
 ]
+NOBODY = 65534
 PRELOADED = ["runs", "train", "stylenet.experiment", "pytest"]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(PRELOADED)
+os.environ["OMP_NUM_THREADS"] = "1"  # networks this small gain nothing from more, and lose much on a busy machine
 # For the preloading, which knows nothing of this process's own sys.path.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
 
@@ -73,3 +76,22 @@ def _train(folder: Path, log: Path, arguments: tuple[str, ...], before: Callable
     code = train.guarded()
     sys.stdout.flush()
     os._exit(code)  # multiprocessing would trip over what `before` took away
+
+
+def become_nobody(weights: str) -> None:
+    """For `before`: goes on as a user who may not read everything, where it is root.
+
+    A short run comes first, which imports what that user could not read.
+    """
+    import train
+
+    arguments, folder = sys.argv, Path.cwd()
+    with tempfile.TemporaryDirectory() as elsewhere:
+        os.chdir(elsewhere)
+        sys.argv = ["train.py", "style=wave", weights, *SMALL, "steps=1"]
+        assert train.guarded() == 0
+        os.chdir(folder)
+    sys.argv = arguments
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)

@@ -172,5 +172,6 @@ def test_a_stopped_folder_has_whole_files_only_and_goes_on(call: Run, folder: Pa
         (folder / f"in/{number:03}.png").unlink()
     code, out, err = call("in", *CPU, "--skip-existing")
     assert (code, err) == (0, [])
-    assert out[-1].startswith("2 pictures, 2 skipped; ")
+    skipped = min(2, len(results))  # on a busy machine the stop may come after the first
+    assert out[-1].startswith(f"{4 - skipped} pictures, {skipped} skipped; ")
     assert [name for name in names(folder) if "night-" in name] == []

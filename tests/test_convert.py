@@ -225,6 +225,7 @@ def bombs() -> dict[str, bytes]:
         entries = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
     return {
         "text": zipped({"data.pkl": doubled(36), "version": b"3\n", "byteorder": b"little"}),
+        "text under another name": zipped({"DATA.PKL": doubled(36), "version": b"3\n", "byteorder": b"little"}),
         "old text": doubled(36),
         "deflated": zipped(entries, zipfile.ZIP_DEFLATED),
     }

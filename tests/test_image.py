@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from stylenet.decoders import ImageError
 from stylenet.formats import WRITABLE, write_image
 from stylenet.image import decode_image, to_image, to_tensor, to_uint8
+from stylenet.jpeg import count_scans
 
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [9, 9, 9]]], np.uint8)
 
@@ -140,6 +141,23 @@ def test_other_errors_name_the_file_and_the_reason_in_one_line(tmp_path: Path) -
             decode_image(tmp_path / name)
         assert str(caught.value).endswith(f": {reason}")
         assert "\n" not in str(caught.value)
+
+
+def test_a_jpegs_scans_are_counted_without_those_of_its_thumbnail_or_behind_its_end() -> None:
+    baseline, progressive = (encoded(noise(), "JPEG", progressive=progressive) for progressive in (False, True))
+    with_thumbnail = encoded(noise(), "JPEG", exif=b"Exif\0\0" + progressive)
+    for data in (baseline, with_thumbnail, with_thumbnail + 20_000 * b"\xff\xda\0\2"):
+        assert count_scans(data) == 1
+    assert count_scans(progressive) == 10  # libjpeg's own script for three colours
+    assert count_scans(b"") == count_scans(b"\xff") == count_scans(b"\xff\xe0\0") == 0
+
+
+def test_a_jpeg_that_keeps_the_decoder_busy_is_refused() -> None:
+    data = encoded(noise(), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    assert decode_image(data[:-2] + 400 * last + data[-2:]).size == (50, 40)
+    with pytest.raises(ImageError, match="goes over its pixels more than 500 times"):
+        decode_image(data[:-2] + 491 * last + data[-2:])
 
 
 def test_postscript_is_left_alone() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from runs import SMALL, Run
+from runs import NOBODY, SMALL, Run, become_nobody
 
 from stylenet.disk import SOURCE_TREE
 from stylenet.resuming import is_whole, steps_done
@@ -161,24 +161,6 @@ def test_a_full_disk_is_one_line_and_what_was_there_stays(small_disk: Path, styl
     assert run.end() == 143, run.output
 
 
-def become_nobody(weights: str) -> None:
-    """After a short run as root, which imports what a stranger could not read."""
-    import sys
-
-    import train
-
-    arguments, folder = sys.argv, Path.cwd()
-    with tempfile.TemporaryDirectory() as elsewhere:
-        os.chdir(elsewhere)
-        sys.argv = ["train.py", "style=wave", weights, *SMALL, "steps=1"]
-        assert train.guarded() == 0
-        os.chdir(folder)
-    sys.argv = arguments
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-
-
 def open_to_all(folder: Path) -> bool:
     """Whether any user may go through the folders above it and read it."""
     reached = all(parent.stat().st_mode & stat.S_IXOTH for parent in folder.parents)
@@ -200,7 +182,7 @@ def unprivileged(tiny_vgg_file: Path) -> Iterator[tuple[Path, list[str], Callabl
         root = os.geteuid() == 0
         if root:
             Path(name).chmod(0o755)
-            os.chown(folder, 65534, 65534)
+            os.chown(folder, NOBODY, NOBODY)
         yield folder, ["style=wave", setting, *SMALL], partial(become_nobody, setting) if root else None
 
 

@@ -30,6 +30,13 @@ def test_the_pixel_limit_does_not_lean_on_pillows_own(monkeypatch: pytest.Monkey
         decode_photo(SKIPPED["large.png"][0], 288)
 
 
+def test_a_jpeg_that_keeps_the_decoder_busy_is_skipped() -> None:
+    data = encoded(GRADIENT, "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(UnusablePhotoError, match="too many scans"):
+        decode_photo(data[:-2] + 500 * last + data[-2:], 288)
+
+
 def test_a_plain_photo_keeps_its_pixels_and_has_no_changes() -> None:
     photo = decode_photo(encoded(GRADIENT), 288)
     np.testing.assert_array_equal(photo.pixels, GRADIENT)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile import stretched_gif
 from pictures import CONVERTED, GRADIENT, encoded, exif_of
 from PIL import ExifTags, Image, ImageCms
 
@@ -168,6 +169,11 @@ def test_the_pixel_limit_holds_before_and_after_resizing() -> None:
         with pytest.raises(ImageError, match=r"more than the limit of 2,[34]"):
             Picture.open(data, size)
     assert only(data, Size(max_pixels=2400)).colours.size == (60, 40)
+
+
+def test_a_frame_that_stretches_its_picture_is_refused() -> None:
+    with pytest.raises(ImageError, match="has a frame of 13000 x 2000 pixels, unlike its first"):
+        frames(stretched_gif())
 
 
 def test_of_pages_the_first_is_read_and_their_number_known() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from stylenet.decoders import READABLE, ImageError
+from stylenet.decoders import READABLE, ImageError, is_busywork
 from stylenet.image import TURNS, conversions, orientation, to_rgb
 from stylenet.network import MINIMUM_SIDE
 
@@ -50,6 +50,8 @@ def decode_photo(source: bytes | str, size: int) -> DecodedPhoto:
     try:
         with _opened(source) as image:
             _check_sides(image)
+            if is_busywork(image):
+                raise UnusablePhotoError("too many scans")
             # A JPEG's decoder itself scales down, here to no less than twice of what is wanted.
             image.draft(None, _scaled(image.size, 2 * size))
             changes = tuple(_changes(image))  # before loading, which hides the depth and the number of frames
