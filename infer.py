@@ -9,18 +9,18 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-from stylenet.batch import Batch
-from stylenet.blend import Blend, check_weights
+from stylenet.applying.batch import Batch
+from stylenet.applying.blend import Blend, check_weights
+from stylenet.applying.files import STANDARD_OUTPUT, plan
+from stylenet.applying.options import brush_and_mask, complain, parsed
+from stylenet.applying.picture import Size
+from stylenet.applying.reporting import Report
+from stylenet.applying.stylizer import Look, Painter, Stylizer
+from stylenet.applying.video.command import stylize_video, wants_video
 from stylenet.checkpoints import find_weighted_style, styles
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.files import STANDARD_OUTPUT, plan
-from stylenet.options import brush_and_mask, complain, parsed
-from stylenet.picture import Size
-from stylenet.reporting import Report
 from stylenet.style_file import read_card
-from stylenet.stylizer import Look, Painter, Stylizer
-from stylenet.video.command import stylize_video, wants_video
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 

@@ -24,10 +24,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from stylenet.errors import UserError
-from stylenet.processes import followed
-from stylenet.resuming import find_start
-from stylenet.run_folder import disk_errors, read_settings, style_name
-from stylenet.settings import Settings
+from stylenet.learning.processes import followed
+from stylenet.learning.resuming import find_start
+from stylenet.learning.run_folder import disk_errors, read_settings, style_name
+from stylenet.learning.settings import Settings
 
 PATHS = re.compile(r"\+*(style\.image|data\.path|loss_network\.weights|init|resume)=(.*)", re.DOTALL)
 USERS = (UserError, HydraException, OmegaConfBaseException)
@@ -102,7 +102,10 @@ def main(composed: DictConfig) -> None:
 
 def train(composed: DictConfig) -> int:
     """One run, or the rest of one."""
-    from stylenet.experiment import follow, run  # imported late: Lightning costs seconds, a wrong setting should not
+    from stylenet.learning.experiment import (  # imported late: Lightning costs seconds, a wrong setting should not
+        follow,
+        run,
+    )
 
     quieten()
     if led := followed():

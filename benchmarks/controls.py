@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stylenet.blend import Blend
-from stylenet.brush import Brush
+from stylenet.applying.blend import Blend
+from stylenet.applying.brush import Brush
+from stylenet.applying.stylizer import Painter, Stylizer
 from stylenet.formats import write_image
 from stylenet.image import decode_image, resized
-from stylenet.stylizer import Painter, Stylizer
 
 SIDE, COLUMNS, LABEL = 256, 5, 14  # pixels, pictures, pixels
 BRUSHES = {

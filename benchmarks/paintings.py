@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stylenet.disk import SOURCE_TREE
-from stylenet.painting import STYLES
+from stylenet.learning.painting import STYLES
 
 COLUMNS = ("content", "style", "untouched", "share", "ssim", "judged", "shift", "noise", "contrast")
 

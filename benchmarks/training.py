@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylenet.device import bf16_pays, peak_memory, pick_device
-from stylenet.losses import PerceptualLoss, loss_preset
+from stylenet.learning.losses import PerceptualLoss, loss_preset
+from stylenet.learning.photos import RandomCrops, open_photos
+from stylenet.learning.training import StyleTraining
+from stylenet.learning.vgg import VGGFeatures, VGGWeights
+from stylenet.learning.vgg.weights import BLOCKS
 from stylenet.network import TransformerNet, initialise
-from stylenet.photos import RandomCrops, open_photos
-from stylenet.training import StyleTraining
-from stylenet.vgg import VGGFeatures, VGGWeights
-from stylenet.vgg.weights import BLOCKS
 
 DEVICE = pick_device()
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

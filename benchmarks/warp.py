@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from measuring import machine
 
+from stylenet.applying.steady import MEMORY, steady_stylizing
+from stylenet.applying.stylizer import Stylizer
 from stylenet.image import decode_image
-from stylenet.steady import MEMORY, steady_stylizing
-from stylenet.stylizer import Stylizer
 
 RIM = 8  # pixels, left off: flow is least sure there
 REACH = 64  # pixels; beyond, no convolution sees what passes by

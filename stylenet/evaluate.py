@@ -21,21 +21,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.checkpoints import find_style
-from stylenet.criterion import criterion_for
 from stylenet.device import pick_device
 from stylenet.errors import UserError
-from stylenet.losses import LossSettings, PerceptualLoss
-from stylenet.painting import STYLES, find_painting, read_painting
-from stylenet.photos import folder_squares, held_out_photos
-from stylenet.quality.artefacts import artefacts, complaints
-from stylenet.quality.calmness import calmness
-from stylenet.quality.gatys import equivalents
-from stylenet.quality.held_out import held_out_losses, stylised_by
-from stylenet.quality.judge import ARCHITECTURE, judged_share
-from stylenet.quality.likeness import lpips, ssim
+from stylenet.learning.criterion import criterion_for
+from stylenet.learning.losses import LossSettings, PerceptualLoss
+from stylenet.learning.painting import STYLES, find_painting, read_painting
+from stylenet.learning.photos import folder_squares, held_out_photos
+from stylenet.learning.quality.artefacts import artefacts, complaints
+from stylenet.learning.quality.calmness import calmness
+from stylenet.learning.quality.gatys import equivalents
+from stylenet.learning.quality.held_out import held_out_losses, stylised_by
+from stylenet.learning.quality.judge import ARCHITECTURE, judged_share
+from stylenet.learning.quality.likeness import lpips, ssim
+from stylenet.learning.vgg import VGGFeatures, load_vgg_weights
+from stylenet.learning.vgg.download import file_sha256
 from stylenet.style_file import Card, load_style
-from stylenet.vgg import VGGFeatures, load_vgg_weights
-from stylenet.vgg.download import file_sha256
 
 log = logging.getLogger(__name__)
 

@@ -80,7 +80,7 @@ def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> No
 def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None = None) -> bytes:
     """A picture, RGB or, where the format holds transparency, RGBA, as a whole file's bytes.
 
-    `kept` is what the file tells besides (`stylenet.metadata`). Raises `ImageError` if the format can't hold it.
+    `kept` is what the file tells besides: EXIF, a profile. Raises `ImageError` if the format can't hold it.
     """
     buffer = io.BytesIO()
     image = _with_palette(image) if form.name == "GIF" else image

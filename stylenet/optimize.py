@@ -17,15 +17,15 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from stylenet.criterion import criterion_for
 from stylenet.device import DEVICES, pick_device
 from stylenet.errors import UserError
 from stylenet.formats import write_image
 from stylenet.image import decode_image, resized, to_tensor
-from stylenet.losses import PerceptualLoss, loss_preset
-from stylenet.optimisation import OPTIMISERS, STARTS, optimise, start_from
-from stylenet.painting import find_painting, read_painting
-from stylenet.vgg import VGGFeatures, load_vgg_weights
+from stylenet.learning.criterion import criterion_for
+from stylenet.learning.losses import PerceptualLoss, loss_preset
+from stylenet.learning.optimisation import OPTIMISERS, STARTS, optimise, start_from
+from stylenet.learning.painting import find_painting, read_painting
+from stylenet.learning.vgg import VGGFeatures, load_vgg_weights
 
 SMALLEST = 64  # pixels, short side: below it no stroke of the painting is left
 

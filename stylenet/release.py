@@ -19,21 +19,21 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.card_page import page
 from stylenet.device import bf16_pays, pick_device
 from stylenet.disk import SOURCE_TREE, written_aside
 from stylenet.errors import UserError
 from stylenet.evaluate import arguments as evaluation
 from stylenet.evaluate import evaluate
-from stylenet.experiment import versions
+from stylenet.learning.card_page import page
+from stylenet.learning.experiment import versions
+from stylenet.learning.painting import STYLES, find_painting, read_painting
+from stylenet.learning.photos import held_out_photos
+from stylenet.learning.quality.held_out import stylised_by
+from stylenet.learning.run_folder import OUTPUTS, SHELF, settings_digest
+from stylenet.learning.sheet import contact_sheet, save_sheet
+from stylenet.learning.vgg.download import file_sha256
 from stylenet.network import TransformerNet
-from stylenet.painting import STYLES, find_painting, read_painting
-from stylenet.photos import held_out_photos
-from stylenet.quality.held_out import stylised_by
-from stylenet.run_folder import OUTPUTS, SHELF, settings_digest
-from stylenet.sheet import contact_sheet, save_sheet
 from stylenet.style_file import SUFFIX, StyleFileError, load_style, read_card, save_style
-from stylenet.vgg.download import file_sha256
 
 log = logging.getLogger(__name__)
 

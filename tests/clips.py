@@ -8,9 +8,9 @@ import av
 import numpy as np
 import torch
 
+from stylenet.applying.stylizer import Stylizer
 from stylenet.network import NetworkSettings, TransformerNet
 from stylenet.style_file import Card
-from stylenet.stylizer import Stylizer
 
 TIME_BASE = Fraction(1, 600)
 STEADY = tuple(range(0, 600, 24))  # a second at 25 frames

@@ -14,11 +14,11 @@ from infer_command import ROOT, Done, Run, picture
 from safetensors.torch import save_file
 
 import train
+from stylenet.learning.vgg.conventions import NORMALISED, reference_picture
+from stylenet.learning.vgg.features import VGGFeatures
+from stylenet.learning.vgg.weights import BLOCKS, VGGWeights
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card, save_style
-from stylenet.vgg.conventions import NORMALISED, reference_picture
-from stylenet.vgg.features import VGGFeatures
-from stylenet.vgg.weights import BLOCKS, VGGWeights
 
 
 def tiny_weights(channels: int = 4, last: str = "conv4_1") -> VGGWeights:

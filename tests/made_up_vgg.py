@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from stylenet.vgg.conventions import NORMALISED, TORCHVISION, reference_picture
+from stylenet.learning.vgg.conventions import NORMALISED, TORCHVISION, reference_picture
 
 State = dict[str, torch.Tensor]
 

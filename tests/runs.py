@@ -20,7 +20,7 @@ SMALL = [
     "style.size=32",
 ]
 NOBODY = 65534
-PRELOADED = ["runs", "train", "stylenet.experiment", "pytest"]
+PRELOADED = ["runs", "train", "stylenet.learning.experiment", "pytest"]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(PRELOADED)
 os.environ["OMP_NUM_THREADS"] = "1"  # networks this small gain nothing from more, and lose much on a busy machine

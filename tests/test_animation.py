@@ -9,11 +9,11 @@ import pytest
 from pictures import encoded
 from PIL import Image
 
-from stylenet.animation import JOIN, Show
+from stylenet.applying.animation import JOIN, Show
+from stylenet.applying.picture import Picture
 from stylenet.decoders import ImageError
 from stylenet.formats import WRITABLE
 from stylenet.formats import encoded as still
-from stylenet.picture import Picture
 
 DURATIONS = [70, 120, 40]
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]

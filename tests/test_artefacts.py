@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylenet.quality.artefacts import Artefacts, artefacts, complaints
+from stylenet.learning.quality.artefacts import Artefacts, artefacts, complaints
 
 
 def strokes(side: int = 240, seed: int = 0) -> torch.Tensor:

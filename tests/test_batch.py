@@ -13,9 +13,9 @@ from infer_command import ROOT, Run, names, picture
 from pictures import CONVERTED, GRADIENT, encoded
 from PIL import Image
 
+from stylenet.applying.files import STANDARD_INPUT, STANDARD_OUTPUT, plan
+from stylenet.applying.stylizer import Stylizer
 from stylenet.checkpoints import find_style
-from stylenet.files import STANDARD_INPUT, STANDARD_OUTPUT, plan
-from stylenet.stylizer import Stylizer
 
 CPU = ("-s", "night", "--device", "cpu")
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylenet import Brush, Stylizer
-from stylenet.brush import fade, finished, matching
-from stylenet.color import keep_colors, palette_of, recolored
+from stylenet.applying.brush import fade, finished, matching
+from stylenet.applying.color import keep_colors, palette_of, recolored
+from stylenet.applying.mask import Mask, as_mask, fitted
+from stylenet.applying.stroke import back_at_full_size, resampled, scaled
 from stylenet.errors import UserError
-from stylenet.mask import Mask, as_mask, fitted
 from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.stroke import back_at_full_size, resampled, scaled
 from stylenet.style_file import Card
 
 TINY = NetworkSettings(width=2, blocks=1)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from stylenet import calm
-from stylenet.calm import calm_loss
-from stylenet.losses import FLAT
+from stylenet.learning import calm
+from stylenet.learning.calm import calm_loss
+from stylenet.learning.losses import FLAT
 
 
 class Grid(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylenet.color import (
+from stylenet.applying.color import (
     Palette,
     keep_colors,
     lab_to_rgb,

@@ -11,10 +11,10 @@ from PIL import Image
 from stylenet import evaluate, optimize
 from stylenet.disk import SOURCE_TREE
 from stylenet.errors import UserError
+from stylenet.learning.painting import STYLES
+from stylenet.learning.vgg.download import file_sha256
 from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.painting import STYLES
 from stylenet.style_file import Card, read_card, save_style
-from stylenet.vgg.download import file_sha256
 
 LOSS = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1"], "style_weight": 2.0}
 

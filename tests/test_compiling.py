@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from stylenet import Stylizer
-from stylenet.compiling import Compiled
+from stylenet.applying.compiling import Compiled
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card
 
@@ -19,7 +19,7 @@ SCRIPT = """
 import logging
 import torch
 from torch import nn
-from stylenet.compiling import Compiled
+from stylenet.applying.compiling import Compiled
 logging.basicConfig(format="%(message)s")
 network = nn.Conv2d(3, 3, 3)
 compiled, photo = Compiled(network), torch.rand(1, 3, 20, 20)

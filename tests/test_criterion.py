@@ -4,10 +4,10 @@ import pytest
 import torch
 from test_losses import pictures
 
-from stylenet.criterion import EVERY, SIZE, criterion_for, untouched
-from stylenet.losses import LossSettings, PerceptualLoss
-from stylenet.photos import held_out_photos
-from stylenet.vgg import VGGFeatures
+from stylenet.learning.criterion import EVERY, SIZE, criterion_for, untouched
+from stylenet.learning.losses import LossSettings, PerceptualLoss
+from stylenet.learning.photos import held_out_photos
+from stylenet.learning.vgg import VGGFeatures
 
 
 def settings(form: str) -> LossSettings:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylenet.photos import PhotosError, open_photos
-from stylenet.photos.crops import RandomCrops, random_square
-from stylenet.photos.sets import Photos, StreamedPhotos
-from stylenet.photos.sources import Row
+from stylenet.learning.photos import PhotosError, open_photos
+from stylenet.learning.photos.crops import RandomCrops, random_square
+from stylenet.learning.photos.sets import Photos, StreamedPhotos
+from stylenet.learning.photos.sources import Row
 
 COUNT = 7
 

@@ -18,9 +18,9 @@ import torch
 from made_up_vgg import like_artefact
 from runs import CONTEXT
 
-from stylenet.vgg import download
-from stylenet.vgg.download import Artefact, DownloadError, fetch_from_hub, fetch_from_index
-from stylenet.vgg.weights import WeightsError, load_vgg_weights, normalised_vgg19
+from stylenet.learning.vgg import download
+from stylenet.learning.vgg.download import Artefact, DownloadError, fetch_from_hub, fetch_from_index
+from stylenet.learning.vgg.weights import WeightsError, load_vgg_weights, normalised_vgg19
 
 BACKEND = """
 import os

@@ -10,10 +10,10 @@ import pytest
 from hostile import hostile_pictures
 from PIL import Image
 
+from stylenet.applying.picture import Picture, Size
 from stylenet.decoders import ImageError
 from stylenet.disk import SOURCE_TREE
 from stylenet.image import decode_image
-from stylenet.picture import Picture, Size
 
 PICTURES = hostile_pictures()
 SMALL = 20_000_000  # pixels: a limit under which the test has no need of gigabytes
@@ -43,7 +43,7 @@ def test_hostile_pictures_take_little_memory_and_crash_nothing(tmp_path: Path) -
 import resource, sys, warnings
 from pathlib import Path
 from stylenet.decoders import ImageError
-from stylenet.picture import Picture, Size
+from stylenet.applying.picture import Picture, Size
 warnings.simplefilter("ignore")
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (400 << 20),) * 2)

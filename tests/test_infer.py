@@ -10,7 +10,7 @@ import pytest
 from infer_command import ROOT, Run, names, picture
 from PIL import Image
 
-from stylenet.files import Job, plan
+from stylenet.applying.files import Job, plan
 
 
 def test_files_good_and_bad_with_strange_names(run: Run, folder: Path) -> None:
@@ -133,7 +133,9 @@ def test_pictures_above_the_pixel_limit_are_refused_and_the_limit_can_be_moved(c
 
 def test_the_two_commands_in_the_help_work(call: Run, folder: Path) -> None:
     _, out, _ = call("--help")
-    examples = [line.split("  writes ")[0] for line in out if line.startswith("  python infer.py ")]
+    examples = [
+        line.split("  writes ")[0] for line in out if line.startswith("  python infer.py ") and "  writes " in line
+    ]
     assert len(examples) == 2
     for name in ("photo.jpg", "holiday/a.jpg", "more/b.png"):
         picture(folder / name)
@@ -145,7 +147,7 @@ def test_the_two_commands_in_the_help_work(call: Run, folder: Path) -> None:
 
 
 def test_infer_imports_nothing_of_the_learning_wing(folder: Path) -> None:
-    heavy = "{'pytorch_lightning', 'lightning', 'hydra', 'torchvision', 'wandb', 'datasets', 'stylenet.vgg'}"
+    heavy = "{'pytorch_lightning', 'lightning', 'hydra', 'torchvision', 'wandb', 'datasets', 'stylenet.learning.vgg'}"
     code = f"import sys, infer; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from infer_command import Run
 
-from stylenet.options import parser
+from stylenet.applying.options import parser
 
 MISTAKES = {
     "INPUT": ("missing.png -s night", "missing.png: No such file or directory"),

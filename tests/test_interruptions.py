@@ -17,7 +17,7 @@ from PIL import Image
 from runs import NOBODY, SMALL, Run, become_nobody
 
 from stylenet.disk import SOURCE_TREE
-from stylenet.resuming import is_whole, steps_done
+from stylenet.learning.resuming import is_whole, steps_done
 from stylenet.style_file import load_style, read_card
 
 QUIET = "logger.sheet_every=1000"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylenet.errors import UserError
-from stylenet.losses import LossSettings, PerceptualLoss, gram_matrix, squared_distance, total_variation
-from stylenet.vgg import VGGFeatures
+from stylenet.learning.losses import LossSettings, PerceptualLoss, gram_matrix, squared_distance, total_variation
+from stylenet.learning.vgg import VGGFeatures
 
 LAYERS = ["relu1_1", "relu2_1"]
 
@@ -33,12 +33,13 @@ def test_gram_is_blind_to_where() -> None:
     torch.testing.assert_close(gram_matrix(features), gram_matrix(shuffled))
 
 
-def test_gram_of_bf16_features_is_summed_in_fp32() -> None:
-    features = torch.full((1, 1, 64, 64), 1.0078125, dtype=torch.bfloat16)
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 2**-8), (torch.float16, 1e-6)])
+def test_gram_of_short_floats_is_summed_in_long_ones(dtype: torch.dtype, error: float) -> None:
+    features = torch.full((1, 1, 300, 300), 1.0078125, dtype=dtype)
     with torch.autocast("cpu", torch.bfloat16):
         gram = gram_matrix(features)
     assert gram.dtype == torch.float32
-    assert gram.item() == pytest.approx(1.0078125**2, rel=1e-6)
+    assert gram.item() == pytest.approx(1.0078125**2, rel=error)
 
 
 def test_total_variation_of_a_step_is_its_height() -> None:

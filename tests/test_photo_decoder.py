@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pictures import CONVERTED, GRADIENT, JPEG, SKIPPED, encoded, exif_of
 from PIL import Image
 
-from stylenet.photos.decoder import UnusablePhotoError, decode_photo
+from stylenet.learning.photos.decoder import UnusablePhotoError, decode_photo
 
 
 @pytest.mark.parametrize(("data", "kind"), SKIPPED.values(), ids=SKIPPED)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from pictures import CONVERTED, JPEG, SKIPPED, encoded
 
-from stylenet.photos import PhotosError, held_out_photos, open_photos
-from stylenet.photos.sets import StreamedPhotos
-from stylenet.photos.sources import Row, sample_credits, sample_rows
+from stylenet.learning.photos import PhotosError, held_out_photos, open_photos
+from stylenet.learning.photos.sets import StreamedPhotos
+from stylenet.learning.photos.sources import Row, sample_credits, sample_rows
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_without_a_hub_the_error_names_the_ways_out(monkeypatch: pytest.MonkeyPa
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr("stylenet.photos.sources.HfApi.dataset_info", unreachable)
+    monkeypatch.setattr("stylenet.learning.photos.sources.HfApi.dataset_info", unreachable)
     message = failing(source="hub", path="detection-datasets/coco")
     assert message.startswith("data.path=detection-datasets/coco: the Hugging Face hub can't be reached (Name or")
     assert "data=sample" in message

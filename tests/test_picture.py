@@ -9,10 +9,10 @@ from hostile import stretched_gif
 from pictures import CONVERTED, GRADIENT, encoded, exif_of
 from PIL import ExifTags, Image, ImageCms
 
+from stylenet.applying.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.decoders import ImageError
 from stylenet.formats import WRITABLE
 from stylenet.formats import encoded as encoded_result
-from stylenet.picture import OWN_SIZE, Frame, Picture, Size
 
 PHOTO = Image.fromarray(GRADIENT)  # 60 x 40
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

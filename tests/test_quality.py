@@ -6,14 +6,14 @@ import torch
 from conftest import tiny_weights
 
 from stylenet.errors import UserError
-from stylenet.losses import LossSettings, PerceptualLoss
+from stylenet.learning.losses import LossSettings, PerceptualLoss
+from stylenet.learning.optimisation import optimise, start_from
+from stylenet.learning.quality.calmness import calmness
+from stylenet.learning.quality.gatys import equivalent, equivalents, first_step
+from stylenet.learning.quality.judge import LAYERS, judged_share
+from stylenet.learning.quality.likeness import lpips, ssim
+from stylenet.learning.vgg import VGGFeatures
 from stylenet.network import NetworkSettings, TransformerNet
-from stylenet.optimisation import optimise, start_from
-from stylenet.quality.calmness import calmness
-from stylenet.quality.gatys import equivalent, equivalents, first_step
-from stylenet.quality.judge import LAYERS, judged_share
-from stylenet.quality.likeness import lpips, ssim
-from stylenet.vgg import VGGFeatures
 
 
 class Amplifier(TransformerNet):

@@ -14,13 +14,13 @@ from runs import SMALL, Run
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from stylenet.checkpoint_io import WholeCheckpoints
-from stylenet.losses import LossSettings, PerceptualLoss
+from stylenet.learning.checkpoint_io import WholeCheckpoints
+from stylenet.learning.losses import LossSettings, PerceptualLoss
+from stylenet.learning.recovery import ROLLBACKS, ROW, GaveUpError, Recovery, complaint
+from stylenet.learning.training import StyleTraining
+from stylenet.learning.vgg import VGGFeatures
 from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.recovery import ROLLBACKS, ROW, GaveUpError, Recovery, complaint
 from stylenet.style_file import load_style
-from stylenet.training import StyleTraining
-from stylenet.vgg import VGGFeatures
 
 QUIET = ["logger.sheet_every=1000"]
 PHOTO = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
@@ -94,7 +94,7 @@ def trainer(steps: int, *callbacks: Callback, accumulate: int = 1) -> pl.Trainer
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.message for record in caplog.records if record.name == "stylenet.recovery"]
+    return [record.message for record in caplog.records if record.name == "stylenet.learning.recovery"]
 
 
 def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:

@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 from stylenet import release
-from stylenet.card_page import page, verdict
+from stylenet.learning.card_page import page, verdict
+from stylenet.learning.painting import STYLES
+from stylenet.learning.vgg.download import file_sha256
 from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.painting import STYLES
 from stylenet.style_file import Card, read_card, save_style
-from stylenet.vgg.download import file_sha256
 
 FACTS = {
     "painting": {"title": "Wave", "artist": "Hokusai", "year": "1831", "sha256": file_sha256(STYLES / "wave.jpg")},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from infer_command import Run, picture
 
-from stylenet.reporting import RowsBar
+from stylenet.applying.reporting import RowsBar
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tall(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A picture, and memory for a part of it only."""
-    monkeypatch.setattr("stylenet.stylizer.working_memory", lambda device: 50_000)
+    monkeypatch.setattr("stylenet.applying.stylizer.working_memory", lambda device: 50_000)
     return picture(folder / "tall.png", (30, 200)).name
 
 

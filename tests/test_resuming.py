@@ -13,10 +13,10 @@ import torch
 from filelock import FileLock
 from runs import SMALL, Run
 
-from stylenet.checkpoint_io import WholeCheckpoints
 from stylenet.errors import UserError
-from stylenet.resuming import Start, find_start, is_whole, newest_whole, steps_done
-from stylenet.run_folder import claimed, disk_errors
+from stylenet.learning.checkpoint_io import WholeCheckpoints
+from stylenet.learning.resuming import Start, find_start, is_whole, newest_whole, steps_done
+from stylenet.learning.run_folder import claimed, disk_errors
 from stylenet.style_file import read_card
 
 QUIET = "logger.sheet_every=1000"

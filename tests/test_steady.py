@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from stylenet.applying.steady import CUT, Rhythm, changed, histogram, steadied, steady_stylizing
+from stylenet.applying.stylizer import Stylizer
 from stylenet.network import InstanceNorm2d, NetworkSettings, TransformerNet, initialise
-from stylenet.steady import CUT, Rhythm, changed, histogram, steadied, steady_stylizing
 from stylenet.style_file import Card
-from stylenet.stylizer import Stylizer
 
 SETTINGS = NetworkSettings(width=2, blocks=1)
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)

@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylenet import Stylizer
+from stylenet.applying.passes import Features, Norm, Plan
+from stylenet.applying.shelf import PAGE, Shelf
+from stylenet.applying.strips import Strips, bytes_per_pixel
 from stylenet.network import InstanceNorm2d, NetworkSettings, ReflectConv2d, TransformerNet, initialise
-from stylenet.passes import Features, Norm, Plan
-from stylenet.shelf import PAGE, Shelf
-from stylenet.strips import Strips, bytes_per_pixel
 from stylenet.style_file import Card
 
 TINY = NetworkSettings(width=2, blocks=1)
@@ -195,7 +195,7 @@ def test_peak_memory_does_not_grow_with_the_picture() -> None:
     code = """
 import resource, torch
 from stylenet.network import NetworkSettings, TransformerNet
-from stylenet.strips import Strips
+from stylenet.applying.strips import Strips
 network = TransformerNet(NetworkSettings(4, 1)).eval()
 for height in (256, 4096):
     strips = Strips(network, lambda first, end: torch.rand(1, 3, end - first, 1024), height, 1024, 16_000_000)

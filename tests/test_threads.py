@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stylenet.threads import ROOM, WORKERS, in_order, one_ahead
+from stylenet.applying.threads import ROOM, WORKERS, in_order, one_ahead
 
 
 @dataclass

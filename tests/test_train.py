@@ -20,11 +20,11 @@ from runs import SMALL, Run
 
 import train
 from stylenet.checkpoints import SHIPPED
-from stylenet.losses import LossSettings
+from stylenet.learning.losses import LossSettings
+from stylenet.learning.preparation import find_base
+from stylenet.learning.run_folder import style_name
+from stylenet.learning.settings import Settings
 from stylenet.network import NetworkSettings
-from stylenet.preparation import find_base
-from stylenet.run_folder import style_name
-from stylenet.settings import Settings
 from stylenet.style_file import load_style, read_card
 
 SOURCE = Path(train.__file__).parent

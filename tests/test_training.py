@@ -7,14 +7,14 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import IterableDataset
 
-from stylenet import training
-from stylenet.callbacks import StopOnSignal
-from stylenet.losses import LossSettings, PerceptualLoss
+from stylenet.learning import training
+from stylenet.learning.callbacks import StopOnSignal
+from stylenet.learning.losses import LossSettings, PerceptualLoss
+from stylenet.learning.quality.held_out import held_out_losses, stylised_by
+from stylenet.learning.sheet import GAP, contact_sheet
+from stylenet.learning.training import StyleTraining, rate_factor, steps_in
+from stylenet.learning.vgg import VGGFeatures
 from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.quality.held_out import held_out_losses, stylised_by
-from stylenet.sheet import GAP, contact_sheet
-from stylenet.training import StyleTraining, rate_factor, steps_in
-from stylenet.vgg import VGGFeatures
 
 
 class OneBatch(IterableDataset[torch.Tensor]):

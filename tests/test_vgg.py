@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from stylenet.errors import UserError
-from stylenet.vgg.features import VGGFeatures
+from stylenet.learning.vgg.features import VGGFeatures
 
 from conftest import tiny_weights  # isort: skip
 

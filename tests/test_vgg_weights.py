@@ -11,8 +11,8 @@ import torch
 from made_up_vgg import like_artefact, like_torchvision, made_up_vgg, state
 from safetensors.torch import save_file
 
-from stylenet.vgg.conventions import reference_picture
-from stylenet.vgg.weights import WeightsError, load_vgg_weights, positions
+from stylenet.learning.vgg.conventions import reference_picture
+from stylenet.learning.vgg.weights import WeightsError, load_vgg_weights, positions
 
 # How a file must be fed
 
@@ -150,5 +150,5 @@ def test_a_missing_file_and_an_unknown_architecture_name_the_setting(tmp_path):
 
 
 def test_importing_the_weights_does_not_import_torchvision():
-    code = "import sys, stylenet.vgg.weights; sys.exit('torchvision' in sys.modules)"
+    code = "import sys, stylenet.learning.vgg.weights; sys.exit('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from clips import STEADY, TIME_BASE, UNEVEN, corners, fonts, make_clip, packets, pictures, times, unchanged
 
+from stylenet.applying.stylizer import Stylizer
+from stylenet.applying.video import camera
+from stylenet.applying.video.clip import Job, Stopped, stylize_clip
+from stylenet.applying.video.codecs import FORMATS, Codec, Encoding
+from stylenet.applying.video.raw import stylize_raw
+from stylenet.applying.video.timing import Span, read_time, written_time
 from stylenet.errors import UserError
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card, save_style
-from stylenet.stylizer import Stylizer
-from stylenet.video import camera
-from stylenet.video.clip import Job, Stopped, stylize_clip
-from stylenet.video.codecs import FORMATS, Codec, Encoding
-from stylenet.video.raw import stylize_raw
-from stylenet.video.timing import Span, read_time, written_time
 
 ROOT = Path(__file__).parents[1]
 Lines = tuple[int, list[str], list[str]]  # exit code, output, complaints
@@ -369,8 +369,8 @@ def test_raw_frames_are_not_written_to_a_terminal(infer: Callable[..., Lines], m
 
 
 def test_without_pyav_a_line_says_what_to_install(infer: Callable[..., Lines], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("stylenet.video.", "av."))]:
-        if name != "stylenet.video.command":
+    for name in [name for name in sys.modules if name.startswith(("stylenet.applying.video.", "av."))]:
+        if name != "stylenet.applying.video.command":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "av", None)
     code, out, err = infer("clip.mp4")

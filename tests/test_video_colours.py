@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from stylenet.video.colours import Colours, Converter
-from stylenet.video.hdr import HLG, PQ, light_to_pq, pq_to_light, to_light, to_sdr
-from stylenet.video.turning import TURNS, upright
+from stylenet.applying.video.colours import Colours, Converter
+from stylenet.applying.video.hdr import HLG, PQ, light_to_pq, pq_to_light, to_light, to_sdr
+from stylenet.applying.video.turning import TURNS, upright
 
 KR_KB = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}  # BT.709, BT.601, BT.2020
 COLOURS = [(200, 30, 90), (10, 200, 220), (250, 240, 20), (128, 128, 128), (255, 255, 255), (0, 0, 0), (60, 60, 200)]

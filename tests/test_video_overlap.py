@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stylenet.video.overlap import ahead, behind
+from stylenet.applying.video.overlap import ahead, behind
 
 PATIENCE = 10  # seconds until a wait that should end counts as failed
 

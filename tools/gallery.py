@@ -13,9 +13,9 @@ from torch import Tensor
 
 from stylenet.checkpoints import find_style
 from stylenet.image import resized, to_image
+from stylenet.learning.painting import STYLES
+from stylenet.learning.photos import held_out_photos
 from stylenet.network import TransformerNet
-from stylenet.painting import STYLES
-from stylenet.photos import held_out_photos
 from stylenet.style_file import load_style
 
 PHOTOS = ("astronaut", "neuschwanstein", "red-panda", "mountain-lake")

@@ -33,10 +33,10 @@ from PIL import Image
 from seeds import checkpoints, pictures, style_files
 from workers import survey
 
+from stylenet.applying.picture import Picture, Size
 from stylenet.decoders import ImageError
 from stylenet.disk import SOURCE_TREE
-from stylenet.photos.decoder import UnusablePhotoError, decode_photo
-from stylenet.picture import Picture, Size
+from stylenet.learning.photos.decoder import UnusablePhotoError, decode_photo
 from stylenet.state_dict import read_state_dict
 from stylenet.style_file import StyleFileError, load_style
 

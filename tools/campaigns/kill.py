@@ -26,7 +26,7 @@ from conftest import write_tiny_vgg  # noqa: E402
 from runs import SMALL, Run  # noqa: E402
 from workers import worked  # noqa: E402
 
-from stylenet.run_folder import read_decisions  # noqa: E402
+from stylenet.learning.run_folder import read_decisions  # noqa: E402
 from stylenet.style_file import read_card  # noqa: E402
 
 DIGEST = re.compile(rb'"settings\W+([0-9a-f]{64})')

@@ -1,0 +1,44 @@
+"""A picture in strips against the same as a whole, in dB (PSNR): `python benchmarks/strips.py [STYLE...]`.
+
+Strips have the memory that they need at least. By default every network in checkpoints/; the picture is a held-out
+photo of 1021 x 683 pixels.
+"""
+
+import math
+import sys
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from stylenet.applying.stylizer import Stylizer
+from stylenet.checkpoints import SHIPPED
+from stylenet.learning.photos import held_out_photos
+from stylenet.style_file import SUFFIX
+
+SIZE = (683, 1021)
+LITTLE, ALL = 60_000_000, 1 << 60  # bytes
+
+
+def stylised(style: str, dtype: torch.dtype, memory: int, photo: Tensor) -> Float[Tensor, "1 3 h w"]:
+    return Stylizer.load(style, dtype=dtype, memory=memory).stylize(photo).float()
+
+
+def decibels(a: Tensor, b: Tensor) -> float:
+    return -10 * math.log10(float((a.double() - b.double()).square().mean()))
+
+
+def main() -> None:
+    styles = sys.argv[1:] or sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
+    photo = F.interpolate(held_out_photos(1024)[0][:1].float() / 255, SIZE, mode="bilinear")
+    print("| dB | strips, fp32 | strips, bf16 | bf16 itself, against fp32 |\n|---|---|---|---|")
+    for style in styles:
+        whole = {dtype: stylised(style, dtype, ALL, photo) for dtype in (torch.float32, torch.bfloat16)}
+        strips = [decibels(stylised(style, dtype, LITTLE, photo), whole[dtype]) for dtype in whole]
+        figures = [*strips, decibels(whole[torch.bfloat16], whole[torch.float32])]
+        print(f"| {style} | {' | '.join(f'{value:.1f}' for value in figures)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What applies a style: to pictures of any size, to folders, to video."""

@@ -1,0 +1,1 @@
+"""What learns a style: losses, photos, a run from its settings to its style file."""
