@@ -33,7 +33,7 @@ def test_gram_is_blind_to_where() -> None:
     torch.testing.assert_close(gram_matrix(features), gram_matrix(shuffled))
 
 
-@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 2**-8), (torch.float16, 1e-6)])
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 2**-8), (torch.float16, 1e-4)])
 def test_gram_of_short_floats_is_summed_in_long_ones(dtype: torch.dtype, error: float) -> None:
     features = torch.full((1, 1, 300, 300), 1.0078125, dtype=dtype)
     with torch.autocast("cpu", torch.bfloat16):

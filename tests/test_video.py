@@ -1,7 +1,6 @@
 """Clips from file to file: sound, times, directions, parts, stops; raw frames; and what is said when it can't be."""
 
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -280,19 +279,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def infer(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Lines]:
-    guarded = runpy.run_path(str(ROOT / "infer.py"))["guarded"]
-
-    def call(*arguments: str) -> Lines:
-        monkeypatch.setattr(sys, "argv", ["infer.py", *arguments, "-s", "night"])
-        try:
-            code = guarded()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out.splitlines(), captured.err.splitlines()
-
-    return call
+def infer(call: Callable[..., Lines]) -> Callable[..., Lines]:
+    return lambda *arguments: call(*arguments, "-s", "night")
 
 
 def test_infer_stylises_clips_beside_themselves_and_goes_on_after_a_bad_one(
