@@ -37,13 +37,12 @@ def check(settings: Settings) -> None:
         raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
     if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
         raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
-    check_trainer(settings.trainer)
-    if settings.batch % (devices := device_count(settings.trainer)):
+    if settings.batch % (devices := check_trainer(settings.trainer)):
         raise UserError(f"batch is shared by {devices} devices and must be a multiple of it, got {settings.batch}")
 
 
-def check_trainer(trainer: Mapping[str, Any]) -> None:
-    """Raises `UserError` for what Lightning's Trainer would refuse, and for what stylenet sets itself."""
+def check_trainer(trainer: Mapping[str, Any]) -> int:
+    """The number of devices. Raises `UserError` for what Lightning's Trainer would refuse, or stylenet sets itself."""
     known = set(inspect.signature(pl.Trainer.__init__).parameters) - OURS - {"self"}
     if unknown := sorted(set(trainer) - known):
         raise UserError(f"trainer.{unknown[0]} is not a setting here; there are: {', '.join(sorted(known))}")
@@ -55,8 +54,10 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
     if not (isinstance(accumulated, int) and accumulated >= 1):
         raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
     trainer_device(trainer)
-    if device_count(trainer) > 1 and trainer.get("strategy") != "ddp":
+    devices = device_count(trainer)
+    if devices > 1 and trainer.get("strategy") != "ddp":
         raise UserError(f"trainer.devices: {trainer['devices']} of them want trainer=ddp")
+    return devices
 
 
 def device_count(trainer: Mapping[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from functools import cache
 from pathlib import Path
 
 import datasets
@@ -108,6 +109,7 @@ def quarter_of_memory() -> int:
     return min(limits, default=8 << 30) // 4
 
 
+@cache
 def held_out_photos(size: int, sample: Path = SAMPLE) -> tuple[UInt8[Tensor, "n 3 size size"], list[str]]:
     """The built-in photos that no run trains on, cut to their central squares, and their titles."""
     dataset = sample_rows("held_out", sample)

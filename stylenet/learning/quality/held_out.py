@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.learning.criterion import untouched
 from stylenet.learning.losses import Losses, PerceptualLoss
 from stylenet.network import TransformerNet
 
@@ -35,8 +36,7 @@ def held_out_losses(
 ) -> HeldOut:
     """One photo at a time as well. The criterion must be on the photos' device."""
     after = [criterion(picture[None], photo[None]) for picture, photo in zip(stylised, photos, strict=True)]
-    untouched = [criterion(photo[None], photo[None]) for photo in photos]
-    style, before = mean(after, "style"), mean(untouched, "style")
+    style, before = mean(after, "style"), float(untouched(criterion, photos))
     return HeldOut(mean(after, "content"), style, before, style / before)
 
 
