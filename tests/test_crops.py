@@ -1,5 +1,7 @@
 """Random squares: what they show, and that a batch is known by its number alone."""
 
+import threading
+import time
 from collections import Counter
 from io import BytesIO
 from itertools import islice
@@ -109,6 +111,25 @@ def test_an_error_while_cutting_ahead_reaches_the_training(tmp_path: Path) -> No
     (tmp_path / "set").rename(tmp_path / "gone")
     with pytest.raises(PhotosError, match="has vanished"):
         list(islice(crops, 4))
+
+
+def test_only_the_time_without_a_photo_counts_as_waiting(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    crops = RandomCrops(photos, 16, 1, seed=0, threads=1)
+    cut, told = crops.batch_at, threading.Event()
+
+    def cut_when_told(number: int) -> torch.Tensor:
+        told.wait()
+        return cut(number)
+
+    monkeypatch.setattr(crops, "batch_at", cut_when_told)
+    threading.Timer(0.2, told.set).start()
+    batches = iter(crops)
+    next(batches)
+    waited = crops.waited
+    assert waited > 0.1
+    time.sleep(1)  # the training works
+    next(batches)
+    assert crops.waited - waited < 1
 
 
 @pytest.mark.parametrize(("crop", "batch", "world"), [(8, 4, 1), (16, 0, 1), (16, 3, 2)])

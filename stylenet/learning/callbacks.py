@@ -14,10 +14,12 @@ import torch
 from jaxtyping import Float, UInt8
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from stylenet.device import peak_memory
 from stylenet.learning.loggers import log_metrics, log_sheet
+from stylenet.learning.photos import RandomCrops
 from stylenet.learning.processes import anywhere
 from stylenet.learning.quality.artefacts import Artefacts, artefacts, complaints
 from stylenet.learning.sheet import contact_sheet, save_sheet
@@ -37,18 +39,10 @@ class Progress(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.bar = tqdm(total=trainer.max_steps, initial=trainer.global_step, unit="step", mininterval=REFRESH)
-        self.began = self.looked = self.ended = time.perf_counter()
+        self.began = self.looked = time.perf_counter()
         self.first = self.step = trainer.global_step
-        self.waited = 0.0  # seconds for photos
-
-    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        self.waited += time.perf_counter() - self.ended
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        self.look(trainer)
-        self.ended = time.perf_counter()
-
-    def look(self, trainer: pl.Trainer) -> None:
         seconds = time.perf_counter() - self.looked
         if seconds < REFRESH and trainer.global_step < trainer.max_steps:
             return
@@ -65,7 +59,7 @@ class Progress(Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.bar.close()
         seconds, memory = time.perf_counter() - self.began, peak_memory(module.device)
-        speed, waiting = self.images(trainer, self.first) / seconds, self.waited / seconds
+        speed, waiting = self.images(trainer, self.first) / seconds, crops_of(trainer).waited / seconds
         log.info("%.1f images/s, %.1f %% of it waiting for photos, peak memory %.2f GiB", speed, 100 * waiting, memory)
         log_metrics(trainer.loggers, {"speed/waiting": waiting, "memory/peak_gib": memory}, trainer.global_step)
 
@@ -75,6 +69,12 @@ class Progress(Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         self.teardown(trainer, module, "fit")
+
+
+def crops_of(trainer: pl.Trainer) -> RandomCrops:
+    assert isinstance(trainer.train_dataloader, DataLoader)
+    assert isinstance(trainer.train_dataloader.dataset, RandomCrops)
+    return trainer.train_dataloader.dataset
 
 
 def losses(trainer: pl.Trainer) -> dict[str, float]:

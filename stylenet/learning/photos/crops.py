@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,7 +29,7 @@ class RandomCrops(IterableDataset[Tensor]):
     Batch `k` depends on the photos, the seed and `k` alone, however many threads cut ahead of the training:
     a run that begins at `first_batch` goes on bit for bit. Each pass over the photos has its own order. All
     processes together make a batch of `batch` squares, of which `rank` of `world` (of torch.distributed where
-    none are given) cuts its own part.
+    none are given) cuts its own part. `waited` counts the seconds in which a batch was asked for and not there.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RandomCrops(IterableDataset[Tensor]):
         share = batch // world
         self.share = range(rank * share, (rank + 1) * share)
         self.threads = threads or min(8, max(1, (os.cpu_count() or 2) // 2))
+        self.waited = 0.0
 
     def __iter__(self) -> Iterator[UInt8[Tensor, "b 3 crop crop"]]:
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="crops")
@@ -61,7 +63,10 @@ class RandomCrops(IterableDataset[Tensor]):
             for number in itertools.count(self.first_batch):
                 waiting.append(pool.submit(self.batch_at, number))
                 if len(waiting) > 2 * self.threads:
-                    yield waiting.popleft().result()
+                    begun = time.perf_counter()
+                    batch = waiting.popleft().result()
+                    self.waited += time.perf_counter() - begun
+                    yield batch
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
