@@ -23,7 +23,7 @@ from stylenet.learning.losses import PerceptualLoss, loss_preset
 from stylenet.learning.photos import RandomCrops, open_photos
 from stylenet.learning.training import StyleTraining
 from stylenet.learning.vgg import VGGFeatures, VGGWeights
-from stylenet.learning.vgg.weights import BLOCKS
+from stylenet.learning.vgg.layers import BLOCKS
 from stylenet.network import TransformerNet, initialise
 
 DEVICE = pick_device()

@@ -1,5 +1,6 @@
-"""Files on a disk: written aside first and then renamed, and named in messages of one line."""
+"""Files on a disk: written aside first and then renamed, told apart by hash, and named in messages of one line."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,11 @@ def shown(name: str | os.PathLike[str]) -> str:
     """A file's name, or any text of a stranger's, for a message: quoted and escaped if it wouldn't print."""
     text = os.fspath(name)
     return text if text.isprintable() else repr(text)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

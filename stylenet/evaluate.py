@@ -22,6 +22,7 @@ from torch import Tensor
 
 from stylenet.checkpoints import find_style
 from stylenet.device import pick_device
+from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.learning.criterion import criterion_for
 from stylenet.learning.losses import LossSettings, PerceptualLoss
@@ -34,7 +35,6 @@ from stylenet.learning.quality.held_out import held_out_losses, stylised_by
 from stylenet.learning.quality.judge import ARCHITECTURE, judged_share
 from stylenet.learning.quality.likeness import lpips, ssim
 from stylenet.learning.vgg import VGGFeatures, load_vgg_weights
-from stylenet.learning.vgg.download import file_sha256
 from stylenet.style_file import Card, load_style
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.device import bf16_pays, pick_device
-from stylenet.disk import SOURCE_TREE, written_aside
+from stylenet.disk import SOURCE_TREE, file_sha256, written_aside
 from stylenet.errors import UserError
 from stylenet.evaluate import arguments as evaluation
 from stylenet.evaluate import evaluate
@@ -31,7 +31,6 @@ from stylenet.learning.photos import held_out_photos
 from stylenet.learning.quality.held_out import stylised_by
 from stylenet.learning.run_folder import OUTPUTS, SHELF, settings_digest
 from stylenet.learning.sheet import contact_sheet, save_sheet
-from stylenet.learning.vgg.download import file_sha256
 from stylenet.network import TransformerNet
 from stylenet.style_file import SUFFIX, StyleFileError, load_style, read_card, save_style
 

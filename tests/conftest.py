@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 import train
 from stylenet.learning.vgg.conventions import NORMALISED, reference_picture
 from stylenet.learning.vgg.features import VGGFeatures
-from stylenet.learning.vgg.weights import BLOCKS, VGGWeights
+from stylenet.learning.vgg.layers import BLOCKS
+from stylenet.learning.vgg.weights import VGGWeights
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card, save_style
 

@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from stylenet import evaluate, optimize
-from stylenet.disk import SOURCE_TREE
+from stylenet.disk import SOURCE_TREE, file_sha256
 from stylenet.errors import UserError
 from stylenet.learning.painting import STYLES
-from stylenet.learning.vgg.download import file_sha256
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card, read_card, save_style
 

@@ -18,7 +18,7 @@ import torch
 from made_up_vgg import like_artefact
 from runs import CONTEXT
 
-from stylenet.learning.vgg import download
+from stylenet.disk import file_sha256
 from stylenet.learning.vgg.download import Artefact, DownloadError, fetch_from_hub, fetch_from_index
 from stylenet.learning.vgg.weights import WeightsError, load_vgg_weights, normalised_vgg19
 
@@ -69,7 +69,7 @@ def artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artefact:
             tar.addfile(entry, io.BytesIO(content))
     (folder / "index.html").write_text('<a href="tiny-1.tar.gz">tiny-1.tar.gz</a>')
     monkeypatch.setenv("PIP_INDEX_URL", folder.parent.as_uri())
-    sha256 = download.file_sha256(folder / "tiny-1.tar.gz")
+    sha256 = file_sha256(folder / "tiny-1.tar.gz")
     return Artefact("tiny==1", sha256, "tiny-1/models/vgg.pth", hashlib.sha256(data.getvalue()).hexdigest())
 
 

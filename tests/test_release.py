@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from stylenet import release
+from stylenet.disk import file_sha256
 from stylenet.learning.card_page import page, verdict
 from stylenet.learning.painting import STYLES
-from stylenet.learning.vgg.download import file_sha256
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card, read_card, save_style
 

@@ -12,7 +12,8 @@ from made_up_vgg import like_artefact, like_torchvision, made_up_vgg, state
 from safetensors.torch import save_file
 
 from stylenet.learning.vgg.conventions import reference_picture
-from stylenet.learning.vgg.weights import WeightsError, load_vgg_weights, positions
+from stylenet.learning.vgg.layers import positions
+from stylenet.learning.vgg.weights import WeightsError, load_vgg_weights
 
 # How a file must be fed
 

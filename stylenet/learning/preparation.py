@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stylenet.checkpoints import SHIPPED, find_style
 from stylenet.device import bf16_pays
-from stylenet.disk import shown
+from stylenet.disk import file_sha256, shown
 from stylenet.errors import UserError
 from stylenet.learning.checks import check, check_unchanged, device_count, named, trainer_device
 from stylenet.learning.criterion import criterion_for
@@ -24,7 +24,6 @@ from stylenet.learning.run_folder import style_name
 from stylenet.learning.settings import Settings
 from stylenet.learning.training import StyleTraining, steps_in
 from stylenet.learning.vgg import VGGFeatures, VGGWeights, load_vgg_weights
-from stylenet.learning.vgg.download import file_sha256
 from stylenet.network import NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import SUFFIX, load_style, read_card
 

@@ -21,6 +21,8 @@ from urllib.parse import urlparse
 import torch
 from filelock import FileLock
 
+from stylenet.disk import file_sha256
+
 logger = logging.getLogger("stylenet")
 
 TIMEOUT = 10.0  # seconds for one connection or one read
@@ -66,11 +68,6 @@ def cache_folder() -> Path:
 def first_line(error: Exception) -> str:
     """For messages of one line: others' errors often have a page."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
