@@ -33,6 +33,8 @@ class Format:
         return replace(self, options={**self.options, "quality": quality})
 
 
+# The encoder counts a whole picture before it writes, at 6 bytes a pixel, to save some 5 % of a file.
+COUNTED = 64_000_000  # pixels at most
 # 4:4:4, as a stylised picture is made of coloured edges.
 JPEG = Format("JPEG", {"quality": 92, "subsampling": 0, "optimize": True})
 PNG = Format("PNG", alpha=True, frames=True)
@@ -83,9 +85,12 @@ def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None =
     `kept` is what the file tells besides: EXIF, a profile. Raises `ImageError` if the format can't hold it.
     """
     buffer = io.BytesIO()
+    options = dict(form.options)
+    if image.width * image.height > COUNTED:
+        options.pop("optimize", None)
     image = _with_palette(image) if form.name == "GIF" else image
     try:
-        image.save(buffer, form.name, **form.options, **(kept or {}))
+        image.save(buffer, form.name, **options, **(kept or {}))
     except (OSError, ValueError) as error:  # 16,383 px are WebP's limit, 65,535 are JPEG's
         raise ImageError(f"{form.name} can't hold {image.width} x {image.height} pixels") from error
     return buffer.getvalue()

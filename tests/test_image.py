@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
+from stylenet import formats
 from stylenet.decoders import ImageError
-from stylenet.formats import WRITABLE, write_image
+from stylenet.formats import JPEG, WRITABLE, write_image
 from stylenet.image import decode_image, to_image, to_tensor, to_uint8
 from stylenet.jpeg import count_scans
 
@@ -242,3 +243,11 @@ def test_heic_is_read_upright_where_its_plugin_is(tmp_path: Path, orientation: i
     found = np.asarray(decode_image(path), float)
     assert found.shape == expected.shape
     assert np.abs(found - expected).mean() < 4
+
+
+def test_only_a_picture_of_no_great_size_is_counted_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted, straight = (encoded(noise(), "JPEG", quality=92, subsampling=0, optimize=yes) for yes in (True, False))
+    assert len(counted) < len(straight)
+    assert formats.encoded(noise(), JPEG) == counted
+    monkeypatch.setattr(formats, "COUNTED", 40 * 50 - 1)
+    assert formats.encoded(noise(), JPEG) == straight

@@ -206,3 +206,25 @@ for height in (256, 4096):
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     small, large = map(float, done.stdout.split())
     assert large - small < 16
+
+
+def test_a_large_image_is_in_memory_once_and_its_result_once() -> None:
+    code = """
+import resource
+from PIL import Image
+from stylenet import Stylizer
+from stylenet.network import NetworkSettings, TransformerNet
+from stylenet.style_file import Card
+settings = NetworkSettings(1, 1, 2)
+stylizer = Stylizer(TransformerNet(settings), Card("tiny", settings), "cpu", memory=8_000_000)
+stylizer.stylize(Image.new("RGB", (4000, 256)))
+photo = Image.new("RGB", (4000, 4000))
+photo.load()
+peak = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]
+stylizer.stylize(photo)
+peak.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print((peak[1] - peak[0]) * 1024 / 16e6)
+"""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 6  # bytes a pixel for the result, of which Pillow takes 4

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from stylenet.applying.brush import Brush, finished
 from stylenet.applying.compiling import PAYS_AFTER, Compiled
 from stylenet.applying.mask import Mask, as_mask, fitted
-from stylenet.applying.strips import Progress, Strips, bytes_per_pixel, unseen
+from stylenet.applying.strips import Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.applying.stroke import back_at_full_size, scaled
 from stylenet.checkpoints import find_style
 from stylenet.device import bf16_pays, pick_device, working_memory
 from stylenet.errors import UserError
-from stylenet.image import to_rgb, to_uint8
+from stylenet.image import to_image, to_rgb, to_uint8
 from stylenet.network import TransformerNet
 from stylenet.style_file import Card, load_style
 
@@ -59,13 +59,16 @@ class Painter(ABC):
         Raises `UserError` for anything else.
         """
         if isinstance(image, Image.Image):
-            return Image.fromarray(self.stylize(np.asarray(to_rgb(image)), brush, mask))
+            return self._stylize_image(to_rgb(image), brush, mask)
         if isinstance(image, np.ndarray):
             _check(image.ndim in (3, 4) and image.shape[-1] == 3, image)
             # A copy only where torch needs one: of read-only or oddly ordered memory.
             pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
             return self.stylize(pixels.movedim(-1, -3), brush, mask).movedim(-3, -1).contiguous().numpy()
         return self._stylize_tensor(image, brush, mask)
+
+    def _stylize_image(self, image: Image.Image, brush: Brush, mask: Mask | None) -> Image.Image:
+        return Image.fromarray(self.stylize(np.asarray(image), brush, mask))
 
     def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
         _check(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
@@ -156,26 +159,41 @@ class Stylizer(Painter):
             return self._forward(pixels)
         return super()._brushed(pixels, brush, mask)
 
+    def _stylize_image(self, image: Image.Image, brush: Brush, mask: Mask | None) -> Image.Image:
+        if brush != Brush() or mask is not None or self._takes_whole(image.width * image.height):
+            return super()._stylize_image(image, brush, mask)
+        # From Pillow's memory to Pillow's memory: an array of the whole would be there beside it, and its copy.
+        result = Image.new("RGB", image.size)
+
+        def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
+            rows = np.array(image.crop((0, first, image.width, end)))
+            return self._prepared(torch.from_numpy(rows).movedim(-1, 0)[None])
+
+        def write(first: int, rows: Float[Tensor, "1 3 n w"]) -> None:
+            result.paste(to_image(rows[0]), (0, first))
+
+        self._in_strips(read, write, image.height, image.width)
+        return result
+
     def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
         photos = pixels if pixels.ndim == 4 else pixels[None]
-        if brush != Brush() or mask is not None or photos.ndim != 4 or self._takes_whole(photos):
+        whole = photos.ndim != 4 or self._takes_whole(photos[:, 0].numel())
+        if brush != Brush() or mask is not None or whole:
             return super()._stylize_tensor(pixels, brush, mask)
         # As floats, a picture of this size would be in memory four times.
         _check_values(pixels)
-        return self._in_strips(photos, torch.empty_like(photos)).view(pixels.shape)
+        return self._each_in_strips(photos, torch.empty_like(photos)).view(pixels.shape)
 
     @torch.inference_mode()
     def _forward(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
-        if not self._takes_whole(pixels):
-            return self._in_strips(pixels, torch.empty(pixels.shape, device=self.device))
-        with self._memory_errors(pixels):
+        if not self._takes_whole(pixels[:, 0].numel()):
+            return self._each_in_strips(pixels, torch.empty(pixels.shape, device=self.device))
+        with self._memory_errors(*pixels.shape[-2:]):
             stylised: Tensor = self.network(self._prepared(pixels))
         return stylised.float()
 
-    @torch.inference_mode()
-    def _in_strips(self, photos: Tensor, result: Tensor) -> Tensor:
+    def _each_in_strips(self, photos: Tensor, result: Tensor) -> Tensor:
         """The network's pictures, written into `result` strip by strip; in whole numbers if it holds those."""
-        height, width = photos.shape[-2:]
 
         def stylize(photo: Tensor, target: Tensor) -> None:
             def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
@@ -185,12 +203,16 @@ class Stylizer(Painter):
                 rounded = to_uint8(rows) if target.dtype == torch.uint8 else rows
                 target[:, first : first + rows.shape[2]] = rounded[0]
 
-            Strips(self.plain, read, height, width, self.memory).stylize(write, self._progress)
+            self._in_strips(read, write, *photo.shape[-2:])
 
-        with self._memory_errors(photos):
-            for photo, target in zip(photos, result, strict=True):
-                stylize(photo, target)
+        for photo, target in zip(photos, result, strict=True):
+            stylize(photo, target)
         return result
+
+    @torch.inference_mode()
+    def _in_strips(self, read: Reader, write: Writer, height: int, width: int) -> None:
+        with self._memory_errors(height, width):
+            Strips(self.plain, read, height, width, self.memory).stylize(write, self._progress)
 
     def _prepared(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
         """The pixels as the network takes them."""
@@ -198,18 +220,17 @@ class Stylizer(Painter):
         photos = photos.float() / 255 if photos.dtype == torch.uint8 else photos
         return photos.to(self.dtype, memory_format=LAYOUT)
 
-    def _takes_whole(self, photos: Tensor) -> bool:
-        return photos[:, 0].numel() * self.bytes_per_pixel <= self.memory
+    def _takes_whole(self, pixels: int) -> bool:
+        return pixels * self.bytes_per_pixel <= self.memory
 
     @contextmanager
-    def _memory_errors(self, photos: Tensor) -> Iterator[None]:
+    def _memory_errors(self, height: int, width: int) -> Iterator[None]:
         """Makes a line of what torch says when memory is short."""
         try:
             yield
         except RuntimeError as error:
             if "memory" not in str(error):
                 raise
-            height, width = photos.shape[-2:]
             raise UserError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
 
 
