@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylenet.applying.steady import CUT, Rhythm, changed, histogram, steadied, steady_stylizing
+from stylenet.applying.steady import CUT, Rhythm, changed, histogram, steadied
 from stylenet.applying.stylizer import Stylizer
 from stylenet.network import InstanceNorm2d, NetworkSettings, TransformerNet, initialise
 from stylenet.style_file import Card
@@ -116,8 +116,10 @@ def test_a_passer_by_changes_the_rest_of_the_picture_less() -> None:
     crossing[:, :20] = 150
     far = slice(128, None)  # beyond what a convolution reaches
     changes = []
-    for memory in (0.0, 0.5):
-        with steady_stylizing(stylizer, memory) as stylize:
-            before, after = stylize(random, 0.0).astype(int), stylize(crossing, 0.04).astype(int)
+    for share in (1.0, 0.08):
+        with steadied(torch.nn.ModuleList(stylizer.networks)) as pace:
+            before = stylizer.stylize(random).astype(int)
+            pace.share = share
+            after = stylizer.stylize(crossing).astype(int)
         changes.append(np.abs(after - before)[:, far].mean())
     assert 0 < changes[1] < changes[0] / 4

@@ -7,7 +7,7 @@ instance norm uses a moving average of its mean and variance instead, as batch n
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from stylenet.applying.still import Still
 from stylenet.network import InstanceNorm2d
 
 MEMORY = 0.5  # seconds
@@ -103,13 +104,16 @@ def steady_stylizing(stylist: Stylist, memory: float = MEMORY) -> Iterator[Calla
 
     `memory` as in `Rhythm`; 0 stylises each frame by itself.
     """
-    rhythm = Rhythm(memory)
-    with steadied(nn.ModuleList(stylist.networks)) if memory else nullcontext(Pace()) as pace:
+    if not memory:
+        yield lambda frame, time: stylist.stylize(frame)
+        return
+    networks = nn.ModuleList(stylist.networks)
+    rhythm, still = Rhythm(memory), Still(next(networks.parameters()).device)
+    with steadied(networks) as pace:
 
         def stylize(frame: np.ndarray, time: float) -> np.ndarray:
-            if memory:
-                pace.share = rhythm.share(frame, time)
-            return stylist.stylize(frame)
+            pace.share = rhythm.share(frame, time)
+            return still.settled(frame, stylist.stylize(frame), pace.share)
 
         yield stylize
 

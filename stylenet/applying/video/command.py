@@ -29,7 +29,8 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     add("--end", metavar="TIME", help="end here, as counted in the whole clip")
     add("--codec", choices=CODECS, help="default: h264, of .webm vp9")
     add("--crf", type=int, metavar="NUMBER", help="0 is the best, 18 the default of h264; 6 more halve the file")
-    add("--steady", type=float, metavar="SECONDS", help=f"memory of the contrast, {MEMORY:g} by default; 0: none")
+    steady = f"memory of the contrast and, where nothing moves, of the strokes; default: {MEMORY:g}; 0: none"
+    add("--steady", type=float, metavar="SECONDS", help=steady)
     add("--raw", metavar="WIDTHxHEIGHT", help="RGB frames, 3 bytes a pixel, from stdin to stdout (without PyAV)")
     add("--camera", type=int, metavar="NUMBER", help="live into a window, or into -o /dev/videoN")
 
