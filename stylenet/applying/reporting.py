@@ -70,8 +70,9 @@ class RowsBar:
         if self.bar is None and done < of and sys.stderr.isatty():
             from tqdm import tqdm
 
-            # The first rows are done before anybody hears of them, so they tell nothing about the speed.
-            self.bar = tqdm(total=of, initial=done, unit=" rows", dynamic_ncols=True, leave=False)
+            # The first rows are done before anybody hears of them, so they tell nothing about the speed. The time that
+            # is left goes by the mean: one pass through the picture is much faster than another.
+            self.bar = tqdm(total=of, initial=done, unit=" rows", dynamic_ncols=True, leave=False, smoothing=0)
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
         if done == of:
