@@ -13,9 +13,10 @@ from stylenet.applying.batch import Batch
 from stylenet.applying.blend import Blend, check_weights
 from stylenet.applying.files import STANDARD_OUTPUT, plan
 from stylenet.applying.options import brush_and_mask, complain, parsed
+from stylenet.applying.painter import Look, Painter
 from stylenet.applying.picture import Size
 from stylenet.applying.reporting import Report
-from stylenet.applying.stylizer import Look, Painter, Stylizer
+from stylenet.applying.stylizer import Stylizer
 from stylenet.applying.video.command import stylize_video, wants_video
 from stylenet.checkpoints import find_weighted_style, styles
 from stylenet.disk import shown

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from stylenet.applying.blend import Blend
 from stylenet.applying.brush import Brush
-from stylenet.applying.stylizer import Painter, Stylizer
+from stylenet.applying.painter import Painter
+from stylenet.applying.stylizer import Stylizer
 from stylenet.formats import write_image
 from stylenet.image import decode_image, resized
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from stylenet.applying.brush import Brush, finished
 from stylenet.applying.mask import Mask
+from stylenet.applying.painter import Painter
 from stylenet.applying.strips import Progress
-from stylenet.applying.stylizer import Painter
 from stylenet.errors import UserError
 
 
