@@ -42,6 +42,8 @@ def main() -> None:
         axes.plot(steps, moving_mean(losses), label=label)
         print(f"| {label} | {steps[-1] + 1} | {held_out(Path(folder))} |")
     axes.set(xlabel="steps", ylabel="weighted loss, moving mean", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.legend()
     plot.savefig(target, dpi=110)
 
