@@ -59,7 +59,7 @@ class Progress(Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.bar.close()
         seconds, memory = time.perf_counter() - self.began, peak_memory(module.device)
-        speed, waiting = self.images(trainer, self.first) / seconds, crops_of(trainer).waited / seconds
+        speed, waiting = self.images(trainer, self.first) / seconds, waited(trainer) / seconds
         log.info("%.1f images/s, %.1f %% of it waiting for photos, peak memory %.2f GiB", speed, 100 * waiting, memory)
         log_metrics(trainer.loggers, {"speed/waiting": waiting, "memory/peak_gib": memory}, trainer.global_step)
 
@@ -71,10 +71,11 @@ class Progress(Callback):
         self.teardown(trainer, module, "fit")
 
 
-def crops_of(trainer: pl.Trainer) -> RandomCrops:
+def waited(trainer: pl.Trainer) -> float:
+    """Seconds for photos."""
     assert isinstance(trainer.train_dataloader, DataLoader)
     assert isinstance(trainer.train_dataloader.dataset, RandomCrops)
-    return trainer.train_dataloader.dataset
+    return trainer.train_dataloader.dataset.waited
 
 
 def losses(trainer: pl.Trainer) -> dict[str, float]:
