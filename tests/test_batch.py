@@ -148,8 +148,8 @@ def test_streams_have_their_own_jobs(folder: Path) -> None:
 def test_a_stopped_folder_has_whole_files_only_and_goes_on(call: Run, folder: Path) -> None:
     data = picture(folder / "photo.png", (320, 240)).read_bytes()
     (folder / "in").mkdir()
-    for number in range(1000):  # more than are done when the signal comes, however busy the machine is
-        (folder / f"in/{number:03}.png").hardlink_to(folder / "photo.png")
+    for number in range(150):
+        (folder / f"in/{number:03}.png").write_bytes(data)
     command = [sys.executable, str(ROOT / "infer.py"), "in", *CPU]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
@@ -161,14 +161,14 @@ def test_a_stopped_folder_has_whole_files_only_and_goes_on(call: Run, folder: Pa
     summary = rest.decode().splitlines()[-1]
     assert " left (--skip-existing goes on); " in summary
     results = [name for name in names(folder) if name.endswith("-night.png")]
-    assert 0 < len(results) < 1000
+    assert 0 < len(results) < 150
     whole = stylised(pixels(data))
     for name in results:
         np.testing.assert_array_equal(pixels(folder / name), whole)
-    assert len(names(folder)) == 1001 + len(results)  # and no half ones
+    assert len(names(folder)) == 151 + len(results)  # and no half ones
     for name in results[2:]:
         (folder / name).unlink()
-    for number in range(4, 1000):
+    for number in range(4, 150):
         (folder / f"in/{number:03}.png").unlink()
     code, out, err = call("in", *CPU, "--skip-existing")
     assert (code, err) == (0, [])
