@@ -4,29 +4,17 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 
 import torch
 
-from stylenet.device import pick_device
+from stylenet.device import device_name, pick_device
 
 
 def machine() -> str:
-    """Processor or GPU, threads, versions."""
-    versions = (
-        f"Python {platform.python_version()}, torch {torch.__version__}, Lightning {version('pytorch-lightning')}"
-    )
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}; {versions}"
-    return f"{processor()}, {torch.get_num_threads()} threads; {versions}"
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    """Processor or GPU, and versions."""
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{device_name()}; {versions}, Lightning {version('pytorch-lightning')}"
 
 
 def wait() -> None:

@@ -2,8 +2,10 @@
 
 import math
 import os
+import platform
 import sys
 from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -47,6 +49,18 @@ def working_memory(device: torch.device) -> int:
     if not hasattr(os, "sysconf"):  # Windows
         return MAXIMUM_WORKING_MEMORY
     return min(MAXIMUM_WORKING_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
+
+
+def device_name() -> str:
+    """The GPU, or else the processor and its threads, in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    units = " with AMX" if cpu_has("amx_tile") else ""
+    threads = torch.get_num_threads()
+    return f"{names[0] if names else platform.machine()}{units}, {threads} thread{'s' * (threads > 1)}"
 
 
 def cpu_has(units: str) -> bool:

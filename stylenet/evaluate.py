@@ -26,6 +26,7 @@ from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.learning.criterion import criterion_for
 from stylenet.learning.losses import LossSettings, PerceptualLoss
+from stylenet.learning.optimisation import OPTIMISERS
 from stylenet.learning.painting import STYLES, find_painting, read_painting
 from stylenet.learning.photos import folder_squares, held_out_photos
 from stylenet.learning.quality.artefacts import artefacts, complaints
@@ -63,7 +64,7 @@ def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 
         figures["judged"] = round(judged_share(judge, painting, photos, stylised), 4)
     if chosen.gatys:
         some = photos[: chosen.gatys_photos]
-        found = equivalents(network, criterion, some, chosen.gatys, log.info)
+        found = equivalents(network, criterion, some, chosen.gatys, chosen.gatys_optimisers, log.info)
         figures["gatys"] = {name: asdict(each) for name, each in found.items()}
     return figures
 
@@ -127,6 +128,7 @@ def arguments(typed: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--gatys", type=int, default=0, metavar="N", help="the Gatys-equivalent, looked for in N steps")
     parser.add_argument("--gatys-photos", type=int, metavar="M", help="on the first M photos only")
+    parser.add_argument("--gatys-optimisers", nargs="+", choices=OPTIMISERS, default=OPTIMISERS, help="default: both")
     chosen = parser.parse_args(typed)
     if min(chosen.size) < SMALLEST:
         parser.error(f"--size must be at least {SMALLEST}, got {min(chosen.size)}")

@@ -61,10 +61,20 @@ class Card:
 
 def save_style(path: Path, network: TransformerNet, card: Card) -> None:
     """Writes the style file: aside first, then renamed, so that no reader ever meets half a file."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    _write(path, {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, card)
+
+
+def change_card(path: Path, card: Card) -> None:
+    """Gives a style file another card; its weights stay as they are, bit by bit. Raises `StyleFileError`."""
+    with _opened(path) as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
+    _write(path, weights, card)
+
+
+def _write(path: Path, weights: Mapping[str, torch.Tensor], card: Card) -> None:
     with written_aside(path) as aside:
         # Not save_file(), which gives the file permissions of its own.
-        aside.write_bytes(save(weights, {CARD_KEY: card.to_json()}))
+        aside.write_bytes(save(dict(weights), {CARD_KEY: card.to_json()}))
 
 
 def read_card(path: Path) -> Card:

@@ -1,13 +1,13 @@
-"""The page that goes with a trained network: where it comes from, how it was trained, and how good it is.
+"""The pages that go with trained networks: where one comes from, how it was trained, how good it is, what falls short.
 
-Everything on it comes from the card inside the style file and from `stylenet.evaluate`.
+All of it comes from the card inside the style file, but for what the machine tells: minutes, milliseconds, megabytes.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 # What a network is to reach at every size that it is evaluated at.
-AT_MOST, AT_LEAST = {"shift": 4.0, "noise": 1.0}, {"ssim": 0.3}
+AT_MOST, AT_LEAST = {"content": 1.2, "share": 0.1, "shift": 4.0, "noise": 1.0}, {"ssim": 0.3}
 GATYS_FROM_NOISE = 50  # steps
 FIGURES = {
     "content": "content loss",
@@ -20,55 +20,86 @@ FIGURES = {
     "shift": "change for a shift of 1 px, of 255",
     "noise": "noise gain",
     "contrast": "contrast, of 255",
-    "grid": "grid",
-    "blobs": "blobs",
-    "frame": "frame",
-    "milliseconds": "milliseconds a picture",
+    "grid": "grid, of 255",
+    "blobs": "blobs, share of squares",
+    "frame": "frame, of 255",
+    "not_finite": "values that are no numbers, share",
 }
+COLUMNS = ("content", "style", "share", "judged", "ssim", "shift", "noise", "contrast", "grid")  # of the index
 
 
 def page(
-    facts: Mapping[str, Any], name: str, figures: Sequence[Mapping[str, Any]], machine: str, megabytes: float
+    facts: Mapping[str, Any], name: str, run: Mapping[str, Any], machine: Mapping[str, Any], megabytes: float
 ) -> str:
-    """Markdown; `figures` has what `stylenet.evaluate` found, one mapping for each size."""
-    painting = facts["painting"]
+    """Markdown. `run` is `minutes` and `device` of the training where they are known; `machine` is `device` and
+    `milliseconds` by size of the one that the page is made on.
+    """
+    figures = facts["figures"]
     parts = [
-        f"# {painting.get('title') or name}",
+        f"# {title(facts, name)}",
         f"![photos, stylised photos, the painting]({name}.jpg)",
-        origin(facts, megabytes),
-        f"Held-out photos, each by the network alone ({machine}):",
-        table(figures),
-        gatys(figures),
-        verdict(figures),
         f"`python infer.py photo.jpg -s {name}`",
+        verdict(figures),
+        origin(facts, run, megabytes),
+        f"On the {figures[0]['photos']} built-in held-out photos:",
+        table(figures, machine["milliseconds"]),
+        f"The last row is one picture through the network, without files: {machine['device']}.",
+        gatys(figures),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def origin(facts: Mapping[str, Any], megabytes: float) -> str:
+def title(facts: Mapping[str, Any], name: str) -> str:
+    painting = facts["painting"].get("title")
+    return f"{painting} (`{name}`)" if painting else name
+
+
+def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -> str:
     painting, training, loss = facts["painting"], facts["training"], facts["loss"]
     about = ", ".join(str(painting[key]) for key in ("artist", "year", "source") if painting.get(key))
-    start = training["init"]["style"] if training.get("init") else "random weights"
-    size = f"{training['batch']} at {training['crop']} px, {training['precision']}"
+    start = f"the network `{training['init']['style']}`" if training.get("init") else "random weights"
+    size = f"{training['batch']} at {training['crop']} px, rate {training['learning_rate']:g}, {training['precision']}"
+    took = f"; {run['minutes']:.0f} minutes on {run['device']}" if run else ""
+    weights = {term: loss[f"{term}_weight"] for term in ("content", "style", "tv", "calm")}
     rows = {
-        "painting": about,
+        "painting": f"{about}; seen at {painting['size']} px",
         "photos": "; ".join(facts["photos"]),
-        "training": f"{training['steps']} steps of {size}, from {start}",
-        "loss": f"{facts['loss_network']['name']}; content {', '.join(loss['content_layers'])}; "
-        f"style {', '.join(loss['style_layers'])}, weight {loss['style_weight']:g}",
+        "training": f"{training['steps']} steps of {size}, seed {training['seed']}, from {start}{took}",
+        "loss": f"content at {', '.join(loss['content_layers'])}; style at {', '.join(loss['style_layers'])}; "
+        f"weights {', '.join(f'{term} {weight:g}' for term, weight in weights.items())}",
+        "loss network": facts["loss_network"]["name"],
         "network": f"{facts['parameters']:,} parameters, {megabytes:.1f} MB",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())])
 
 
-def table(figures: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each figure, a column for each size."""
+def table(figures: Sequence[Mapping[str, Any]], milliseconds: Mapping[int, float]) -> str:
+    """A row for each figure, a column for each size; what misses its goal is bold."""
     sizes = [f"{found['size']} px" for found in figures]
     lines = [f"| | {' | '.join(sizes)} |", f"|---|{'---|' * len(sizes)}"]
     for key, label in FIGURES.items():
         if all(key in found for found in figures):
-            lines.append(f"| {label} | {' | '.join(f'{found[key]:.4g}' for found in figures)} |")
+            lines.append(f"| {label}{goal(key)} | {' | '.join(cell(found, key) for found in figures)} |")
+    times = [f"{milliseconds[found['size']]:.1f}" for found in figures]
+    lines.append(f"| milliseconds | {' | '.join(times)} |")
     return "\n".join(lines)
+
+
+def cell(found: Mapping[str, Any], key: str) -> str:
+    if key not in found:
+        return "–"
+    return f"**{found[key]:.3g}**" if key in missed(found) else f"{found[key]:.3g}"
+
+
+def goal(key: str) -> str:
+    most = f" (at most {AT_MOST[key]:g})" if key in AT_MOST else ""
+    return most + (f" (at least {AT_LEAST[key]:g})" if key in AT_LEAST else "")
+
+
+def missed(found: Mapping[str, Any]) -> dict[str, float]:
+    """The goals that a figure falls short of."""
+    over = {key: most for key, most in AT_MOST.items() if found[key] > most}
+    return over | {key: least for key, least in AT_LEAST.items() if found[key] < least}
 
 
 def gatys(figures: Sequence[Mapping[str, Any]]) -> str:
@@ -76,9 +107,15 @@ def gatys(figures: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for found in figures:
         for name, each in found.get("gatys", {}).items():
-            steps = each["steps"] or f"more than {len(each['curve'])}"
-            lines.append(f"- {found['size']} px, {name}: {steps} steps ({each['low']}-{each['high']})")
-    return "\n".join(["Gatys-equivalent, with 90 % of resamples:", "", *lines]) if lines else ""
+            start, optimiser = name.split("/")
+            steps = f"{told(each)} of {optimiser}, 90 % of resamples {each['low']}-{each['high']}"
+            lines.append(f"- {found['size']} px, from {start}: {steps}")
+    about = f"Gatys-equivalent (at least {GATYS_FROM_NOISE} from noise):"
+    return "\n".join([about, "", *lines]) if lines else ""
+
+
+def told(equivalent: Mapping[str, Any]) -> str:
+    return f"{equivalent['steps']} steps" if equivalent["steps"] else "more steps than were tried"
 
 
 def verdict(figures: Sequence[Mapping[str, Any]]) -> str:
@@ -89,16 +126,39 @@ def verdict(figures: Sequence[Mapping[str, Any]]) -> str:
 
 def shortcomings(found: Mapping[str, Any]) -> list[str]:
     size = f"at {found['size']} px"
-    missed = {key: goal for key, goal in AT_MOST.items() if found[key] > goal}
-    missed |= {key: goal for key, goal in AT_LEAST.items() if found[key] < goal}
-    figures = [f"{FIGURES[key]} {found[key]:.3g} {size}, goal {goal:g}" for key, goal in missed.items()]
-    return figures + [f"{complaint} {size}" for complaint in found["complaints"]] + slow_gatys(found, size)
+    texts = [f"{FIGURES[key]} {found[key]:.3g} {size}, goal {value:g}" for key, value in missed(found).items()]
+    return texts + [f"{complaint} {size}" for complaint in found["complaints"]] + slow_gatys(found, size)
 
 
 def slow_gatys(found: Mapping[str, Any], size: str) -> list[str]:
     """The better optimiser counts."""
-    each = [value for name, value in found.get("gatys", {}).items() if name.startswith("noise/")]
-    steps = [value["steps"] for value in each if value["steps"]]
-    if not steps or min(steps) >= GATYS_FROM_NOISE:
+    steps = best_gatys(found, "noise")
+    if steps is None or steps >= GATYS_FROM_NOISE:
         return []
-    return [f"Gatys-equivalent from noise {min(steps)} {size}, goal {GATYS_FROM_NOISE}"]
+    return [f"Gatys-equivalent from noise {steps} {size}, goal {GATYS_FROM_NOISE}"]
+
+
+def best_gatys(found: Mapping[str, Any], start: str) -> int | None:
+    each = [value["steps"] for name, value in found.get("gatys", {}).items() if name.startswith(f"{start}/")]
+    return min((steps for steps in each if steps), default=None)
+
+
+def index(cards: Mapping[str, Mapping[str, Any]]) -> str:
+    """All networks as one table in Markdown, by their figures at the first size."""
+    size = next(iter(cards.values()))["figures"][0]["size"] if cards else 0
+    head = ["network", "painting", "steps, from", *COLUMNS, "Gatys: noise, photo", "complaints"]
+    rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    rows += [index_row(name, facts) for name, facts in cards.items()]
+    about = f"On the built-in held-out photos at {size} px; bold misses its goal; a name leads to its page."
+    made = "Made by `python -m stylenet.release`, as the pages are."
+    return "\n".join(["# Networks", "", about, made, "", *rows]) + "\n"
+
+
+def index_row(name: str, facts: Mapping[str, Any]) -> str:
+    found, painting, training = facts["figures"][0], facts["painting"], facts["training"]
+    start = f"`{training['init']['style']}`" if training.get("init") else "–"
+    about = ", ".join(str(painting[key]) for key in ("title", "artist", "year") if painting.get(key))
+    steps = [str(best_gatys(found, start) or "–") for start in ("noise", "photo")]
+    complaints = "; ".join(found["complaints"]) or "none"
+    cells = [f"[{name}]({name}.md)", about, f"{training['steps']}, {start}", *(cell(found, key) for key in COLUMNS)]
+    return f"| {' | '.join([*cells, ', '.join(steps), complaints])} |"

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
+from stylenet.device import device_name
 from stylenet.errors import UserError
 from stylenet.learning.callbacks import Progress, Sheets, StopOnSignal
 from stylenet.learning.checkpoint_io import Checkpoints, WholeCheckpoints
@@ -223,6 +224,5 @@ def facts(parts: Parts) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """What the run stands on; it may differ between runs that are otherwise equal."""
     packages = ("torch", "torchvision", "pytorch-lightning", "datasets", "pillow")
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
-    machine = {"device": device, "threads": str(torch.get_num_threads()), "python": platform.python_version()}
+    machine = {"device": device_name(), "python": platform.python_version()}
     return machine | {name: version(name) for name in packages}

@@ -49,13 +49,14 @@ def equivalents(
     criterion: PerceptualLoss,
     photos: Float[Tensor, "n 3 h w"],
     steps: int,
+    optimisers: Sequence[str] = OPTIMISERS,
     tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Equivalent]:
     """One for each start and optimiser, by names such as `noise/lbfgs`."""
     goals = weighted_losses(network, criterion, photos)
     found = {}
     for start in STARTS:
-        for optimiser in OPTIMISERS:
+        for optimiser in optimisers:
             curves = [curve(criterion, photo[None], start, optimiser, steps) for photo in photos]
             found[f"{start}/{optimiser}"] = result = equivalent(goals, curves)
             tell(f"{start}/{optimiser}: {result.steps or f'more than {steps}'} steps")

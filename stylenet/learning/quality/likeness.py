@@ -30,13 +30,15 @@ def luminance(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
 
 @torch.inference_mode()
 def lpips(photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]) -> float:
-    """Mean LPIPS with AlexNet (Zhang et al. 2018); 0 for the photo itself.
+    """Mean LPIPS with AlexNet (Zhang et al. 2018); 0 for the photo itself. Raises `UserError` as `fetch_alexnet`."""
+    fetch_alexnet()
+    measure = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).to(photos.device)
+    return float(measure(stylised.clamp(0, 1), photos))
 
-    Raises `UserError` where torchvision's AlexNet is neither in torch's cache nor to be fetched.
-    """
+
+def fetch_alexnet() -> None:
+    """Raises `UserError` where torchvision's AlexNet is neither in torch's cache nor to be fetched."""
     try:
         fetch_from_hub(ALEXNET, ALEXNET_SHA256)
     except DownloadError as error:
         raise UserError(f"LPIPS needs torchvision's AlexNet, which cannot be fetched: {error}") from error
-    measure = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).to(photos.device)
-    return float(measure(stylised.clamp(0, 1), photos))
