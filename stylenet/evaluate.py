@@ -66,6 +66,7 @@ def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 
         some = photos[: chosen.gatys_photos]
         found = equivalents(network, criterion, some, chosen.gatys, chosen.gatys_optimisers, log.info)
         figures["gatys"] = {name: asdict(each) for name, each in found.items()}
+        figures["gatys_photos"] = len(some)
     return figures
 
 

@@ -155,6 +155,7 @@ def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
     assert f"| content loss (at most 1.2) | {facts['figures'][0]['content']:.3g}" in text.replace("**", "")
     assert "2 steps of 1 at 32 px" in text
     assert f"minutes on {device_name()}" in text
+    assert "- 1 photo of 256 px, from noise: " in text
     after = load_file(file)
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert Image.open(file.with_suffix(".jpg")).width > 1000

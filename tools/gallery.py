@@ -1,6 +1,7 @@
 """The README's picture: held-out photos in rows, styles in columns, each with its painting on top.
 
-python tools/gallery.py checkpoints/gallery.jpg starry wave scream
+python tools/gallery.py checkpoints/gallery.jpg             # every painting that has a network in checkpoints/
+python tools/gallery.py some.jpg starry starry-small        # these
 """
 
 import sys
@@ -11,7 +12,7 @@ from jaxtyping import Float
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from stylenet.checkpoints import find_style
+from stylenet.checkpoints import find_style, styles
 from stylenet.image import resized, to_image
 from stylenet.learning.painting import STYLES
 from stylenet.learning.photos import held_out_photos
@@ -19,7 +20,7 @@ from stylenet.network import TransformerNet
 from stylenet.style_file import load_style
 
 PHOTOS = ("astronaut", "neuschwanstein", "red-panda", "mountain-lake")
-STYLISED, CELL, GAP = 512, 176, 4  # pixels: the side at which it is stylised, and the side that is shown
+STYLISED, CELL, GAP = 512, 152, 4  # pixels: the side at which it is stylised, and the side that is shown
 
 
 def cell(image: Image.Image) -> Image.Image:
@@ -32,11 +33,11 @@ def column(network: TransformerNet, photos: Float[Tensor, "n 3 s s"]) -> list[Im
 
 
 def main() -> None:
-    target, *styles = sys.argv[1:]
+    target, *chosen = sys.argv[1:]
     squares, titles = held_out_photos(STYLISED)
     photos = squares[[titles.index(title) for title in PHOTOS]].float() / 255
     columns = [[Image.new("RGB", (CELL + GAP, CELL + GAP), "white"), *(cell(to_image(photo)) for photo in photos)]]
-    for style in styles:
+    for style in chosen or [name for name in styles() if (STYLES / f"{name}.jpg").exists()]:
         painting = Image.open(STYLES / f"{style.partition('-')[0]}.jpg").convert("RGB")
         columns.append([cell(resized(painting, CELL)), *column(load_style(find_style(style))[0], photos)])
     side = CELL + GAP
@@ -44,7 +45,7 @@ def main() -> None:
     for x, images in enumerate(columns):
         for y, image in enumerate(images):
             gallery.paste(image, (x * side, y * side))
-    gallery.save(Path(target), quality=88)
+    gallery.save(Path(target), quality=86)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,8 @@ def gatys(figures: Sequence[Mapping[str, Any]]) -> str:
         for name, each in found.get("gatys", {}).items():
             start, optimiser = name.split("/")
             steps = f"{told(each)} of {optimiser}, 90 % of resamples {each['low']}-{each['high']}"
-            lines.append(f"- {found['size']} px, from {start}: {steps}")
+            photos = f"{found['gatys_photos']} photo{'s' * (found['gatys_photos'] > 1)} of {found['size']} px"
+            lines.append(f"- {photos}, from {start}: {steps}")
     about = f"Gatys-equivalent (at least {GATYS_FROM_NOISE} from noise):"
     return "\n".join([about, "", *lines]) if lines else ""
 
