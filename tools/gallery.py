@@ -15,11 +15,10 @@ from torch import Tensor
 from stylenet.checkpoints import find_style, styles
 from stylenet.image import resized, to_image
 from stylenet.learning.painting import STYLES
-from stylenet.learning.photos import held_out_photos
 from stylenet.network import TransformerNet
+from stylenet.pages import shown_photos
 from stylenet.style_file import load_style
 
-PHOTOS = ("astronaut", "neuschwanstein", "red-panda", "mountain-lake")
 STYLISED, CELL, GAP = 512, 152, 4  # pixels: the side at which it is stylised, and the side that is shown
 
 
@@ -34,8 +33,7 @@ def column(network: TransformerNet, photos: Float[Tensor, "n 3 s s"]) -> list[Im
 
 def main() -> None:
     target, *chosen = sys.argv[1:]
-    squares, titles = held_out_photos(STYLISED)
-    photos = squares[[titles.index(title) for title in PHOTOS]].float() / 255
+    photos = shown_photos(STYLISED)
     columns = [[Image.new("RGB", (CELL + GAP, CELL + GAP), "white"), *(cell(to_image(photo)) for photo in photos)]]
     for style in chosen or [name for name in styles() if (STYLES / f"{name}.jpg").exists()]:
         painting = Image.open(STYLES / f"{style.partition('-')[0]}.jpg").convert("RGB")
