@@ -100,7 +100,12 @@ def arguments(typed: list[str] | None = None) -> tuple[argparse.Namespace, argpa
     )
     parser.add_argument("words", nargs="*", metavar="STYLE or SETTING=VALUE")
     parser.add_argument("--pages", action="store_true", help="pages alone, of the networks that are there")
-    parser.add_argument("--judge", default="torchvision", metavar="WEIGHTS", help="as in stylenet.evaluate")
+    parser.add_argument(
+        "--judge",
+        default="torchvision",
+        metavar="WEIGHTS",
+        help="as in stylenet.evaluate; torchvision (528 MB)",
+    )
     parser.add_argument("--gatys", default="60", metavar="N", help="as in stylenet.evaluate; 0 for none")
     parser.add_argument("--gatys-photos", default="4", metavar="M", help="as in stylenet.evaluate")
     chosen = parser.parse_args(typed)
