@@ -108,7 +108,7 @@ def gatys(figures: Sequence[Mapping[str, Any]]) -> str:
     for found in figures:
         for name, each in found.get("gatys", {}).items():
             start, optimiser = name.split("/")
-            steps = f"{told(each)} of {optimiser}, 90 % of resamples {each['low']}-{each['high']}"
+            steps = f"{told(each)} steps of {optimiser}, 90 % of resamples {each['low']}-{each['high']}"
             photos = f"{found['gatys_photos']} photo{'s' * (found['gatys_photos'] > 1)} of {found['size']} px"
             lines.append(f"- {photos}, from {start}: {steps}")
     about = f"Gatys-equivalent (at least {GATYS_FROM_NOISE} from noise):"
@@ -116,7 +116,8 @@ def gatys(figures: Sequence[Mapping[str, Any]]) -> str:
 
 
 def told(equivalent: Mapping[str, Any]) -> str:
-    return f"{equivalent['steps']} steps" if equivalent["steps"] else "more steps than were tried"
+    # Where the steps did not suffice, that counts as one more than all of them.
+    return str(equivalent["steps"] or f"more than {equivalent['high'] - 1}")
 
 
 def verdict(figures: Sequence[Mapping[str, Any]]) -> str:
@@ -147,7 +148,7 @@ def best_gatys(found: Mapping[str, Any], start: str) -> int | None:
 def index(cards: Mapping[str, Mapping[str, Any]]) -> str:
     """All networks as one table in Markdown, by their figures at the first size."""
     size = next(iter(cards.values()))["figures"][0]["size"] if cards else 0
-    head = ["network", "painting", "steps, from", *COLUMNS, "Gatys: noise, photo", "complaints"]
+    head = ["network", "painting", "steps, from", *COLUMNS, "Gatys-equivalent, steps from", "complaints"]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     rows += [index_row(name, facts) for name, facts in cards.items()]
     about = f"On the built-in held-out photos at {size} px; bold misses its goal; a name leads to its page."
@@ -159,7 +160,7 @@ def index_row(name: str, facts: Mapping[str, Any]) -> str:
     found, painting, training = facts["figures"][0], facts["painting"], facts["training"]
     start = f"`{training['init']['style']}`" if training.get("init") else "–"
     about = ", ".join(str(painting[key]) for key in ("title", "artist", "year") if painting.get(key))
-    steps = [str(best_gatys(found, start) or "–") for start in ("noise", "photo")]
+    equivalents = ", ".join(f"{key.split('/')[0]} {told(each)}" for key, each in found.get("gatys", {}).items())
     complaints = "; ".join(found["complaints"]) or "none"
     cells = [f"[{name}]({name}.md)", about, f"{training['steps']}, {start}", *(cell(found, key) for key in COLUMNS)]
-    return f"| {' | '.join([*cells, ', '.join(steps), complaints])} |"
+    return f"| {' | '.join([*cells, equivalents or '–', complaints])} |"

@@ -34,4 +34,4 @@ def grid_row(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "3 height widt
 
 def save_sheet(sheet: UInt8[Tensor, "height width 3"], path: Path) -> None:
     with written_aside(path) as aside:
-        Image.fromarray(sheet.numpy()).save(aside, "JPEG", quality=85)
+        Image.fromarray(sheet.numpy()).save(aside, "JPEG", quality=82)
