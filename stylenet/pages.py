@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -60,9 +61,10 @@ def write_page(file: Path, options: argparse.Namespace) -> None:
 def with_figures(file: Path, options: argparse.Namespace) -> Card:
     """Evaluates the network at every size and keeps the figures in its file. Gatys et al. at the first size only."""
     log.info("%s: evaluated at %s px", file.stem, " and ".join(map(str, SIZES)))
+    asked = argparse.Namespace(**vars(options) | dict.fromkeys(missing(options.judge, options.lpips)))
     figures = []
     for size in SIZES:
-        asked = argparse.Namespace(**{**vars(options), "gatys": options.gatys * (size == SIZES[0])})
+        asked.gatys = options.gatys if size == SIZES[0] else 0
         found = evaluate(asked, str(file), held_out_photos(size)[0].float() / 255)
         for equivalent in found.get("gatys", {}).values():
             del equivalent["curve"]
@@ -73,16 +75,19 @@ def with_figures(file: Path, options: argparse.Namespace) -> Card:
     return card
 
 
-def without_what_is_missing(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, less what needs weights that cannot be had here, which is said once."""
-    kept = argparse.Namespace(**vars(options))
-    for name, fetch in (("judge", lambda: loss_network(kept.judge, ARCHITECTURE)), ("lpips", fetch_alexnet)):
+@cache  # fetched and said once, and only where there is something to measure
+def missing(judge: str | None, with_lpips: bool) -> tuple[str, ...]:
+    """The options of the evaluation that need weights which cannot be had here."""
+    fetches = {"judge": judge and (lambda: loss_network(judge, ARCHITECTURE)), "lpips": with_lpips and fetch_alexnet}
+    found = []
+    for name, fetch in fetches.items():
         try:
-            fetch()
+            if fetch:
+                fetch()
         except UserError as error:
             log.info("not measured: %s", error)
-            setattr(kept, name, None)
-    return kept
+            found.append(name)
+    return tuple(found)
 
 
 def shown_photos(size: int) -> Float[Tensor, "n 3 size size"]:
@@ -140,5 +145,5 @@ def device_of(folder: Path) -> str:
 
 def write_index() -> None:
     """`checkpoints/README.md`: every network that has a page, in one table."""
-    files = [path for path in sorted(SHELF.glob(f"*{SUFFIX}")) if path.with_suffix(".md").exists()]
+    files = [path for path in SHELF.glob(f"*{SUFFIX}") if path.with_suffix(".md").exists()]
     write_whole(SHELF / "README.md", index({path.stem: read_card(path).facts for path in files}))

@@ -23,7 +23,7 @@ from stylenet.learning.painting import STYLES, find_painting
 from stylenet.learning.photos import held_out_photos
 from stylenet.learning.quality.held_out import stylised_by
 from stylenet.learning.run_folder import OUTPUTS, SHELF, read_settings, settings_digest
-from stylenet.pages import SIZES, without_what_is_missing, write_index, write_page
+from stylenet.pages import SIZES, write_index, write_page
 from stylenet.style_file import SUFFIX, StyleFileError, load_style, read_card, save_style
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,6 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen, options = arguments()
     try:
-        options = without_what_is_missing(options)
         for style in chosen.styles:
             if not chosen.pages:
                 make(style, chosen.settings)

@@ -132,7 +132,7 @@ def test_the_page_says_what_falls_short(change: dict[str, object], part: str) ->
 def test_the_table_of_all_networks_marks_what_misses_its_goal() -> None:
     bad = {**GOOD, "shift": 5.0, "complaints": ["a grid"]}
     text = index({"wave": {**FACTS, "figures": [GOOD]}, "night": {**FACTS, "figures": [bad]}})
-    wave, night = text.splitlines()[-2:]
+    night, wave = text.splitlines()[-2:]
     assert wave.startswith("| [wave](wave.md) | Wave, Hokusai, 1831 | 5, `starry` | 0.8 | 0.1 | 0.02 | – | 0.4 | 3 |")
     assert wave.endswith("| none |")
     assert "| **5** |" in night
@@ -172,9 +172,9 @@ def test_what_needs_weights_that_cannot_be_had_is_left_out(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     caplog.set_level("INFO")
-    left = pages.without_what_is_missing(evaluate.arguments(["wave", "--lpips", "--judge", "torchvision"]))
-    assert not left.judge
-    assert not left.lpips
+    pages.missing.cache_clear()
+    assert pages.missing("torchvision", True) == ("judge", "lpips")
+    assert pages.missing(None, False) == ()
     assert [record.getMessage()[:12] for record in caplog.records].count("not measured") == 2
 
 

@@ -150,7 +150,7 @@ def index(cards: Mapping[str, Mapping[str, Any]]) -> str:
     size = next(iter(cards.values()))["figures"][0]["size"] if cards else 0
     head = ["network", "painting", "steps, from", *COLUMNS, "Gatys-equivalent, steps from", "complaints"]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    rows += [index_row(name, facts) for name, facts in cards.items()]
+    rows += [index_row(name, facts) for name, facts in sorted(cards.items())]
     about = f"On the built-in held-out photos at {size} px; bold misses its goal; a name leads to its page."
     made = "Made by `python -m stylenet.release`, as the pages are."
     return "\n".join(["# Networks", "", about, made, "", *rows]) + "\n"
