@@ -106,7 +106,7 @@ def test_a_blend_is_named_after_its_styles(call: Call, folder: Path, made: Calla
             "--mask mask.png would be overwritten; choose another output with -o",
         ),
         (["--mask-invert"], "--mask-invert needs --mask FILE"),
-        (["-s", "nope:0.5"], "there is no style nope; there are: night, "),
+        (["-s", "nope:0.5"], "there is no style nope; there are: mada, night, reading, "),
         (["-s", "wave:0"], "a style's weight must be a number above 0, got 0"),
         (["-s", "wave:0.3", "--mask", "mask.png"], "with a mask, two styles take its white and its black side: "),
     ],

@@ -224,7 +224,7 @@ def test_a_run_that_gives_up_keeps_its_last_good_network(tmp_path: Path, tiny_vg
 def test_an_absurd_rate_is_halved_until_the_network_paints(tmp_path: Path, tiny_vgg_file: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    absurd = ["learning_rate=10", "steps=60"]
+    absurd = ["learning_rate=100", "steps=60"]
     run = Run(work, "style=wave", f"loss_network.weights={tiny_vgg_file}", *SMALL, *QUIET, *absurd)
     code = run.end()
     assert "Traceback" not in run.output
