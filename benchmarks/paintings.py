@@ -57,6 +57,7 @@ def main() -> None:
         "--weights", default="auto", help="of the loss network, for judging: auto, torchvision, or a file"
     )
     chosen = parser.parse_args(typed)
+    chosen.folder = chosen.folder.resolve()  # trainings and evaluations run inside it
     chosen.folder.mkdir(parents=True, exist_ok=True)
     more = ["--weights", chosen.weights] + (["--judge", chosen.judge] if chosen.judge else [])
     print(f"| painting | {' | '.join(COLUMNS)} | complaints |\n|{'---|' * (len(COLUMNS) + 2)}", flush=True)

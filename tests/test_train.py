@@ -274,3 +274,8 @@ def test_the_budget_suits_the_device_unless_one_is_given(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert sorted(train.with_budget(["style=wave", *given])) == sorted(["style=wave", taken])
     assert train.with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
+
+
+def test_a_stopped_small_network_goes_on(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
+    assert here("style=wave", "network=tiny", "steps=2", weights, *SMALL) == 0
+    assert here("style=wave", "network=tiny", "resume=auto") == 0
