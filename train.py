@@ -120,8 +120,10 @@ def train(composed: DictConfig) -> int:
 
 def resumed(folder: Path, replace: bool) -> DictConfig:
     """The settings of the run to go on with. Raises `UserError` where the command line wants others."""
-    for override in HydraConfig.get().overrides.task:
-        if override.split("=")[0] not in ("resume", "style", "style.image", "network", "budget", "replace"):
+    overrides = HydraConfig.get().overrides.task
+    naming = ["network"] if "resume=auto" in overrides else []  # the run's name has it, as in starry-small
+    for override in overrides:
+        if override.split("=")[0] not in ("resume", "style", "style.image", "budget", "replace", *naming):
             raise UserError(f"resume goes on with the settings of that run, so {override} cannot be set")
     return recorded(folder, replace=replace)
 

@@ -29,12 +29,13 @@ from stylenet.style_file import SUFFIX, StyleFileError, load_style, read_card, s
 log = logging.getLogger(__name__)
 
 SMALLER = ("starry-small", "starry-tiny")
+TRAIN = (sys.executable, str(SOURCE_TREE / "train.py"))
 
 
 def train_command(style: str, settings: list[str]) -> list[str]:
     painting, _, network = style.partition("-")
     chosen = [f"style={painting}", *([f"network={network}"] if network else []), *settings]
-    return [sys.executable, str(SOURCE_TREE / "train.py"), *chosen]
+    return [*TRAIN, *chosen]
 
 
 def digest_of(style: str, settings: list[str]) -> str:
@@ -55,20 +56,22 @@ def is_made(style: str, digest: str) -> bool:
     return bool(facts["painting"]["sha256"] == file_sha256(painting) and facts.get("settings") == digest)
 
 
-def is_stopped(style: str, digest: str) -> bool:
-    """Whether the newest run of this style had these settings and ended before its last step."""
+def stopped_run(style: str, digest: str) -> Path | None:
+    """The folder of the newest run of this style, if it had these settings and ended before its last step."""
     folders = sorted(path.parent for path in (OUTPUTS / style).glob("*/last.ckpt"))
     if not folders or settings_digest(read_settings(folders[-1])) != digest:
-        return False
+        return None
     try:
-        return not read_card(folders[-1] / f"{style}{SUFFIX}").facts["held_out"]
+        ended = read_card(folders[-1] / f"{style}{SUFFIX}").facts["held_out"]
     except (StyleFileError, KeyError):
-        return True
+        ended = None
+    return None if ended else folders[-1]
 
 
 def train(style: str, settings: list[str], digest: str) -> None:
     """Raises `UserError` when `train.py` does not end well; what it says goes to the screen."""
-    command = train_command(style, ["resume=auto"] if is_stopped(style, digest) else settings)
+    stopped = stopped_run(style, digest)  # named, since resume=auto could mean another
+    command = [*TRAIN, f"resume={stopped}"] if stopped else train_command(style, settings)
     if subprocess.run([*command, "replace=true"]).returncode:
         raise UserError(f"{style} was not trained to its end; the same command goes on with it")
 
@@ -90,7 +93,7 @@ def make(style: str, settings: list[str]) -> None:
         log.info("%s: is there already", style)
     else:
         train(style, settings, digest)
-        halve(SHELF / f"{style}{SUFFIX}")
+    halve(SHELF / f"{style}{SUFFIX}")  # also what was trained, and then stopped before this
 
 
 def arguments(typed: list[str] | None = None) -> tuple[argparse.Namespace, argparse.Namespace]:

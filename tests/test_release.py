@@ -85,14 +85,14 @@ def test_a_run_that_was_stopped_goes_on_unless_its_settings_were_others(
     monkeypatch.chdir(tmp_path)
     settings = {"steps": 5}
     digest = settings_digest(settings)
-    assert not release.is_stopped("wave", digest)
+    assert release.stopped_run("wave", digest) is None
     for time, held_out, stopped in (("1", {}, True), ("2", {"style": 0.1}, False), ("3", {}, True)):
         folder = tmp_path / "outputs" / "wave" / time
         save_style(folder / "wave.safetensors", TransformerNet(), Card("wave", facts={**FACTS, "held_out": held_out}))
         (folder / "last.ckpt").touch()
         write_settings(folder, settings)
-        assert release.is_stopped("wave", digest) == stopped
-    assert not release.is_stopped("wave", "another")
+        assert (release.stopped_run("wave", digest) is not None) == stopped
+    assert release.stopped_run("wave", "another") is None
 
 
 def test_a_small_network_is_its_paintings_with_another_form() -> None:

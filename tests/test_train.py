@@ -276,6 +276,12 @@ def test_the_budget_suits_the_device_unless_one_is_given(
     assert train.with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
 
 
-def test_a_stopped_small_network_goes_on(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
+def test_a_run_of_a_smaller_network_is_found_again_by_its_form(
+    tmp_path: Path, weights: str, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
     assert here("style=wave", "network=tiny", "steps=2", weights, *SMALL) == 0
     assert here("style=wave", "network=tiny", "resume=auto") == 0
+    (folder,) = (tmp_path / "outputs" / "wave-tiny").iterdir()
+    assert here("style=wave", "network=small", f"resume={folder}") == 1
+    assert "network=small cannot be set" in capfd.readouterr().err
+    assert here(f"resume={folder}", "replace=true") == 0
