@@ -9,19 +9,19 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-from stylenet.applying.batch import Batch
-from stylenet.applying.blend import Blend, check_weights
-from stylenet.applying.files import STANDARD_OUTPUT, plan
-from stylenet.applying.options import brush_and_mask, complain, parsed
-from stylenet.applying.painter import Look, Painter
-from stylenet.applying.picture import Size
-from stylenet.applying.reporting import Report
-from stylenet.applying.stylizer import Stylizer
-from stylenet.applying.video.command import stylize_video, wants_video
-from stylenet.checkpoints import find_weighted_style, styles
+from stylenet.cli.infer_options import brush_and_mask, complain, parsed
+from stylenet.cli.infer_report import Report
+from stylenet.cli.infer_video import stylize_video, wants_video
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.style_file import read_card
+from stylenet.inference.blend import Blend, check_weights
+from stylenet.inference.painter import Look, Painter
+from stylenet.inference.stylizer import Stylizer
+from stylenet.media.picture import Size
+from stylenet.models.catalog import find_weighted_style, styles
+from stylenet.models.style_file import read_card
+from stylenet.pipeline.images import Batch
+from stylenet.pipeline.plan import STANDARD_OUTPUT, plan
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 

@@ -23,11 +23,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from stylenet.distributed import followed
 from stylenet.errors import UserError
-from stylenet.learning.processes import followed
-from stylenet.learning.resuming import find_start
-from stylenet.learning.run_folder import disk_errors, read_settings, style_name
-from stylenet.learning.settings import Settings
+from stylenet.training.resume import find_start
+from stylenet.training.run_folder import disk_errors, read_settings, style_name
+from stylenet.training.settings import Settings
 
 PATHS = re.compile(r"\+*(style\.image|data\.path|loss_network\.weights|init|resume)=(.*)", re.DOTALL)
 USERS = (UserError, HydraException, OmegaConfBaseException)
@@ -102,7 +102,7 @@ def main(composed: DictConfig) -> None:
 
 def train(composed: DictConfig) -> int:
     """One run, or the rest of one."""
-    from stylenet.learning.experiment import (  # imported late: Lightning costs seconds, a wrong setting should not
+    from stylenet.training.run import (  # imported late: Lightning costs seconds, a wrong setting should not
         follow,
         run,
     )

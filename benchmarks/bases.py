@@ -11,8 +11,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from paintings import split, trained
 
-from stylenet.learning.painting import STYLES
-from stylenet.style_file import read_card
+from stylenet.data.painting import STYLES
+from stylenet.models.style_file import read_card
 
 STARTS = {"auto": "from a trained network", "null": "from random weights"}
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stylenet.applying.blend import Blend
-from stylenet.applying.brush import Brush
-from stylenet.applying.painter import Painter
-from stylenet.applying.stylizer import Stylizer
-from stylenet.formats import write_image
-from stylenet.image import decode_image, resized
+from stylenet.inference.blend import Blend
+from stylenet.inference.brush import Brush
+from stylenet.inference.painter import Painter
+from stylenet.inference.stylizer import Stylizer
+from stylenet.media.formats import write_image
+from stylenet.media.image import decode_image, resized
 
 SIDE, COLUMNS, LABEL = 256, 5, 14  # pixels, pictures, pixels
 BRUSHES = {

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stylenet.data.painting import STYLES
 from stylenet.disk import SOURCE_TREE
-from stylenet.learning.painting import STYLES
 
 COLUMNS = ("content", "style", "untouched", "share", "ssim", "judged", "shift", "noise", "contrast")
 

@@ -20,11 +20,11 @@ import numpy as np
 from measuring import machine
 from PIL import Image
 
-from stylenet.applying.stylizer import Stylizer
 from stylenet.device import pick_device
-from stylenet.formats import write_image
-from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.style_file import Card
+from stylenet.inference.stylizer import Stylizer
+from stylenet.media.formats import write_image
+from stylenet.models.style_file import Card
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
 
 SIDES = [1024, 2048, 4096, 8192]
 UNTILED = 2048

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.applying.stylizer import Stylizer
-from stylenet.checkpoints import SHIPPED
-from stylenet.learning.photos import held_out_photos
-from stylenet.style_file import SUFFIX
+from stylenet.data import held_out_photos
+from stylenet.inference.stylizer import Stylizer
+from stylenet.models.catalog import SHIPPED
+from stylenet.models.style_file import SUFFIX
 
 SIZE = (683, 1021)
 SHARE = 0.15  # of the memory that the picture would take as a whole

@@ -12,10 +12,10 @@ import torch
 from measuring import in_turn, machine, matrix_rate, row
 from torch.utils.flop_counter import FlopCounterMode
 
-from stylenet.applying.stylizer import Stylizer
 from stylenet.device import peak_memory, pick_device
-from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.style_file import Card
+from stylenet.inference.stylizer import Stylizer
+from stylenet.models.style_file import Card
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
 
 DEVICE = pick_device()
 SIZES = ("256", "512", "1024")

@@ -18,13 +18,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from stylenet.data import RandomCrops, open_photos
 from stylenet.device import bf16_pays, peak_memory, pick_device
-from stylenet.learning.losses import PerceptualLoss, loss_preset
-from stylenet.learning.photos import RandomCrops, open_photos
-from stylenet.learning.training import StyleTraining
-from stylenet.learning.vgg import VGGFeatures, VGGWeights
-from stylenet.learning.vgg.layers import BLOCKS
-from stylenet.network import TransformerNet, initialise
+from stylenet.losses.perceptual import PerceptualLoss, loss_preset
+from stylenet.losses.vgg import VGGFeatures, VGGWeights
+from stylenet.losses.vgg.layers import BLOCKS
+from stylenet.models.transformer_net import TransformerNet, initialise
+from stylenet.training.module import StyleTraining
 
 DEVICE = pick_device()
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

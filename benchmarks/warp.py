@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 from measuring import machine
 
-from stylenet.applying.steady import MEMORY, steady_stylizing
-from stylenet.applying.stylizer import Stylizer
-from stylenet.image import decode_image
+from stylenet.inference.stylizer import Stylizer
+from stylenet.inference.temporal import MEMORY, steady_stylizing
+from stylenet.media.image import decode_image
 
 RIM = 8  # pixels, left off: flow is least sure there
 EXPLAINED = 3, 9  # of 255, the mean difference over the colours and a square of so many pixels

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from stylenet import Stylizer
-from stylenet.image import decode_image
+from stylenet.media.image import decode_image
 
 HEIGHT, WIDTH = 240, 320
 STYLE, *PICTURES = sys.argv[1:]

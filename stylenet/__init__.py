@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from stylenet.version import __version__
 
 if TYPE_CHECKING:
-    from stylenet.applying.blend import Blend
-    from stylenet.applying.brush import Brush
-    from stylenet.applying.stylizer import Stylizer
+    from stylenet.inference.blend import Blend
+    from stylenet.inference.brush import Brush
+    from stylenet.inference.stylizer import Stylizer
 
 __all__ = ["Blend", "Brush", "Stylizer", "__version__"]
 
@@ -16,5 +16,5 @@ __all__ = ["Blend", "Brush", "Stylizer", "__version__"]
 def __getattr__(name: str) -> Any:
     """Imports `Stylizer` and its like when asked for, so that training doesn't import how its networks are used."""
     if name in ("Blend", "Brush", "Stylizer"):
-        return getattr(import_module(f"stylenet.applying.{name.lower()}"), name)
+        return getattr(import_module(f"stylenet.inference.{name.lower()}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

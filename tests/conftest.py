@@ -14,12 +14,12 @@ from infer_command import ROOT, Done, Run, picture
 from safetensors.torch import save_file
 
 import train
-from stylenet.learning.vgg.conventions import NORMALISED, reference_picture
-from stylenet.learning.vgg.features import VGGFeatures
-from stylenet.learning.vgg.layers import BLOCKS
-from stylenet.learning.vgg.weights import VGGWeights
-from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.style_file import Card, save_style
+from stylenet.losses.vgg.conventions import NORMALISED, reference_picture
+from stylenet.losses.vgg.features import VGGFeatures
+from stylenet.losses.vgg.layers import BLOCKS
+from stylenet.losses.vgg.weights import VGGWeights
+from stylenet.models.style_file import Card, save_style
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
 
 
 def tiny_weights(channels: int = 4, last: str = "conv4_1") -> VGGWeights:

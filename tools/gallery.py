@@ -12,12 +12,12 @@ from jaxtyping import Float
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from stylenet.checkpoints import find_style, styles
-from stylenet.image import resized, to_image
-from stylenet.learning.painting import STYLES
-from stylenet.network import TransformerNet
-from stylenet.pages import shown_photos
-from stylenet.style_file import load_style
+from stylenet.data.painting import STYLES
+from stylenet.media.image import resized, to_image
+from stylenet.models.catalog import find_style, styles
+from stylenet.models.style_file import load_style
+from stylenet.models.transformer_net import TransformerNet
+from stylenet.release.pages import shown_photos
 
 STYLISED, CELL, GAP = 512, 152, 4  # pixels: the side at which it is stylised, and the side that is shown
 

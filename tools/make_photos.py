@@ -1,4 +1,4 @@
-"""Build stylenet/learning/photos/sample.parquet, the photos that come with the package.
+"""Build stylenet/data/sample.parquet, the photos that come with the package.
 
     python tools/make_photos.py [--archives DIR] [--out FILE]
 
@@ -313,9 +313,7 @@ def main() -> None:
     """Download, check, convert, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--archives", type=Path, default=Path("build/photos"))
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parents[1] / "stylenet/learning/photos/sample.parquet"
-    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "stylenet/data/sample.parquet")
     args = parser.parse_args()
     args.archives.mkdir(parents=True, exist_ok=True)
     folders = {key: unpack(package, args.archives) for key, package in PACKAGES.items()}

@@ -4,8 +4,8 @@
     python tools/campaigns/fuzz.py photo --inputs 20000         picture files, as train.py reads its photos
     python tools/campaigns/fuzz.py command --inputs 2000        the same through the whole of infer.py, in one process
     python tools/campaigns/fuzz.py process --inputs 50          the same, each in a process of its own
-    python tools/campaigns/fuzz.py style --inputs 20000         style files to stylenet.style_file.load_style
-    python tools/campaigns/fuzz.py checkpoint --inputs 20000    PyTorch files to stylenet.state_dict.read_state_dict
+    python tools/campaigns/fuzz.py style --inputs 20000         style files to stylenet.models.style_file.load_style
+    python tools/campaigns/fuzz.py checkpoint --inputs 20000    PyTorch files to stylenet.models.state_dict
 
 The same seed, Pillow and torch give the same inputs. Each runs in a forked process, under limits of time and memory. A
 crash, a hang, an exception that is no message for the user, output that is not whole: each is a fault, told with the
@@ -33,12 +33,12 @@ from PIL import Image
 from seeds import checkpoints, pictures, style_files
 from workers import survey
 
-from stylenet.applying.picture import Picture, Size
-from stylenet.decoders import ImageError
+from stylenet.data.decoder import UnusablePhotoError, decode_photo
 from stylenet.disk import SOURCE_TREE
-from stylenet.learning.photos.decoder import UnusablePhotoError, decode_photo
-from stylenet.state_dict import read_state_dict
-from stylenet.style_file import StyleFileError, load_style
+from stylenet.media.decoders import ImageError
+from stylenet.media.picture import Picture, Size
+from stylenet.models.state_dict import read_state_dict
+from stylenet.models.style_file import StyleFileError, load_style
 
 SUFFIXES = (".jpg", ".png", ".webp", ".tif", ".gif", ".bmp", ".ppm", ".avif")
 NAMES = ("plain", "new\nline", 'it\'s "quoted"', "-dash", "g[l]*b?", "$(true)", "\x1b[2J", "é", "x" * 200)

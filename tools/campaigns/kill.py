@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/support")]
 
 from conftest import write_tiny_vgg  # noqa: E402
 from runs import SMALL, Run  # noqa: E402
 from workers import worked  # noqa: E402
 
-from stylenet.learning.run_folder import read_decisions  # noqa: E402
-from stylenet.style_file import read_card  # noqa: E402
+from stylenet.models.style_file import read_card  # noqa: E402
+from stylenet.training.run_folder import read_decisions  # noqa: E402
 
 DIGEST = re.compile(rb'"settings\W+([0-9a-f]{64})')
 LARGE = ["network.width=16", "network.blocks=2"]  # checkpoints of 3 MB, so that writing one takes a while

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageCms
 from safetensors.torch import save
 
-from stylenet.network import NetworkSettings, TransformerNet, initialise
-from stylenet.style_file import CARD_KEY, Card
+from stylenet.models.style_file import CARD_KEY, Card
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
 
 TINY = NetworkSettings(width=2, blocks=1)
 

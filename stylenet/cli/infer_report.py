@@ -1,0 +1,104 @@
+"""What `infer.py` says of its work: a line for each picture, a bar on a terminal, a summary in the end."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from stylenet.disk import shown
+from stylenet.pipeline.images import Result
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+class Report:
+    """Tells of results as they come, on standard error if the picture itself goes to standard output.
+
+    `skipped` pictures are counted beside those that are worked on. Leaving the `with` block prints the summary,
+    if there is more than one picture.
+    """
+
+    def __init__(self, pictures: int, skipped: int, to_stream: bool) -> None:
+        self.pictures, self.skipped = pictures, skipped
+        self.lines = sys.stderr if to_stream else sys.stdout
+        self.done, self.failed, self.network = 0, 0, 0.0
+        self.start = time.perf_counter()
+        self.bar = progress_bar(pictures)
+        self.rows = RowsBar()
+
+    def __enter__(self) -> "Report":
+        return self
+
+    def tell(self, result: Result) -> None:
+        """One line: what the result is, or why there is none."""
+        self.rows.close()
+        self.network += result.network
+        self.done += not result.failure
+        self.failed += bool(result.failure)
+        stream = sys.stderr if result.failure else self.lines
+        if self.bar is None:
+            print(line_of(result), file=stream, flush=True)
+        else:
+            self.bar.write(line_of(result), file=stream)
+            self.bar.update()
+
+    def __exit__(self, *_: object) -> None:
+        self.rows.close()
+        if self.bar is not None:
+            self.bar.close()
+        if self.pictures + self.skipped > 1:
+            print(self.summary(), file=self.lines, flush=True)
+
+    def summary(self) -> str:
+        """What was done and what wasn't, how fast, and how much of the time the network was running."""
+        seconds = time.perf_counter() - self.start
+        left = self.pictures - self.done - self.failed
+        others = {"failed": self.failed, "skipped": self.skipped, "left (--skip-existing goes on)": left}
+        done = "1 picture" if self.done == 1 else f"{self.done} pictures"
+        counts = [done, *(f"{count} {what}" for what, count in others.items() if count)]
+        speed = f"{self.done / seconds:.3g} pictures/s, network busy {100 * self.network / seconds:.0f} % of the time"
+        return f"{', '.join(counts)}; {speed}"
+
+
+class RowsBar:
+    """The rows of one picture that is large enough to go in strips: a bar on a terminal, until they are done."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[Any] | None = None
+
+    def show(self, done: int, of: int) -> None:
+        if self.bar is None and done < of and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            # The first rows are done before anybody hears of them, so they tell nothing about the speed. The time that
+            # is left goes by the mean: one pass through the picture is much faster than another.
+            self.bar = tqdm(total=of, initial=done, unit=" rows", dynamic_ncols=True, leave=False, smoothing=0)
+        if self.bar is not None:
+            self.bar.update(done - self.bar.n)
+        if done == of:
+            self.close()
+
+    def close(self) -> None:
+        """Also of a picture that failed on the way."""
+        if self.bar is not None:
+            self.bar.close()
+        self.bar = None
+
+
+def line_of(result: Result) -> str:
+    """A result in a line."""
+    source, target = shown(result.job.source), shown(result.job.target)
+    if result.failure:
+        return f"infer.py: {'' if source in result.failure else f'{source}: '}{result.failure}"
+    times = f"network {1000 * result.network:.0f} ms, whole {1000 * result.seconds:.0f} ms"
+    parts = [f"{source} -> {target}  {result.width} x {result.height}, {times}", *result.notes]
+    return ", ".join(parts)
+
+
+def progress_bar(pictures: int) -> "tqdm[Any] | None":
+    """A bar with the time that is left, for several pictures on a terminal."""
+    if pictures < 2 or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm  # not needed otherwise
+
+    return tqdm(total=pictures, unit=" pictures", dynamic_ncols=True, leave=False)

@@ -1,0 +1,33 @@
+"""The painting of a style: where its file is, and its pixels as the loss network sees them."""
+
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from stylenet.disk import SOURCE_TREE
+from stylenet.errors import UserError
+from stylenet.media.decoders import ImageError
+from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.models.transformer_net import MINIMUM_SIDE
+
+STYLES = SOURCE_TREE / "configs" / "style"
+
+
+def find_painting(image: str) -> Path:
+    """The file as typed, seen from the working directory or else from the source tree."""
+    for path in (Path(image).expanduser(), SOURCE_TREE / image):
+        if path.is_file():
+            return path
+    raise UserError(f"style.image must be a picture file, but there is none at {image}")
+
+
+def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
+    """The painting with its short side scaled to `size` pixels, in [0, 1]."""
+    if size < MINIMUM_SIDE:
+        raise UserError(f"style.size is the short side in pixels and must be at least {MINIMUM_SIDE}, got {size}")
+    try:
+        image = decode_image(path)
+    except ImageError as error:
+        raise UserError(f"style.image: {error}") from error
+    return to_tensor(resized(image, size)).unsqueeze(0)

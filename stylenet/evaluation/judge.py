@@ -1,0 +1,42 @@
+"""An independent judge: how much of the painting's style a picture has, by a network that no training optimised.
+
+Squared distance of Gram matrices (around zero; VGG16 with torchvision's weights, the layers of Johnson et al.), each
+over the painting's own squared norm, averaged over the layers; over the same for the untouched photo. 0 is the
+painting, 1 the photo. A network's own criterion flatters it; by this one, tools can be compared.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stylenet.losses.perceptual import gram_matrix, squared_distance
+from stylenet.losses.vgg import VGGFeatures
+
+ARCHITECTURE = "vgg16"
+LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+
+
+@torch.inference_mode()
+def judged_share(
+    vgg: VGGFeatures,
+    painting: Float[Tensor, "1 3 p q"],
+    photos: Float[Tensor, "n 3 h w"],
+    stylised: Float[Tensor, "n 3 h w"],
+) -> float:
+    """Mean over the photos of the style left to do, over that of the photo itself."""
+    target = grams(vgg, painting)
+    shares = [
+        distance(vgg, picture[None], target) / distance(vgg, photo[None], target)
+        for photo, picture in zip(photos, stylised, strict=True)
+    ]
+    return sum(shares) / len(shares)
+
+
+def distance(vgg: VGGFeatures, picture: Float[Tensor, "1 3 h w"], target: list[Tensor]) -> float:
+    pairs = zip(grams(vgg, picture), target, strict=True)
+    return sum(float(squared_distance(own, wanted)) for own, wanted in pairs) / len(LAYERS)
+
+
+def grams(vgg: VGGFeatures, picture: Float[Tensor, "1 3 h w"]) -> list[Float[Tensor, "1 c c"]]:
+    features = vgg(picture, LAYERS)
+    return [gram_matrix(features[layer]) for layer in LAYERS]

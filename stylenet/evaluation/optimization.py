@@ -1,0 +1,119 @@
+"""One picture by optimisation, as Gatys et al. 2016 do it, against the same criterion as the networks.
+
+A step is one evaluation of the loss and its gradient, for either optimiser, so that their curves can be compared.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stylenet.errors import UserError
+from stylenet.losses.perceptual import PerceptualLoss
+
+OPTIMISERS, STARTS = ("lbfgs", "adam"), ("photo", "noise")
+HISTORY = 100  # of L-BFGS
+RATE = 0.02  # of Adam, in values of [0, 1]
+
+Watch = Callable[[int, float, Tensor], None]
+
+
+def optimise(
+    criterion: PerceptualLoss,
+    photo: Float[Tensor, "1 3 h w"],
+    start: Float[Tensor, "1 3 h w"],
+    steps: int,
+    optimiser: str = "lbfgs",
+    watch: Watch = lambda step, loss, picture: None,
+) -> Float[Tensor, "1 3 h w"]:
+    """The picture after so many steps from `start`, in [0, 1].
+
+    `watch` is told of every step: its number, counted from 1, the weighted loss before it, and the picture then,
+    which may leave [0, 1] by a little. Raises `UserError` for an optimiser that is not there.
+    """
+    picture = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
+    run = Run(criterion, photo, picture, steps, watch)
+    if optimiser == "lbfgs":
+        lbfgs(run)
+    elif optimiser == "adam":
+        adam(run)
+    else:
+        raise UserError(f"the optimiser must be one of {', '.join(OPTIMISERS)}, got {optimiser}")
+    return picture.detach().clamp(0, 1)
+
+
+class EnoughError(Exception):
+    """The steps are spent, maybe in the middle of a line search."""
+
+
+class Run:
+    """Counts the evaluations, and ends them."""
+
+    def __init__(self, criterion: PerceptualLoss, photo: Tensor, picture: Tensor, steps: int, watch: Watch) -> None:
+        self.criterion, self.photo, self.picture = criterion, photo, picture
+        self.steps, self.watch, self.done = steps, watch, 0
+
+    def evaluate(self) -> float:
+        """The loss; leaves its gradient at the picture. Raises `EnoughError` when all steps are done."""
+        if self.done == self.steps:
+            raise EnoughError
+        self.done += 1
+        self.picture.grad = None
+        total = self.criterion(self.picture, self.photo).weighted(self.criterion.settings)["total"]
+        total.backward()
+        loss = float(total.detach())
+        self.watch(self.done, loss, self.picture.detach())
+        return loss
+
+
+def lbfgs(run: Run) -> None:
+    """History 100, strong Wolfe line search; nothing but the number of steps ends it."""
+    optimiser: torch.optim.Optimizer = torch.optim.LBFGS(
+        [run.picture],
+        max_iter=run.steps,
+        max_eval=run.steps + 1,
+        history_size=HISTORY,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
+    best = Best(run)
+    try:
+        optimiser.step(best.evaluate)
+    except EnoughError:
+        best.restore()  # the line search may have stopped at a bad place
+
+
+class Best:
+    """Remembers the picture with the least loss."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.loss, self.picture = run, float("inf"), run.picture.detach().clone()
+
+    def evaluate(self) -> float:
+        loss = self.run.evaluate()
+        if loss < self.loss:
+            self.loss = loss
+            self.picture.copy_(self.run.picture.detach())
+        return loss
+
+    def restore(self) -> None:
+        with torch.no_grad():
+            self.run.picture.copy_(self.picture)
+
+
+def adam(run: Run) -> None:
+    optimiser = torch.optim.Adam([run.picture], lr=RATE)
+    for _ in range(run.steps):
+        run.evaluate()
+        optimiser.step()
+
+
+def start_from(name: str, photo: Float[Tensor, "1 3 h w"], seed: int = 0) -> Float[Tensor, "1 3 h w"]:
+    """The photo itself, or noise, even over [0, 1]."""
+    if name not in STARTS:
+        raise UserError(f"the start must be one of {', '.join(STARTS)}, got {name}")
+    if name == "photo":
+        return photo
+    return torch.rand(photo.shape, generator=torch.Generator().manual_seed(seed)).to(photo.device)

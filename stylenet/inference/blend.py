@@ -1,0 +1,71 @@
+"""Several styles at once: the mean of their pictures, or one on each side of a mask."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stylenet.errors import UserError
+from stylenet.inference.brush import Brush, finished
+from stylenet.inference.mask import Mask
+from stylenet.inference.painter import Painter
+from stylenet.inference.strips import Progress
+
+
+class Blend(Painter):
+    """A weighted mean of what several styles make of a photo; their weights are divided by their sum.
+
+    Costs as much as the styles one after the other. Two styles of equal weight and a mask: the first takes its white
+    side, the second its black one. The brush comes after the mixing: to its colours and strength a blend is one
+    picture. Raises `UserError` for weights that aren't above 0, or have no say.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Painter, float]]) -> None:
+        weights = [weight for _, weight in parts]
+        check_weights(weights)
+        self.painters = [painter for painter, _ in parts]
+        self.weights = [weight / sum(weights) for weight in weights]
+        self.device = self.painters[0].device
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        return [network for painter in self.painters for network in painter.networks]
+
+    def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
+        mean = torch.zeros_like(photos)
+        for painter, weight in zip(self.painters, self.weights, strict=True):
+            mean += weight * painter.paint(photos, stroke).to(mean.device)
+        return mean
+
+    def watch(self, progress: Progress) -> None:
+        """The rows of all styles together, as a picture goes through them one after the other."""
+        for place, painter in enumerate(self.painters):
+            painter.watch(partial(self._share, progress, place))
+
+    def _share(self, progress: Progress, place: int, done: int, of: int) -> None:
+        progress(place * of + done, len(self.painters) * of)
+
+    def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
+        if mask is None or len(self.painters) != 2:
+            return super()._brushed(pixels, brush, mask)
+        check_weights(self.weights, masked=True)
+        photos = self._photos(pixels)
+        side = self._fitted(mask, photos)
+        white, black = (painter.paint(photos, brush.stroke).to(self.device) for painter in self.painters)
+        return finished(photos, torch.lerp(black, white, side), brush)
+
+
+def check_weights(weights: Sequence[float], masked: bool = False) -> None:
+    """Raises `UserError` for weights that aren't above 0, or that would have no say."""
+    if not weights:
+        raise UserError("a blend needs a style")
+    for weight in weights:
+        if not 0 < weight < math.inf:
+            raise UserError(f"a style's weight must be a number above 0, got {weight:g}")
+    if len(weights) == 1 and weights[0] != 1:
+        raise UserError(f"the weight {weights[0]:g} needs a second style; strength fades a single one")
+    if masked and len(weights) == 2 and weights[0] != weights[1]:
+        raise UserError("with a mask, two styles take its white and its black side: leave their weights away")

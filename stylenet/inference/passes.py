@@ -1,0 +1,202 @@
+"""A network cut at its instance norms into passes, each of which goes through the picture strip by strip.
+
+An instance norm needs the mean and variance of the whole picture before it can give its first row; what comes between
+two norms needs no more than a few rows above and below. So each pass measures what arrives at the next norm. It is
+laid aside for the pass after it where it is smaller than the picture; at the picture's own resolution it is computed
+again, as its channels take more room there than the convolutions before them take time.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from itertools import chain
+from math import ceil
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stylenet.inference.spill import Place, Shelf
+from stylenet.models.transformer_net import STRIDE, InstanceNorm2d, ReflectConv2d, ResidualBlock
+
+Strip: TypeAlias = Float[Tensor, "1 c _n _w"]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of the whole picture: strips of them from top to bottom, whenever they are asked for.
+
+    `strips(True)` asks for the last time: what was laid aside for them is dropped on the way. Their height and width
+    are the picture's over `scale`; they take `work` multiplications for each pixel of the picture.
+    """
+
+    strips: Callable[[bool], Iterator[Strip]]
+    channels: int
+    scale: float = 1.0
+    work: float = 0.0
+
+    @property
+    def density(self) -> float:
+        """Numbers for each pixel of the picture."""
+        return self.channels / self.scale**2
+
+    def then(self, layer: Callable[[Iterator[Strip]], Iterator[Strip]]) -> "Features":
+        """The features behind a layer that takes and gives strips."""
+        return replace(self, strips=lambda last: layer(self.strips(last)))
+
+
+class Norm:
+    """An instance norm that measures all strips of a picture, in at least fp32, and is then applied to them.
+
+    Means and variances are merged as by Chan et al. 1979, in place. Kept for each strip, such small tensors would lie
+    where large ones were and come again: at 400 megapixels that took 2 GB more.
+    """
+
+    def __init__(self, layer: InstanceNorm2d) -> None:
+        self.layer = layer
+        self.pixels = 0
+        self.mean, self.variance = torch.zeros(2, layer.num_features, dtype=torch.float64)
+
+    def measure(self, strip: Strip) -> None:
+        mean, variance = strip.new_zeros(2, strip.shape[1], dtype=self._dtype)
+        F.batch_norm(strip, mean, variance, training=True, momentum=1)  # the fastest way, seven times before var_mean
+        pixels = strip[0, 0].numel()
+        self.pixels += pixels
+        share = pixels / self.pixels
+        change = mean.cpu() - self.mean
+        within = variance.cpu() * ((pixels - 1) / pixels)  # batch norm divides by one pixel less
+        self.variance += share * (within - self.variance + (1 - share) * change.square())
+        self.mean += share * change
+
+    def apply(self, strips: Iterator[Strip]) -> Iterator[Strip]:
+        layer = self.layer
+        mean, variance, weight, bias = (
+            value.to(layer.weight.device, self._dtype) for value in (self.mean, self.variance, layer.weight, layer.bias)
+        )
+        return (F.batch_norm(strip, mean, variance, weight, bias, eps=layer.eps) for strip in strips)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.promote_types(self.layer.weight.dtype, torch.float32)
+
+
+class Kept:
+    """Strips on a shelf, which can be had until they were asked for the last time."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.places: list[Place] = []
+
+    def append(self, strip: Strip) -> None:
+        self.places.append(self.shelf.put(strip))
+
+    def strips(self, last: bool) -> Iterator[Strip]:
+        places, self.places = self.places, [] if last else self.places
+        for place in places:
+            strip = self.shelf.get(place)
+            if last:
+                self.shelf.drop(place)
+            yield strip
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Once through the picture: what comes is measured for a norm, laid aside, or both."""
+
+    features: Features
+    norm: Norm | None = None
+    kept: Kept | None = None
+    last: bool = False
+
+    def run(self) -> Iterator[Strip]:
+        for strip in self.features.strips(self.last):
+            if self.norm is not None:
+                self.norm.measure(strip)
+            if self.kept is not None:
+                self.kept.append(strip)
+            yield strip
+
+
+class Plan:
+    """The passes that layers need, in their order; the last one gives the output.
+
+    `widest` counts the numbers for each pixel of the picture at the widest convolution: its input, the same with a
+    border, and its output. `least` is the fewest rows of the picture that a strip may have, in whole strides.
+    """
+
+    def __init__(self, layers: nn.Module, picture: Features, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.passes: list[Pass] = []
+        self.widest, self.least = 0.0, 0
+        self.passes.append(Pass(self._through(picture, layers), last=True))
+
+    def _through(self, features: Features, layer: nn.Module) -> Features:
+        match layer:
+            case nn.Sequential():
+                return reduce(self._through, layer, features)
+            case ReflectConv2d():
+                return self._convolved(features, layer)
+            case InstanceNorm2d():
+                norm = Norm(layer)
+                return self._passed(features, norm).then(norm.apply)
+            case ResidualBlock():
+                return self._around(features, layer.branch)
+            case nn.Upsample(mode="nearest", scale_factor=float(factor)):
+                return replace(features.then(partial(map, layer)), scale=features.scale / factor)
+            case nn.PixelUnshuffle(downscale_factor=fold):
+                folded = features.then(partial(map, layer))
+                return replace(folded, channels=features.channels * fold**2, scale=features.scale * fold)
+            case nn.PixelShuffle(upscale_factor=fold):
+                unfolded = features.then(partial(map, layer))
+                return replace(unfolded, channels=features.channels // fold**2, scale=features.scale / fold)
+            case nn.ReLU() | nn.Sigmoid() | nn.Hardtanh():
+                return features.then(partial(map, layer))
+        raise TypeError(f"no way is known to apply {layer} in strips")
+
+    def _convolved(self, features: Features, layer: ReflectConv2d) -> Features:
+        scale = features.scale * layer.stride[0]
+        result = replace(features.then(partial(convolved, layer)), channels=layer.out_channels, scale=scale)
+        self.widest = max(self.widest, 2 * features.density + result.density)
+        self.least = max(self.least, ceil(features.scale * (layer.reach[0] + 1) / STRIDE) * STRIDE)
+        return replace(result, work=features.work + layer.weight[0].numel() * result.density)
+
+    def _passed(self, features: Features, norm: Norm | None = None) -> Features:
+        """The same features after a pass; they come from the shelf if they are smaller than the picture."""
+        kept = Kept(self.shelf) if features.scale > 1 else None
+        if norm or kept:
+            self.passes.append(Pass(features, norm, kept, last=kept is not None))
+        return Features(kept.strips, features.channels, features.scale) if kept else features
+
+    def _around(self, features: Features, branch: nn.Module) -> Features:
+        around = self._passed(features)
+        inside = self._through(replace(around, strips=lambda last: around.strips(False)), branch)
+        both = replace(inside, work=around.work + inside.work)
+        # The branch is first, as it reads ahead of what then goes around it, and maybe off the shelf.
+        return replace(both, strips=lambda last: map(torch.add, inside.strips(last), around.strips(last)))
+
+
+def convolved(layer: ReflectConv2d, strips: Iterator[Strip]) -> Iterator[Strip]:
+    """A convolution, strip by strip: `map`, unlike a loop, holds no strip while others work on it."""
+    convolve = partial(F.conv2d, weight=layer.weight, bias=layer.bias, stride=layer.stride)
+    return map(convolve, bordered(strips, layer.reach[0]))
+
+
+def bordered(strips: Iterator[Strip], reach: int) -> Iterator[Strip]:
+    """Each strip with `reach` rows of those above and below it, and reflected at the border of the picture."""
+    above, strip = None, next(strips)
+    for below in chain(strips, [None]):
+        yield _bordered(above, strip, below, reach)
+        if below is not None:
+            above = strip[:, :, strip.shape[2] - reach :].clone()  # a view would keep the whole strip in memory
+            strip = below
+
+
+def _bordered(above: Strip | None, strip: Strip, below: Strip | None, reach: int) -> Strip:
+    result = F.pad(strip, [reach] * 4, mode="reflect")
+    if above is not None:
+        result[:, :, :reach] = F.pad(above, (reach, reach, 0, 0), mode="reflect")
+    if below is not None:
+        result[:, :, result.shape[2] - reach :] = F.pad(below[:, :, :reach], (reach, reach, 0, 0), mode="reflect")
+    return result

@@ -1,6 +1,0 @@
-"""Photos to train on: from the built-in sample, a folder or the hub, decoded by one decoder, cut into crops."""
-
-from stylenet.learning.photos.crops import RandomCrops
-from stylenet.learning.photos.opening import Photos, PhotosError, folder_squares, held_out_photos, open_photos
-
-__all__ = ["Photos", "PhotosError", "RandomCrops", "folder_squares", "held_out_photos", "open_photos"]

@@ -1,0 +1,145 @@
+"""Pillow's decoders, kept in bounds: which there are, how large a picture may be, one line for whatever goes wrong."""
+
+import io
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import (  # the decoders by name: Image.init() would load all forty
+    AvifImagePlugin,  # noqa: F401
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    ImageFile,
+    JpegImagePlugin,  # noqa: F401
+    MpoImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    PpmImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
+
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.media.jpeg import count_scans
+
+MAXIMUM_PIXELS = 500_000_000  # Pillow's own limit is 178,956,970
+MAXIMUM_SCANS = 500  # of a JPEG, as libjpeg-turbo's own fuzzers have it
+# Every other decoder stays out of a stranger's reach (that of EPS starts Ghostscript).
+READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "MPO", "AVIF", "HEIF")
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")  # brands in a file's first bytes
+Source = bytes | str | os.PathLike[str]
+
+
+class ImageError(UserError):
+    """A picture that can't be read or written; the message says why in one line."""
+
+
+@contextmanager
+def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[ImageFile.ImageFile]:
+    """A picture file, or its bytes, whose header was read and whose pixels are read within the block.
+
+    Raises `ImageError` for whatever isn't a picture of at most `max_pixels`, and for what goes wrong inside.
+    """
+    with _one_line_errors(source, max_pixels), _pillow_limit(max_pixels), _opened_file(source) as file:
+        start = file.read(64)
+        if not start:
+            raise ImageError("is empty")
+        if start[4:8] == b"ftyp" and any(brand in start for brand in HEIC):
+            _register_heic()
+        with Image.open(file, formats=[name for name in READABLE if name in Image.OPEN]) as image:
+            check_size(image.width, image.height, max_pixels)
+            if is_busywork(image):
+                raise ImageError(f"goes over its pixels more than {MAXIMUM_SCANS} times: no photo, but a trap")
+            yield image
+
+
+def _opened_file(source: Source) -> io.BytesIO | io.BufferedReader:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if not stat.S_ISREG(Path(source).stat().st_mode):  # a pipe would block, a device never end
+        raise ImageError("is not a file")
+    return Path(source).open("rb")
+
+
+@contextmanager
+def _one_line_errors(source: Source, max_pixels: int) -> Iterator[None]:
+    name = "" if isinstance(source, bytes) else f"{shown(source)}: "
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{name}{error}") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name}is not a picture in a format that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}has more pixels than the limit of {max_pixels:,}") from error
+    except Exception as error:  # Pillow's decoders raise almost anything on mutilated files
+        raise ImageError(name + _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:  # from the disk, not from the decoder
+        return error.strerror
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "is truncated" if "truncated" in text.lower() else f"is damaged: {text}"
+
+
+def _register_heic() -> None:
+    """Lets Pillow read HEIC, by a plugin that is an optional extra and only loaded when it's needed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise ImageError("is HEIC, which needs: pip install -e '.[heic]'") from error
+    register_heif_opener()
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Raises `ImageError` for a picture of more than `max_pixels`."""
+    if width * height > max_pixels:
+        raise ImageError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
+
+
+def is_busywork(image: ImageFile.ImageFile) -> bool:
+    """Whether a file, just opened, is a JPEG with so many scans that it was made to keep the decoder busy."""
+    if image.format not in ("JPEG", "MPO") or image.fp is None:
+        return False
+    place = image.fp.tell()
+    image.fp.seek(0)
+    scans = count_scans(image.fp.read())
+    image.fp.seek(place)
+    return scans > MAXIMUM_SCANS
+
+
+class _PillowLimit:
+    """Pillow's one limit for the whole process, its only one: set while pictures are read, then put back.
+
+    Above it Pillow only warns, above twice of it it refuses, also what `check_size` can't see (a TIFF's
+    tile). Of threads with different limits the largest counts.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.outside: int | None = None
+        self.inside: list[int] = []
+
+    @contextmanager
+    def __call__(self, max_pixels: int) -> Iterator[None]:
+        with self.lock:
+            self.outside = self.outside if self.inside else Image.MAX_IMAGE_PIXELS
+            self.inside.append(max_pixels)
+            Image.MAX_IMAGE_PIXELS = max(self.inside)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.inside.remove(max_pixels)
+                Image.MAX_IMAGE_PIXELS = max(self.inside, default=self.outside)
+
+
+_pillow_limit = _PillowLimit()

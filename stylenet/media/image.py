@@ -1,0 +1,137 @@
+"""Files to pixels, and pixels from one form to another.
+
+Pixels are RGB floats in [0, 1], `3 h w`. Reading gives what a viewer would show: turned as the EXIF
+orientation says, 16-bit greyscale scaled, transparent parts on white. `stylenet.media.formats` writes.
+"""
+
+import io
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageCms, ImageFile
+from torch import Tensor
+
+from stylenet.media.decoders import MAXIMUM_PIXELS, ImageError, Source, opened_image
+
+TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+KINDS = {
+    "1": "greyscale",
+    "L": "greyscale",
+    "LA": "greyscale",
+    "P": "palette",
+    "PA": "palette",
+    "CMYK": "CMYK",
+}
+
+
+def decode_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Image.Image:
+    """A picture file, or its bytes, as an upright RGB picture of 8 bits; of an animation, the first frame.
+
+    Raises `ImageError` for whatever isn't a whole picture of at most `max_pixels`.
+    """
+    with opened_image(source, max_pixels) as image:
+        return to_rgb(upright(image))
+
+
+def conversions(image: ImageFile.ImageFile) -> tuple[str, ...]:
+    """What has to be changed to make RGB of 8 bits of a file; asked before loading, which hides the depth."""
+    kind = KINDS.get(image.mode)
+    deep = image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile)
+    return (*([kind] if kind else []), *(["16-bit or more"] if deep else []))
+
+
+def upright(image: ImageFile.ImageFile) -> Image.Image:
+    """The picture, or an animation's present frame, loaded and turned as its EXIF orientation says."""
+    image.load()
+    turn = TURNS.get(orientation(image))  # read after loading: TIFF turns itself then, and drops the tag
+    return image if turn is None else image.transpose(turn)
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF's orientation, 1 to 8; 1 is upright."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # nonsense in the EXIF data doesn't spoil the picture
+        return 1
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any picture as RGB of 8 bits: 16 bits scaled, transparency laid on white, CMYK by its own profile."""
+    image = to_rgb_or_rgba(image)
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
+    """Any picture as RGB of 8 bits, or as RGBA if it may be transparent somewhere."""
+    if image.mode == "RGBA" or (image.mode == "RGB" and not image.has_transparency_data):
+        return image
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode in ("CMYK", "L") and "icc_profile" in image.info:
+        return _by_profile(image)
+    try:
+        return image.convert("RGB")
+    except ValueError as error:
+        raise ImageError(f"has colours ({image.mode}) that can't be converted to RGB") from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Greyscale of 16 or 32 bits or floats, from [0, the largest value of its kind] to [0, 255]."""
+    values = np.nan_to_num(np.asarray(image).astype(np.float32))
+    peaks = (1, 255, 65535) if image.mode == "F" else (65535,)
+    peak = next((peak for peak in peaks if values.max() <= peak), 2**31 - 1)
+    return Image.fromarray((values.clip(0, peak) * (255 / peak)).round().astype(np.uint8))
+
+
+def _by_profile(image: Image.Image) -> Image.Image:
+    """CMYK as its press would print it, grey as its ink; Pillow's own conversion, which knows no ink, glows."""
+    try:
+        press = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        screen = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, press, screen, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        converted = None
+    return converted or image.convert("RGB")
+
+
+def fitted(size: tuple[int, int], short: int | None = None, long: int | None = None) -> tuple[int, int]:
+    """Width and height in pixels with the short side at `short`, and the long side at `long` at most."""
+    scale = short / min(size) if short is not None else 1.0
+    scale = min(scale, long / max(size)) if long is not None else scale
+    width, height = (max(1, round(side * scale)) for side in size)
+    return width, height
+
+
+def resized(image: Image.Image, size: int) -> Image.Image:
+    """The picture with its short side at `size` pixels, smaller ones enlarged."""
+    return image.resize(fitted(image.size, size), Image.Resampling.LANCZOS)
+
+
+def to_tensor(image: Image.Image) -> Float[Tensor, "3 h w"]:
+    """An RGB picture as floats in [0, 1]."""
+    pixels = torch.from_numpy(np.array(image))  # a copy: Pillow's own memory is read-only
+    return pixels.permute(2, 0, 1).float().div_(255)
+
+
+def to_uint8(pixels: Float[Tensor, "*b 3 h w"]) -> UInt8[Tensor, "*b 3 h w"]:
+    """Floats in [0, 1] as whole numbers in [0, 255], to the nearest; what lies outside is clipped."""
+    return pixels.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def to_image(pixels: Float[Tensor, "3 h w"] | UInt8[Tensor, "3 h w"]) -> Image.Image:
+    """Floats in [0, 1] or whole numbers in [0, 255] as an RGB picture."""
+    whole = pixels if pixels.dtype == torch.uint8 else to_uint8(pixels)
+    return Image.fromarray(whole.permute(1, 2, 0).contiguous().cpu().numpy())

@@ -1,0 +1,140 @@
+"""A picture file as a whole: its frames one by one, and what the result takes over from it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from PIL import Image, ImageFile
+
+from stylenet.media.decoders import MAXIMUM_PIXELS, ImageError, Source, check_size, opened_image
+from stylenet.media.image import conversions, fitted, to_rgb_or_rgba, upright
+from stylenet.media.metadata import kept_metadata
+
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # in other formats several pictures are pages, or a camera's previews
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large pictures are worked on: `short` and `long` are pixels of their sides, None as they are.
+
+    The short side is brought to `short`, the long one to `long` at most. No picture may have more than
+    `max_pixels`, before and after.
+    """
+
+    short: int | None = None
+    long: int | None = None
+    max_pixels: int = MAXIMUM_PIXELS
+
+    def of(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height to work at. Raises `ImageError` when that's too many pixels."""
+        size = fitted((width, height), self.short, self.long)
+        check_size(*size, self.max_pixels)
+        return size
+
+
+OWN_SIZE = Size()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture: its colours (RGB), its opacity (`L`; None: opaque) and how long an animation shows it.
+
+    `kept` is what its file tells besides, as options of Pillow's `save`.
+    """
+
+    colours: Image.Image
+    alpha: Image.Image | None = None
+    milliseconds: float = 0
+    kept: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> int:
+        """Their number."""
+        return self.colours.width * self.colours.height
+
+    def on_white(self) -> "Frame":
+        """The same without transparency, as paper would show it."""
+        if self.alpha is None:
+            return self
+        white = Image.new("RGB", self.colours.size, "white")
+        return replace(self, colours=Image.composite(self.colours, white, self.alpha), alpha=None)
+
+    def with_alpha(self) -> Image.Image:
+        """RGB, or RGBA where something is transparent."""
+        if self.alpha is None:
+            return self.colours
+        image = self.colours.copy()
+        image.putalpha(self.alpha)
+        return image
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file whose header was read; `frames` decodes the rest.
+
+    `format` is Pillow's name for it, `pixels` those of one frame at their most, `converted` what has to be
+    changed to make RGB of 8 bits of it. Of `count` pictures in the file, from the `first` on, all belong to the
+    result if it's `animated`, `plays` times (0: for ever); else they are pages, of which the first counts.
+    """
+
+    source: Source
+    size: Size
+    format: str
+    pixels: int
+    converted: tuple[str, ...] = ()
+    first: int = 0
+    count: int = 1
+    animated: bool = False
+    plays: int = 1
+
+    @classmethod
+    def open(cls, source: Source, size: Size = OWN_SIZE) -> "Picture":
+        """Reads the header of a file, or of its bytes. Raises `ImageError`."""
+        with opened_image(source, size.max_pixels) as image:
+            width, height = size.of(*image.size)
+            first = int(getattr(image, "default_image", False))  # PNG's picture for those who can't show animations
+            count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1) - first
+            return cls(
+                source,
+                size,
+                str(image.format),
+                max(width * height, image.width * image.height),
+                conversions(image),
+                first,
+                count,
+                image.format in ANIMATED and count > 1,
+                _plays(image),
+            )
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames, decoded one by one as they are asked for. Raises `ImageError`."""
+        with opened_image(self.source, self.size.max_pixels) as image:
+            if not self.animated:
+                yield _frame(upright(image), image, self.size)
+                return
+            sides = image.size
+            for index in range(self.first, self.first + self.count):
+                image.seek(index)
+                if image.size != sides:  # a GIF's later frames can stretch it beyond every limit
+                    raise ImageError(f"has a frame of {image.width} x {image.height} pixels, unlike its first")
+                yield _frame(upright(image).copy(), image, self.size)  # as the next one is laid over it
+
+
+def _plays(image: ImageFile.ImageFile) -> int:
+    """How often an animation runs; GIF counts the repetitions, and says nothing for once."""
+    loop = image.info.get("loop")
+    if image.format != "GIF" or loop == 0:
+        return int(loop or 0)
+    return 1 if loop is None else int(loop) + 1
+
+
+def _frame(whole: Image.Image, file: ImageFile.ImageFile, size: Size) -> Frame:
+    """A decoded picture at its size, its colours apart from its opacity."""
+    image = to_rgb_or_rgba(whole)
+    wanted = size.of(*image.size)
+    image = image if wanted == image.size else image.resize(wanted, Image.Resampling.LANCZOS)
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    colours = image.convert("RGB") if alpha is not None else image
+    if alpha is not None:  # what can't be seen may be any colour, and shall not disturb what can
+        colours.paste("white", mask=alpha.point([255, *[0] * 255]))
+        alpha = None if alpha.getextrema() == (255, 255) else alpha
+    return Frame(colours, alpha, float(file.info.get("duration", 0)), kept_metadata(file, wanted))

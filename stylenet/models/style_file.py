@@ -1,0 +1,141 @@
+"""The style file: a trained network as one safetensors file, with a card of plain values inside.
+
+It is all that training hands to its users. Loading it runs no code of the file's author: the weights are
+plain numbers, the card is JSON.
+"""
+
+import json
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from stylenet.disk import shown, written_aside
+from stylenet.errors import UserError
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet
+
+CARD_KEY = "stylenet"  # the one key in the file's metadata; several would be written in random order
+SUFFIX = ".safetensors"
+MAXIMUM_WIDTH, MAXIMUM_BLOCKS = 4096, 256  # beyond them a file's own size is no limit to what its network costs
+MAXIMUM_NAME = 255  # characters
+MAXIMUM_HEADER, MAXIMUM_SIZE = 1_000_000, 1_000_000_000  # bytes; a usual file has 12,000 and 7 million
+
+
+class StyleFileError(UserError):
+    """A style file that cannot be used; the message says which and why in one line."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a network: equal runs have equal cards.
+
+    `network` rebuilds it; everything else (`painting`, `loss`, `training`, `held_out`, …) is for people.
+    """
+
+    name: str
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        values = {**self.facts, "name": self.name, "network": asdict(self.network)}
+        return json.dumps(values, sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Card":
+        facts = json.loads(text)
+        network = facts.pop("network")
+        usual = asdict(NetworkSettings())
+        if not all(type(value) is type(usual[name]) for name, value in network.items()):
+            raise TypeError("network settings are whole numbers and a word")
+        settings = NetworkSettings(**network)
+        if settings.width > MAXIMUM_WIDTH or settings.blocks > MAXIMUM_BLOCKS:
+            raise ValueError("too large a network")
+        return cls(shown(str(facts.pop("name")))[:MAXIMUM_NAME], settings, facts)
+
+
+def save_style(path: Path, network: TransformerNet, card: Card) -> None:
+    """Writes the style file: aside first, then renamed, so that no reader ever meets half a file."""
+    _write(path, {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, card)
+
+
+def change_card(path: Path, card: Card) -> None:
+    """Gives a style file another card; its weights stay as they are, bit by bit. Raises `StyleFileError`."""
+    with _opened(path) as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a mapping
+    _write(path, weights, card)
+
+
+def _write(path: Path, weights: Mapping[str, torch.Tensor], card: Card) -> None:
+    with written_aside(path) as aside:
+        # Not save_file(), which gives the file permissions of its own.
+        aside.write_bytes(save(dict(weights), {CARD_KEY: card.to_json()}))
+
+
+def read_card(path: Path) -> Card:
+    """The card alone, without reading the weights. Raises `StyleFileError`."""
+    with _opened(path) as file:
+        return _card(file, path)
+
+
+def load_style(path: Path, device: torch.device | str = "cpu") -> tuple[TransformerNet, Card]:
+    """The network in fp32, in evaluation mode, and its card. Raises `StyleFileError`."""
+    with _opened(path) as file:
+        card = _card(file, path)
+        network = _network_for(file, path, card.network)
+        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118, not a mapping
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise StyleFileError(f"{shown(path)} is no good: some of its weights are not finite numbers")
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(True).to(device).eval(), card
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, once it is known to be small enough to look into."""
+    try:
+        _check_sizes(path)
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except OSError as error:
+        raise StyleFileError(f"{shown(path)} cannot be read: {error.strerror or 'no such file'}") from error
+    except SafetensorError as error:
+        raise StyleFileError(f"{shown(path)} is not a whole safetensors file") from error
+
+
+def _check_sizes(path: Path) -> None:
+    """Opens nothing but a file (a pipe would block), and none with a header that takes long to parse."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise StyleFileError(f"{shown(path)} is not a file")
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if status.st_size < 8 or header > status.st_size:
+        raise StyleFileError(f"{shown(path)} is not a whole safetensors file")
+    if header > MAXIMUM_HEADER or status.st_size > MAXIMUM_SIZE:
+        raise StyleFileError(f"{shown(path)} is too large for a style file")
+
+
+def _card(file: Any, path: Path) -> Card:
+    try:
+        return Card.from_json((file.metadata() or {})[CARD_KEY])
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        problem = "is not a style file: it has no card that stylenet can read"
+        raise StyleFileError(f"{shown(path)} {problem}") from error
+
+
+def _network_for(file: Any, path: Path, settings: NetworkSettings) -> TransformerNet:
+    """The card's network, still without memory: a card that asks for more than the file holds gets none."""
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, not a mapping
+    found = {name: tuple(value.get_shape()) for name, value in slices.items()}
+    if all(value.get_dtype() in ("F32", "F16", "BF16") for value in slices.values()):
+        with torch.device("meta"):
+            network = TransformerNet(settings)
+        if found == {name: tuple(value.shape) for name, value in network.state_dict().items()}:
+            return network
+    raise StyleFileError(f"{shown(path)}: the weights do not fit the network on its card ({settings})")

@@ -1,0 +1,1 @@
+"""Files, clips and streams to stylized ones."""

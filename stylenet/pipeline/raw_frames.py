@@ -1,0 +1,63 @@
+"""Raw frames through a pipe: 3 bytes a pixel, red, green and blue, row by row, frame by frame, and nothing else."""
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+from jaxtyping import UInt8
+
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.inference.temporal import Stylist, steady_stylizing
+from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.pipeline.overlap import Stopwatch, ahead, behind
+
+RATE = 25  # frames a second, for the memory of the statistics: a pipe tells no times
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Width and height from `640x360`. Raises `UserError` for anything else."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not match or min(size := (int(match[1]), int(match[2]))) < MINIMUM_SIDE:
+        wanted = f"WIDTHxHEIGHT in pixels, each at least {MINIMUM_SIDE}"
+        raise UserError(f"--raw wants {wanted}, as in 640x360, got {shown(text)}")
+    return size
+
+
+def stylize_raw(
+    stylist: Stylist, size: tuple[int, int], memory: float, source: BinaryIO, target: BinaryIO
+) -> Stopwatch:
+    """Stylises all frames of `source`. Raises `UserError` when it ends within one."""
+    watch = Stopwatch()
+    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(stylist, memory)
+    with behind(written(target)) as put, stylizing as stylize, reading as taken:
+        for frame in taken:
+            with watch.running():
+                stylised = stylize(frame, watch.count / RATE)
+            put(stylised)
+    return watch
+
+
+def frames(source: BinaryIO, width: int, height: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    wanted = width * height * 3
+    while data := source.read(wanted):  # of a pipe, all of it or what there is at its end
+        if len(data) < wanted:
+            raise UserError(f"the frames end within one: {len(data):,} of {wanted:,} bytes; is --raw the right size?")
+        yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+
+def written(target: BinaryIO) -> Callable[[UInt8[np.ndarray, "h w 3"]], None]:
+    def write(frame: UInt8[np.ndarray, "h w 3"]) -> None:
+        target.write(np.ascontiguousarray(frame).data)
+        target.flush()
+
+    return write
+
+
+def end_as_filters_do() -> None:
+    """A signal, or a reader that went away, ends the process at once: nothing has to be finished."""
+    for name in ("SIGINT", "SIGTERM", "SIGPIPE"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)

@@ -1,0 +1,91 @@
+"""What can be wrong with a run's settings, said in one line that names the setting, before anything is written."""
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+from stylenet.device import pick_device
+from stylenet.errors import UserError
+from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.training.run_folder import plain_name
+from stylenet.training.settings import Settings
+
+STRATEGIES = ("auto", "ddp")
+PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
+# A run has one length and an endless stream of batches; its folder, its loggers and its checkpoints are its own.
+OURS = {"max_steps", "max_epochs", "max_time", "min_steps", "min_epochs", "log_every_n_steps"}
+OURS |= {"fast_dev_run", "overfit_batches", "limit_train_batches", "barebones", "enable_checkpointing"}
+OURS |= {"logger", "callbacks", "plugins", "default_root_dir", "num_nodes"}
+
+
+def check(settings: Settings) -> None:
+    """Raises `UserError` for values that no part would refuse by itself."""
+    at_least = {"batch": 1, "crop": MINIMUM_SIDE, "steps": 1, "seed": 0}
+    for name, least in at_least.items():
+        if (value := getattr(settings, name)) is not None and value < least:
+            raise UserError(f"{name} must be at least {least}, got {value}")
+    for name in ("learning_rate", "minutes"):
+        if (value := getattr(settings, name)) is not None and not 0 < value < math.inf:
+            raise UserError(f"{name} must be more than 0, got {value}")
+    if settings.steps is not None and settings.minutes is not None:
+        raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
+    if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
+        raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
+    if settings.batch % (devices := check_trainer(settings.trainer)):
+        raise UserError(f"batch is shared by {devices} devices and must be a multiple of it, got {settings.batch}")
+
+
+def check_trainer(trainer: Mapping[str, Any]) -> int:
+    """The number of devices. Raises `UserError` for what Lightning's Trainer would refuse, or stylenet sets itself."""
+    known = set(inspect.signature(pl.Trainer.__init__).parameters) - OURS - {"self"}
+    if unknown := sorted(set(trainer) - known):
+        raise UserError(f"trainer.{unknown[0]} is not a setting here; there are: {', '.join(sorted(known))}")
+    if trainer.get("precision") is not None and str(trainer["precision"]) not in PRECISIONS:
+        raise UserError(f"trainer.precision must be one of {', '.join(PRECISIONS)}, got {trainer['precision']}")
+    if trainer.get("strategy", "auto") not in STRATEGIES:
+        raise UserError(f"trainer.strategy must be one of {', '.join(STRATEGIES)}, got {trainer['strategy']}")
+    accumulated = trainer.get("accumulate_grad_batches", 1)
+    if not (isinstance(accumulated, int) and accumulated >= 1):
+        raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
+    trainer_device(trainer)
+    devices = device_count(trainer)
+    if devices > 1 and trainer.get("strategy") != "ddp":
+        raise UserError(f"trainer.devices: {trainer['devices']} of them want trainer=ddp")
+    return devices
+
+
+def device_count(trainer: Mapping[str, Any]) -> int:
+    """How many processes Lightning would start. Raises `UserError` for settings that it refuses."""
+    try:
+        return int(pl.Trainer(logger=False, enable_checkpointing=False, **trainer).num_devices)
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def trainer_device(trainer: Mapping[str, Any]) -> torch.device:
+    """The device that Lightning's settings ask for. Raises `UserError` when it is not there."""
+    name = str(trainer.get("accelerator", "auto"))
+    with named("trainer.accelerator"):
+        return pick_device("cuda" if name == "gpu" else name)
+
+
+def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises `UserError` when a run would go on with another painting, other weights or other photos."""
+    for name, value in before.items():
+        if now.get(name, value) != value:
+            raise UserError(f"resume: the {name} changed since the run began ({value} then, {now[name]} now)")
+
+
+@contextmanager
+def named(setting: str) -> Iterator[None]:
+    """Puts the setting's name before what is wrong with its value."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{setting}: {error}") from error

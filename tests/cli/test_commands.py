@@ -1,0 +1,110 @@
+"""`python -m stylenet.evaluate` and `python -m stylenet.optimize` as a user runs them, on a tiny loss network."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from stylenet.cli import evaluate, optimize
+from stylenet.data.painting import STYLES
+from stylenet.disk import SOURCE_TREE, file_sha256
+from stylenet.errors import UserError
+from stylenet.models.style_file import Card, read_card, save_style
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+
+LOSS = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1"], "style_weight": 2.0}
+
+
+def run(folder: Path, module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(SOURCE_TREE), "PATH": ""}
+    command = [sys.executable, "-m", f"stylenet.{module}", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture
+def style(tmp_path: Path, tiny_vgg_file: Path) -> Path:
+    """A style file of an untrained network, whose card names the shipped wave as its painting."""
+    painting = {"size": 64, "sha256": file_sha256(STYLES / "wave.jpg")}
+    weights = {"architecture": "vgg19", "sha256": file_sha256(tiny_vgg_file), "name": "tiny"}
+    facts = {"painting": painting, "loss": LOSS, "loss_network": weights}
+    settings = NetworkSettings(4, 1)
+    save_style(tmp_path / "odd.safetensors", initialise(TransformerNet(settings), 0), Card("odd", settings, facts))
+    return tmp_path / "odd.safetensors"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2):
+        Image.effect_noise((80, 90), 60 + number).convert("RGB").save(folder / f"{number}.png")
+    return folder
+
+
+def test_evaluate_prints_a_line_for_each_size(style: Path, photos: Path, tiny_vgg_file: Path) -> None:
+    options = ["--photos", photos, "--weights", tiny_vgg_file, "--size", "64", "80", "--gatys", "3"]
+    result = run(style.parent, "evaluate", style, *options)
+    assert result.returncode == 0, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["name"], line["photos"], line["size"]) for line in lines] == [("odd", 2, 64), ("odd", 2, 80)]
+    wanted = {"content", "style", "untouched", "share", "ssim", "shift", "noise", "grid", "contrast", "complaints"}
+    assert wanted <= set(lines[0])
+    assert len(lines[0]["gatys"]["noise/lbfgs"]["curve"]) == 3
+
+
+def test_evaluate_says_when_the_loss_network_is_another(
+    style: Path, tmp_path: Path, tiny_vgg_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = read_card(style)
+    evaluate.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
+    assert not caplog.records
+    card.facts["loss_network"]["sha256"] = "1" * 64
+    evaluate.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
+    assert "trained with other weights" in caplog.text
+
+
+def test_evaluate_needs_the_painting_of_a_style_that_is_not_shipped(style: Path) -> None:
+    card = read_card(style)
+    assert evaluate.shipped_painting(card).parent == STYLES
+    card.facts["painting"]["sha256"] = "1" * 64
+    with pytest.raises(UserError, match="--painting"):
+        evaluate.shipped_painting(card)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("painting", value) for value in (None, [], "x", {}, {"size": 64}, {"size": float("nan")}, {"size": 10**9})]
+    + [("painting", {"size": size, "sha256": file_sha256(STYLES / "wave.jpg")}) for size in ("64", 64.5, -1, 10**9)]
+    + [("loss", value) for value in (None, "x", [], {"form\x1b[2J": 1}, {**LOSS, "form": "\x1b[2J"})]
+    + [("loss", {**LOSS, "style_layers": layers}) for layers in (None, 3, [3], [[]], "relu1_1", ["relu9_1\n"], [])]
+    + [("loss", {**LOSS, "style_weight": weight}) for weight in (None, "1", [], -1, float("nan"))]
+    + [("loss_network", value) for value in (None, "x", [], {"architecture": ["x"]}, {"architecture": "x\n"})],
+)
+def test_evaluate_answers_a_strange_card_in_one_line(style: Path, tiny_vgg_file: Path, key: str, value: object) -> None:
+    card = read_card(style)
+    strange = Card("odd", card.network, {**card.facts, key: value})
+    with pytest.raises(UserError) as caught:
+        evaluate.rebuilt_criterion(strange, evaluate.shipped_painting(strange), str(tiny_vgg_file))
+    assert str(caught.value).isprintable()
+
+
+def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: Path, tiny_vgg_file: Path) -> None:
+    small = ["--size", "80", "--style-size", "80", "--steps", "4", "--every", "2", "--weights", tiny_vgg_file]
+    result = run(tmp_path, "optimize", photos / "0.png", STYLES / "wave.jpg", "-o", "out.png", *small)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "out.png\n"
+    assert Image.open(tmp_path / "out.png").size == (80, 90)
+    on_the_way = {path.name for path in tmp_path.glob("out-*.png")}
+    assert on_the_way == {f"out-{width}-{step}.png" for width in ("0064", "0080") for step in ("00002", "00004")}
+
+
+@pytest.mark.parametrize(
+    ("options", "part"), [(["--size", "8"], "--size"), (["-o", "photo.png"], "another file"), (["--start", "x"], "x")]
+)
+def test_optimize_refuses_in_words(options: list[str], part: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        optimize.arguments(["photo.png", "wave.jpg", *options])
+    assert part in capfd.readouterr().err.splitlines()[-1]

@@ -1,0 +1,192 @@
+"""The set of networks: what is trained anew and what is not, and the page of each."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from runs import SMALL
+from safetensors.torch import load_file
+
+from stylenet.cli import evaluate, release
+from stylenet.data.painting import STYLES
+from stylenet.device import device_name
+from stylenet.disk import file_sha256
+from stylenet.models.style_file import Card, read_card, save_style
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.release import pages
+from stylenet.release.model_card import index, page, verdict
+from stylenet.training.run_folder import settings_digest, write_settings
+
+FACTS = {
+    "painting": {"title": "Wave", "artist": "Hokusai", "year": "1831", "size": 384},
+    "photos": ["set one, CC0", "set two, CC BY"],
+    "training": {
+        "steps": 5,
+        "batch": 1,
+        "crop": 192,
+        "seed": 0,
+        "learning_rate": 0.002,
+        "precision": "32-true",
+        "init": {"style": "starry"},
+    },
+    "loss": {
+        "content_layers": ["relu2_2"],
+        "style_layers": ["relu1_2"],
+        "content_weight": 1.0,
+        "style_weight": 4.0,
+        "tv_weight": 0.0,
+        "calm_weight": 6.0,
+    },
+    "loss_network": {"name": "VGG19"},
+    "parameters": 1679235,
+    "held_out": {"style": 0.1},
+}
+GOOD = {
+    "size": 256,
+    "photos": 16,
+    "content": 0.8,
+    "style": 0.1,
+    "ssim": 0.4,
+    "shift": 3.0,
+    "noise": 0.9,
+    "share": 0.02,
+    "complaints": [],
+}
+MACHINE = {"device": "a machine", "milliseconds": {256: 12.34, 512: 50.0}}
+
+
+def shelved(folder: Path, **changes: object) -> Path:
+    painting = {**FACTS["painting"], "sha256": file_sha256(STYLES / "wave.jpg")}  # type: ignore[dict-item]
+    file = folder / "checkpoints" / "wave.safetensors"
+    save_style(file, TransformerNet(), Card("wave", facts={**FACTS, "painting": painting, **changes}))
+    return file
+
+
+def test_a_style_is_made_again_when_its_settings_or_its_painting_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    digest = release.digest_of("wave", ["steps=5"])
+    assert digest == release.digest_of("wave", ["steps=5", "logger.wandb=false"])
+    assert digest != release.digest_of("wave", ["steps=6"])
+    assert not release.is_made("wave", digest)
+    shelved(tmp_path, settings=digest)
+    assert release.is_made("wave", digest)
+    assert not release.is_made("wave", "another")
+    shelved(tmp_path, settings=digest, painting={"sha256": "1" * 64})
+    assert not release.is_made("wave", digest)
+
+
+def test_a_run_that_was_stopped_goes_on_unless_its_settings_were_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {"steps": 5}
+    digest = settings_digest(settings)
+    assert release.stopped_run("wave", digest) is None
+    for time, held_out, stopped in (("1", {}, True), ("2", {"style": 0.1}, False), ("3", {}, True)):
+        folder = tmp_path / "outputs" / "wave" / time
+        save_style(folder / "wave.safetensors", TransformerNet(), Card("wave", facts={**FACTS, "held_out": held_out}))
+        (folder / "last.ckpt").touch()
+        write_settings(folder, settings)
+        assert (release.stopped_run("wave", digest) is not None) == stopped
+    assert release.stopped_run("wave", "another") is None
+
+
+def test_a_small_network_is_its_paintings_with_another_form() -> None:
+    command = release.train_command("starry-small", ["steps=5"])
+    assert command[0] == sys.executable
+    assert command[2:] == ["style=starry", "network=small", "steps=5"]
+
+
+def test_the_page_names_the_painting_the_photos_and_the_figures_of_each_size() -> None:
+    facts = {**FACTS, "figures": [GOOD, {**GOOD, "size": 512, "shift": 1.25}]}
+    text = page(facts, "wave", {"minutes": 8.4, "device": "a processor"}, MACHINE, 6.7)
+    for part in ("# Wave (`wave`)", "Hokusai, 1831", "set one, CC0; set two, CC BY", "5 steps of 1 at 192 px"):
+        assert part in text
+    assert "from the network `starry`; 8 minutes on a processor" in text
+    assert "| change for a shift of 1 px, of 255 (at most 4) | 3 | 1.25 |" in text
+    assert "| milliseconds | 12.3 | 50.0 |" in text
+    assert "Reaches every goal" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"shift": 4.1}, "shift of 1 px, of 255 4.1 at 256 px, goal 4"),
+        ({"noise": 1.6}, "noise gain 1.6"),
+        ({"ssim": 0.2}, "SSIM 0.2"),
+        ({"content": 1.3}, "content loss 1.3"),
+        ({"share": 0.2}, "share: style over untouched 0.2"),
+        ({"complaints": ["a grid"]}, "a grid at 256 px"),
+        ({"gatys": {"noise/lbfgs": {"steps": 31}, "noise/adam": {"steps": None}}}, "from noise 31 at 256 px, goal 50"),
+    ],
+)
+def test_the_page_says_what_falls_short(change: dict[str, object], part: str) -> None:
+    assert part in verdict([{**GOOD, **change}])
+    assert verdict([GOOD]).startswith("Reaches")
+
+
+def test_the_table_of_all_networks_marks_what_misses_its_goal() -> None:
+    bad = {**GOOD, "shift": 5.0, "complaints": ["a grid"]}
+    text = index({"wave": {**FACTS, "figures": [GOOD]}, "night": {**FACTS, "figures": [bad]}})
+    night, wave = text.splitlines()[-2:]
+    assert wave.startswith("| [wave](wave.md) | Wave, Hokusai, 1831 | 5, `starry` | 0.8 | 0.1 | 0.02 | – | 0.4 | 3 |")
+    assert wave.endswith("| none |")
+    assert "| **5** |" in night
+    assert night.endswith("| a grid |")
+
+
+def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
+    tmp_path: Path, here: Callable[..., int], tiny_vgg_file: Path
+) -> None:
+    weights = f"loss_network.weights={tiny_vgg_file}"
+    assert here("style=wave", weights, *SMALL, "init=null", "budget=cpu", "steps=2") == 0
+    file = tmp_path / "checkpoints" / "wave.safetensors"
+    before = load_file(file)
+    typed = ["wave", "--weights", str(tiny_vgg_file), "--gatys", "2", "--gatys-photos", "1"]
+    pages.write_page(file, evaluate.arguments(typed))
+    facts, text = read_card(file).facts, file.with_suffix(".md").read_text()
+    assert [found["size"] for found in facts["figures"]] == [256, 512]
+    assert set(facts["figures"][0]["gatys"]["noise/lbfgs"]) == {"steps", "low", "high", "loss"}
+    assert "gatys" not in facts["figures"][1]
+    assert f"| content loss (at most 1.2) | {facts['figures'][0]['content']:.3g}" in text.replace("**", "")
+    assert "2 steps of 1 at 32 px" in text
+    assert f"minutes on {device_name()}" in text
+    assert "- 1 photo of 256 px, from noise: " in text
+    after = load_file(file)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert Image.open(file.with_suffix(".jpg")).width > 1000
+    file.with_suffix(".md").write_text("as it was")
+    pages.write_page(file, evaluate.arguments(typed))
+    assert file.with_suffix(".md").read_text() == "as it was"
+    pages.write_index()
+    assert "[wave](wave.md)" in (tmp_path / "checkpoints" / "README.md").read_text()
+
+
+def test_what_needs_weights_that_cannot_be_had_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    caplog.set_level("INFO")
+    pages.missing.cache_clear()
+    assert pages.missing("torchvision", True) == ("judge", "lpips")
+    assert pages.missing(None, False) == ()
+    assert [record.getMessage()[:12] for record in caplog.records].count("not measured") == 2
+
+
+@pytest.mark.parametrize(("scale", "stored"), [(1.0, torch.float16), (1e8, torch.float32)])
+def test_weights_are_stored_as_16_bits_where_that_shows_in_no_picture(
+    tmp_path: Path, scale: float, stored: torch.dtype
+) -> None:
+    network = initialise(TransformerNet(NetworkSettings(width=4, blocks=1)), seed=0)
+    first = next(network.parameters())
+    first.data *= scale  # which the norm after it takes out again
+    save_style(tmp_path / "a.safetensors", network, Card("a", network.settings))
+    release.halve(tmp_path / "a.safetensors")
+    assert {value.dtype for value in load_file(tmp_path / "a.safetensors").values()} == {stored}
+    assert read_card(tmp_path / "a.safetensors").name == "a"

@@ -1,0 +1,140 @@
+"""The criterion, against numbers worked out by hand or by NumPy in float64."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stylenet.errors import UserError
+from stylenet.losses.perceptual import LossSettings, PerceptualLoss, gram_matrix, squared_distance, total_variation
+from stylenet.losses.vgg import VGGFeatures
+
+LAYERS = ["relu1_1", "relu2_1"]
+
+
+def settings(**changes: object) -> LossSettings:
+    values = {"content_layers": ["relu2_2"], "style_layers": LAYERS, **changes}
+    return LossSettings(**values)  # type: ignore[arg-type]
+
+
+def pictures(number: int, side: int = 24, seed: int = 0) -> torch.Tensor:
+    return torch.rand(number, 3, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+def test_gram_is_the_mean_of_the_channels_products() -> None:
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # two channels, one row of two
+    assert gram_matrix(features).tolist() == [[[2.5, 5.5], [5.5, 12.5]]]
+
+
+def test_gram_is_blind_to_where() -> None:
+    features = torch.rand(2, 5, 6, 7)
+    shuffled = features.flatten(2)[:, :, torch.randperm(42)].view_as(features)
+    torch.testing.assert_close(gram_matrix(features), gram_matrix(shuffled))
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 2**-8), (torch.float16, 1e-4)])
+def test_gram_of_short_floats_is_summed_in_long_ones(dtype: torch.dtype, error: float) -> None:
+    features = torch.full((1, 1, 300, 300), 1.0078125, dtype=dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        gram = gram_matrix(features)
+    assert gram.dtype == torch.float32
+    assert gram.item() == pytest.approx(1.0078125**2, rel=error)
+
+
+def test_total_variation_of_a_step_is_its_height() -> None:
+    image = torch.zeros(1, 3, 4, 2)
+    image[..., 1] = 0.5
+    assert total_variation(image).item() == pytest.approx(0.5)
+
+
+def test_total_variation_agrees_with_numpy() -> None:
+    images = pictures(2)
+    values = images.numpy().astype(np.float64)
+    expected = sum(np.abs(np.diff(values, axis=axis)).mean((1, 2, 3)) for axis in (2, 3))
+    assert total_variation(images).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_paler_picture_varies_no_less(tiny_vgg: VGGFeatures) -> None:
+    criterion, stylised, photo = PerceptualLoss(tiny_vgg, pictures(1, seed=1), settings()), pictures(1), pictures(1)
+    deviation = np.sqrt(stylised.numpy().astype(np.float64).var(axis=(2, 3)).mean())
+    expected = total_variation(stylised).item() / deviation
+    for picture in (stylised, 0.3 + 0.2 * stylised):
+        assert criterion(picture, photo).tv.item() == pytest.approx(expected, rel=1e-3)
+
+
+@given(st.floats(0.01, 100))
+def test_a_ratio_does_not_depend_on_the_scale_of_the_features(scale: float) -> None:
+    x, reference = pictures(2), pictures(2, seed=1)
+    torch.testing.assert_close(
+        squared_distance(scale * x, scale * reference), squared_distance(x, reference), rtol=1e-4, atol=0
+    )
+
+
+def test_distance_of_nothing_to_a_picture_is_one() -> None:
+    assert squared_distance(torch.zeros(2, 3, 4, 4), pictures(2, 4)).item() == pytest.approx(1)
+
+
+def test_a_photo_has_its_own_content_and_the_painting_its_own_style(tiny_vgg: VGGFeatures) -> None:
+    painting, photo = pictures(1, seed=1), pictures(1, seed=2)
+    criterion = PerceptualLoss(tiny_vgg, painting, settings())
+    assert criterion(photo, photo).content.item() == 0
+    assert criterion(painting, photo).style.item() == pytest.approx(0, abs=1e-10)
+    assert criterion(painting, photo).content.item() > 0.01
+
+
+def numpy_gram(features: torch.Tensor, centre: torch.Tensor | None = None) -> np.ndarray:
+    flat = features.numpy().astype(np.float64).reshape(features.shape[1], -1)
+    if centre is not None:
+        flat = flat - centre.numpy().astype(np.float64).reshape(features.shape[1], -1).mean(1, keepdims=True)
+    return np.asarray(flat @ flat.T / flat.shape[1])
+
+
+@pytest.mark.parametrize("form", ["scale_free", "johnson"])
+def test_style_agrees_with_numpy(form: str, tiny_vgg: VGGFeatures) -> None:
+    painting, photo = pictures(1, seed=1), pictures(1, seed=2)
+    criterion = PerceptualLoss(tiny_vgg, painting, settings(form=form, style_layer_weights=[1.0, 3.0]))
+    mine, its = tiny_vgg(photo, LAYERS), tiny_vgg(painting, LAYERS)
+    expected = 0.0
+    for layer, weight in (("relu1_1", 1), ("relu2_1", 3)):
+        if form == "scale_free":
+            gram, target = numpy_gram(mine[layer], its[layer]), numpy_gram(its[layer], its[layer])
+            expected += weight / 4 * ((gram - target) ** 2).sum() / (target**2).sum()
+        else:
+            gram, target = numpy_gram(mine[layer]) / 4, numpy_gram(its[layer]) / 4  # four channels
+            expected += weight * ((gram - target) ** 2).mean()
+    assert criterion(photo, photo).style.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_total_is_the_weighted_sum(tiny_vgg: VGGFeatures) -> None:
+    chosen = settings(content_weight=2.0, style_weight=3.0, tv_weight=0.5)
+    losses = PerceptualLoss(tiny_vgg, pictures(1, seed=1), chosen)(pictures(2), pictures(2, seed=3))
+    expected = 2 * losses.content + 3 * losses.style + 0.5 * losses.tv
+    assert losses.weighted(chosen)["total"].item() == pytest.approx(expected.item())
+
+
+def test_one_style_weight_means_the_same_for_features_of_any_scale(tiny_vgg: VGGFeatures) -> None:
+    painting, stylised, photos = pictures(1, seed=1), pictures(2, seed=2), pictures(2, seed=3)
+    chosen = settings(style_layers=["relu1_1"], content_layers=["relu1_1"])
+    before = PerceptualLoss(tiny_vgg, painting, chosen)(stylised, photos)
+    tiny_vgg.conv1_1_weight *= 50
+    tiny_vgg.get_buffer("conv1_1_bias").mul_(50)
+    after = PerceptualLoss(tiny_vgg, painting, chosen)(stylised, photos)
+    torch.testing.assert_close(torch.stack(before), torch.stack(after), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"form": "free"}, "loss.form"),
+        ({"style_weight": -1.0}, "loss.style_weight"),
+        ({"tv_weight": float("nan")}, "loss.tv_weight"),
+        ({"style_layers": []}, "loss.style_layers"),
+        ({"style_layers": ["relu1_1", "relu1_1"]}, "loss.style_layers"),
+        ({"style_layer_weights": [1.0]}, "loss.style_layers"),
+        ({"content_layer_weights": [-1.0]}, "loss.content_layer_weights"),
+    ],
+)
+def test_a_wrong_setting_is_named(changes: dict[str, object], name: str) -> None:
+    with pytest.raises(UserError, match=name):
+        settings(**changes)

@@ -1,0 +1,39 @@
+"""Weights of VGG's form with random numbers, whose channels have the mean activations that tell how they are fed."""
+
+import torch
+import torch.nn.functional as F
+
+from stylenet.losses.vgg.conventions import NORMALISED, TORCHVISION, reference_picture
+
+State = dict[str, torch.Tensor]
+
+
+def made_up_vgg(layers: int = 2, levels: tuple[float, ...] = (1.0, 1.0), mean=NORMALISED.mean, std=(1, 1, 1)):
+    """Random weights of VGG's form, 8 wide, whose channels have these mean activations when fed so."""
+    generator = torch.Generator().manual_seed(0)
+    x = (reference_picture() - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+    pairs = []
+    for level in levels[:layers]:
+        weight = torch.randn(8, x.shape[1], 3, 3, generator=generator)
+        scale = level / F.conv2d(x, weight, padding=1).relu().mean((0, 2, 3))
+        weight = weight * scale.view(-1, 1, 1, 1)
+        pairs.append((weight, torch.zeros(8)))
+        x = F.conv2d(x, weight, padding=1).relu()
+    return pairs
+
+
+def state(pairs, keys=(0, 2), prefix="features.") -> State:
+    weights = {f"{prefix}{key}.weight": weight for key, (weight, _) in zip(keys, pairs, strict=True)}
+    return weights | {f"{prefix}{key}.bias": bias for key, (_, bias) in zip(keys, pairs, strict=True)}
+
+
+def like_torchvision():
+    return made_up_vgg(levels=(0.28, 0.56), mean=TORCHVISION.mean, std=TORCHVISION.std)
+
+
+def like_artefact() -> State:
+    """As the artefact: a 1x1 that makes BGR * 255 - mean, then convolutions of what it gives."""
+    (first, bias), second = made_up_vgg()
+    exchange = torch.eye(3).flip(0).view(3, 3, 1, 1) * 255
+    mapping = exchange, torch.tensor([-103.939, -116.779, -123.68])
+    return state([mapping, (first.flip(1) / 255, bias), second], (0, 2, 5), prefix="")

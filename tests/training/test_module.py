@@ -1,0 +1,125 @@
+"""The rate schedule, the module, and the callbacks around it."""
+
+import signal
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import IterableDataset
+
+from stylenet.evaluation.contact_sheet import GAP, contact_sheet
+from stylenet.evaluation.held_out import held_out_losses, stylised_by
+from stylenet.losses.perceptual import LossSettings, PerceptualLoss
+from stylenet.losses.vgg import VGGFeatures
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.training import module as training
+from stylenet.training.callbacks.progress import StopOnSignal
+from stylenet.training.module import StyleTraining, rate_factor, steps_in
+
+
+class OneBatch(IterableDataset[torch.Tensor]):
+    """The same two photos again and again."""
+
+    def __init__(self, first: int) -> None:
+        self.batch = torch.randint(
+            0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(3)
+        )
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        while True:
+            yield self.batch
+
+
+@pytest.fixture
+def module(tiny_vgg: VGGFeatures) -> StyleTraining:
+    painting = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], style_weight=3.0)
+    network = initialise(TransformerNet(NetworkSettings(4, 1)), 0)
+    return StyleTraining(network, PerceptualLoss(tiny_vgg, painting, settings), OneBatch, 60, 1e-2)
+
+
+def test_the_rate_rises_for_a_tenth_of_the_run_and_falls_to_nothing() -> None:
+    factors = [rate_factor(step, 1000) for step in range(1000)]
+    assert factors[0] == pytest.approx(0.01)
+    assert max(factors) == factors[99] == factors[100] == 1
+    assert factors[100:] == sorted(factors[100:], reverse=True)
+    assert factors[-1] < 1e-5
+
+
+def test_a_run_of_one_step_has_a_rate() -> None:
+    assert rate_factor(0, 1) == 1
+
+
+def test_equal_seeds_give_equal_networks_whatever_was_drawn_before() -> None:
+    first = initialise(TransformerNet(NetworkSettings(4, 1)), 7).state_dict()
+    torch.rand(10)
+    second = initialise(TransformerNet(NetworkSettings(4, 1)), 7).state_dict()
+    other = initialise(TransformerNet(NetworkSettings(4, 1)), 8).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
+
+
+def test_the_loss_falls_on_two_photos(module: StyleTraining) -> None:
+    batch = next(iter(OneBatch(0)))
+    optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-2)
+    totals = []
+    for _ in range(40):
+        total = module.losses(batch, 0)["total"]
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        totals.append(total.item())
+    assert totals[-1] < 0.6 * totals[0]
+
+
+def test_a_checkpoint_holds_the_network_and_no_loss_network(module: StyleTraining) -> None:
+    assert all(name.startswith("network.") for name in module.state_dict())
+
+
+def test_twice_the_minutes_are_twice_the_steps(module: StyleTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "seconds_of_a_round", lambda *_: 0.5)
+    assert steps_in(1.0, module, torch.device("cpu"), devices=1, bf16=False) == 120 * training.CALM_EVERY
+    assert steps_in(2.0, module, torch.device("cpu"), devices=1, bf16=False) == 240 * training.CALM_EVERY
+
+
+def test_timing_teaches_nothing(module: StyleTraining) -> None:
+    before = {name: value.clone() for name, value in module.network.state_dict().items()}
+    assert steps_in(1.0, module, torch.device("cpu"), devices=1, bf16=False) > 0
+    assert all(torch.equal(before[name], value) for name, value in module.network.state_dict().items())
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_the_share_of_a_network_that_changes_nothing_is_one(module: StyleTraining) -> None:
+    class Nothing(TransformerNet):
+        def forward(self, photos: torch.Tensor) -> torch.Tensor:
+            return photos
+
+    photos = torch.rand(3, 3, 32, 32)
+    result = held_out_losses(module.criterion, photos, stylised_by(Nothing(NetworkSettings(4, 1)), photos))
+    assert (result.share, result.content) == (1, 0)
+
+
+def test_a_sheet_shows_the_photos_the_results_and_the_painting() -> None:
+    photos, stylised = torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5)
+    sheet = contact_sheet(torch.full((1, 3, 10, 20), 0.2), photos, stylised)
+    side = 2 * (8 + GAP)
+    assert sheet.shape == (side, side + GAP + side, 3)
+    assert sheet[0, 0].tolist() == [0, 0, 0]
+    assert sheet[8 + GAP, 0].tolist() == [128, 128, 128]
+    assert sheet[0, side + GAP + 2].tolist() == [51, 51, 51]
+
+
+def test_a_stop_waits_for_the_end_of_a_step_and_a_second_signal_for_nothing(module: StyleTraining) -> None:
+    options = {"logger": False, "enable_checkpointing": False, "accelerator": "cpu", "accumulate_grad_batches": 2}
+    trainer = pl.Trainer(**options)
+    before = signal.getsignal(signal.SIGTERM)
+    with StopOnSignal() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        stopped = []
+        for batch_number in range(2):
+            stop.on_train_batch_end(trainer, module, None, None, batch_number)
+            stopped.append(trainer.should_stop)
+        assert (stop.signal, stopped) == (signal.SIGTERM, [False, True])
+        with pytest.raises(SystemExit, match="143"):
+            signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
