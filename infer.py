@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stylises pictures with a trained network: `python infer.py photo.jpg -s starry`."""
+"""Stylizes pictures with a trained network: `python infer.py photo.jpg -s starry`."""
 
 import argparse
 import os
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def stylize_pictures(options: argparse.Namespace, parts: list[tuple[Path, float]], name: str) -> int:
-    """Stylises the pictures that the options name; returns the exit code."""
+    """Stylizes the pictures that the options name; returns the exit code."""
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
     left = [job for job in jobs if not (options.skip_existing and job.is_done())]

@@ -23,9 +23,9 @@ BRUSHES = {
     "strength 1.5": Brush(strength=1.5),
     "stroke 0.5": Brush(stroke=0.5),
     "stroke 2": Brush(stroke=2.0),
-    "match colours": Brush(match_colors=True),
-    "keep colours": Brush(keep_colors=True),
-    "match and keep colours": Brush(match_colors=True, keep_colors=True),
+    "match colors": Brush(match_colors=True),
+    "keep colors": Brush(keep_colors=True),
+    "match and keep colors": Brush(match_colors=True, keep_colors=True),
 }
 TOGETHER = Brush(strength=0.8, stroke=1.5, keep_colors=True)
 

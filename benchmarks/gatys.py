@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 
 def draw(figures: dict[str, Any], file: str) -> None:
-    """Mean loss by step for each start and optimiser; dots where it first equals the network's."""
+    """Mean loss by step for each start and optimizer; dots where it first equals the network's."""
     equivalents = figures["gatys"]
     plot, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for name, found in equivalents.items():

@@ -16,7 +16,7 @@ KINDS = {  # parts of the names of PyTorch's operators, in the order in which th
     "Gram matrices": ("mm", "dot"),
     "copies and casts": ("copy", "_to_", "contiguous", "clone", "fill", "zero"),
     "padding, pooling, enlarging": ("pad", "pool", "upsample"),
-    "optimiser": ("adam", "lerp", "addcdiv", "addcmul", "sqrt"),
+    "optimizer": ("adam", "lerp", "addcdiv", "addcmul", "sqrt"),
 }
 
 

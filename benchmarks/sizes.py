@@ -1,6 +1,6 @@
 """Time and memory by the size of the picture: `python benchmarks/sizes.py [SIDE...]`; `--width 4` for a narrow network.
 
-Each picture has a process of its own, which makes noise of SIDE x SIDE, stylises it as `infer.py` does, and writes the
+Each picture has a process of its own, which makes noise of SIDE x SIDE, stylizes it as `infer.py` does, and writes the
 result as a JPEG. Peak memory is that process's: Python, torch and both pictures are in it. The first line is the
 measure of the others: 2048 x 2048 through the network as a whole, whatever memory it takes. The plot goes to
 `benchmarks/sizes.png`.
@@ -24,7 +24,7 @@ from stylenet.device import pick_device
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.formats import write_image
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 SIDES = [1024, 2048, 4096, 8192]
 UNTILED = 2048
@@ -56,15 +56,15 @@ def noise(side: int) -> Image.Image:
 def measure(side: int, width: int, whole: bool) -> Cost:
     """One picture, after a small one: a first forward pass has much to set up."""
     settings = NetworkSettings(width=width)
-    network = initialise(TransformerNet(settings), 0)
+    network = initialize(TransformerNet(settings), 0)
     stylizer = Stylizer(network, Card("sizes", settings), pick_device().type, memory=1 << 60 if whole else None)
     stylizer.stylize(noise(256))
     photo = noise(side)
     start = time.perf_counter()
-    stylised = stylizer.stylize(photo)
+    stylized = stylizer.stylize(photo)
     seconds = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
-        write_image(Path(folder, "stylised.jpg"), stylised)
+        write_image(Path(folder, "stylized.jpg"), stylized)
     return Cost(side**2 / 1e6, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
 
 
@@ -89,9 +89,9 @@ def plot(costs: list[Cost], untiled: Cost) -> None:
     megapixels = [cost.megapixels for cost in costs]
     time_axes.loglog(megapixels, [cost.seconds for cost in costs], "o-", label="stylenet")
     linear = [untiled.rate * value for value in megapixels]
-    time_axes.loglog(megapixels, linear, "--", color="grey", label=f"the rate of {UNTILED} x {UNTILED} as a whole")
+    time_axes.loglog(megapixels, linear, "--", color="gray", label=f"the rate of {UNTILED} x {UNTILED} as a whole")
     memory_axes.semilogx(megapixels, [cost.gigabytes for cost in costs], "o-")
-    memory_axes.semilogx(untiled.megapixels, untiled.gigabytes, "x", color="grey")
+    memory_axes.semilogx(untiled.megapixels, untiled.gigabytes, "x", color="gray")
     memory_axes.set_ylim(bottom=0)
     for axes, label in ((time_axes, "seconds"), (memory_axes, "peak memory, GB")):
         axes.set(xlabel="megapixels", ylabel=label)

@@ -21,7 +21,7 @@ SIZE = (683, 1021)
 SHARE = 0.15  # of the memory that the picture would take as a whole
 
 
-def stylised(style: str, dtype: torch.dtype, share: float, photo: Tensor) -> Float[Tensor, "1 3 h w"]:
+def stylized(style: str, dtype: torch.dtype, share: float, photo: Tensor) -> Float[Tensor, "1 3 h w"]:
     stylizer = Stylizer.load(style, dtype=dtype)
     stylizer.memory = math.ceil(share * stylizer.bytes_per_pixel * photo[:, 0].numel())
     return stylizer.stylize(photo).float()
@@ -36,8 +36,8 @@ def main() -> None:
     photo = F.interpolate(held_out_photos(1024)[0][:1].float() / 255, SIZE, mode="bilinear")
     print("| dB | strips, fp32 | strips, bf16 | bf16 itself, against fp32 |\n|---|---|---|---|")
     for style in styles:
-        whole = {dtype: stylised(style, dtype, 1.0, photo) for dtype in (torch.float32, torch.bfloat16)}
-        strips = [decibels(stylised(style, dtype, SHARE, photo), whole[dtype]) for dtype in whole]
+        whole = {dtype: stylized(style, dtype, 1.0, photo) for dtype in (torch.float32, torch.bfloat16)}
+        strips = [decibels(stylized(style, dtype, SHARE, photo), whole[dtype]) for dtype in whole]
         figures = [*strips, decibels(whole[torch.bfloat16], whole[torch.float32])]
         print(f"| {style} | {' | '.join(f'{value:.1f}' for value in figures)} |", flush=True)
 

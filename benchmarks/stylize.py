@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from stylenet.device import peak_memory, pick_device
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 DEVICE = pick_device()
 SIZES = ("256", "512", "1024")
@@ -27,14 +27,14 @@ FORMS = {
 
 
 def stylizer(form: NetworkSettings, compile_: bool = False) -> Stylizer:
-    return Stylizer(initialise(TransformerNet(form), 0), Card("bench", form), DEVICE.type, compile=compile_)
+    return Stylizer(initialize(TransformerNet(form), 0), Card("bench", form), DEVICE.type, compile=compile_)
 
 
 @torch.inference_mode()
 def bench(size: str, rate: float, compile_: bool) -> list[str]:
     width, _, height = size.partition("x")
     photo = torch.rand(1, 3, int(height or width), int(width), device=DEVICE)
-    network = initialise(TransformerNet(), 0).to(DEVICE).eval()
+    network = initialize(TransformerNet(), 0).to(DEVICE).eval()
     with FlopCounterMode(display=False) as counter:
         network(photo)
     stylizers = {name: stylizer(form) for name, form in FORMS.items()}

@@ -23,7 +23,7 @@ from stylenet.device import bf16_pays, peak_memory, pick_device
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.losses.vgg.layers import BLOCKS
-from stylenet.models.transformer_net import TransformerNet, initialise
+from stylenet.models.transformer_net import TransformerNet, initialize
 from stylenet.training.module import StyleTraining
 
 DEVICE = pick_device()
@@ -32,7 +32,7 @@ TAPS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
 
 
 def random_vgg16() -> VGGWeights:
-    """He's initialisation, to conv4_3."""
+    """He's initialization, to conv4_3."""
     convolutions, inputs = {}, 3
     for block, (layers, width) in enumerate(zip(BLOCKS["vgg16"][:4], (64, 128, 256, 512), strict=True), start=1):
         for layer in range(1, layers + 1):
@@ -59,7 +59,7 @@ class PlainLoop:
     def __init__(self, weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> None:
         self.weights, self.batch, self.crop = weights, batch, crop
         self.convolutions = {name: (w.to(DEVICE), b.to(DEVICE)) for name, (w, b) in weights.convolutions.items()}
-        self.network = initialise(TransformerNet(), 0).to(DEVICE)
+        self.network = initialize(TransformerNet(), 0).to(DEVICE)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
         with torch.no_grad():
             self.grams = [gram(feature) for feature in self.features(painting.to(DEVICE))]
@@ -88,8 +88,8 @@ class PlainLoop:
     def step(self) -> None:
         photos = torch.stack([next(self.photos) for _ in range(self.batch)]).to(DEVICE)
         self.optimizer.zero_grad()
-        stylised = self.network(photos)
-        features, originals = self.features(stylised), self.features(photos)
+        stylized = self.network(photos)
+        features, originals = self.features(stylized), self.features(photos)
         content = 1e5 * F.mse_loss(features[1], originals[1].detach())
         pairs = zip(map(gram, features), self.grams, strict=True)
         style = torch.stack([F.mse_loss(own, painting.expand_as(own)) for own, painting in pairs]).sum()
@@ -104,13 +104,13 @@ def gram(features: Tensor) -> Tensor:
 
 
 def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Callable[[], None]:
-    """One step of what Lightning runs, with its optimiser, gradient clip and loader."""
+    """One step of what Lightning runs, with its optimizer, gradient clip and loader."""
     vgg = VGGFeatures(weights)
     criterion = PerceptualLoss(vgg, painting, loss_preset("johnson"))
     bf16 = bf16_pays(DEVICE.type)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     crops = partial(RandomCrops, open_photos(size=max(288, crop)), crop, batch, 0)
-    module = StyleTraining(initialise(TransformerNet(), 0), criterion, crops, 100, 1e-3).to(DEVICE)
+    module = StyleTraining(initialize(TransformerNet(), 0), criterion, crops, 100, 1e-3).to(DEVICE)
     batches = iter(crops())
     optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-3)
 

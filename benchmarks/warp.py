@@ -1,6 +1,6 @@
-"""How calm stylised video is: `python benchmarks/warp.py STYLE [STYLE...] --clips CLIP... --photo PHOTO`.
+"""How calm stylized video is: `python benchmarks/warp.py STYLE [STYLE...] --clips CLIP... --photo PHOTO`.
 
-The warp error: each stylised frame beside the one before it, moved as the scene moved. On clips the movement is found
+The warp error: each stylized frame beside the one before it, moved as the scene moved. On clips the movement is found
 in the original frames (OpenCV's DIS flow), and counts where forward and backward flow agree and no edge of a moving
 thing is near (Ruder et al. 2016, section 3). On what is made from a photo it is known exactly. The root of the mean
 square is divided by the pictures' RMS contrast, as a dull picture is calm for nothing. Beside what moves the flow is
@@ -25,7 +25,7 @@ from stylenet.inference.temporal import MEMORY, steady_stylizing
 from stylenet.media.image import decode_image
 
 RIM = 8  # pixels, left off: flow is least sure there
-EXPLAINED = 3, 9  # of 255, the mean difference over the colours and a square of so many pixels
+EXPLAINED = 3, 9  # of 255, the mean difference over the colors and a square of so many pixels
 REACH = 64  # pixels; beyond, no convolution sees what passes by
 PANS = {"pan 3 px": (3.0, 0.0), "pan 0.6, 0.3 px": (0.6, 0.3)}  # a frame
 ZOOMS = {"zoom in 1 %": 1.01, "zoom out 0.4 %": 1 / 1.004}  # a frame
@@ -61,9 +61,9 @@ def resized(frame: np.ndarray, height: int) -> np.ndarray:
 
 def both_flows(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From `after` back to `before`, and from `before` on."""
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after)]
+    gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return flow.calc(grey[1], grey[0], None), flow.calc(grey[0], grey[1], None)
+    return flow.calc(gray[1], gray[0], None), flow.calc(gray[0], gray[1], None)
 
 
 def trusted(back: np.ndarray, forward: np.ndarray) -> np.ndarray:
@@ -156,7 +156,7 @@ def explained(clip: Clip) -> Clip:
     return replace(clip, seen=seen)
 
 
-def stylised(stylizer: Stylizer, clip: Clip, memory: float) -> list[np.ndarray]:
+def stylized(stylizer: Stylizer, clip: Clip, memory: float) -> list[np.ndarray]:
     with steady_stylizing(stylizer, memory) as stylize:
         return [stylize(frame, number / clip.rate) for number, frame in enumerate(clip.frames)]
 
@@ -178,7 +178,7 @@ def main() -> None:
     for name, clip in clips.items():
         show(name, "the original", 0, clip, clip.frames)
         for style, memory in itertools.product(options.styles, options.memory):
-            show(name, Path(style).stem, memory, clip, stylised(Stylizer.load(style), clip, memory))
+            show(name, Path(style).stem, memory, clip, stylized(Stylizer.load(style), clip, memory))
 
 
 def show(name: str, style: str, memory: float, clip: Clip, pictures: list[np.ndarray]) -> None:

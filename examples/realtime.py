@@ -19,6 +19,6 @@ stylizer = Stylizer.load(STYLE)
 stylizer.warmup(HEIGHT, WIDTH)  # the first picture of a size takes longer
 for number, frame in enumerate(frames):
     start = time.perf_counter()
-    stylised = stylizer.stylize(frame)  # an array like the frame: show it, or send it on
+    stylized = stylizer.stylize(frame)  # an array like the frame: show it, or send it on
     milliseconds = 1000 * (time.perf_counter() - start)
     print(f"frame {number}: {milliseconds:.1f} ms", flush=True)

@@ -14,12 +14,12 @@ from infer_command import ROOT, Done, Run, picture
 from safetensors.torch import save_file
 
 import train
-from stylenet.losses.vgg.conventions import NORMALISED, reference_picture
+from stylenet.losses.vgg.conventions import NORMALIZED, reference_picture
 from stylenet.losses.vgg.features import VGGFeatures
 from stylenet.losses.vgg.layers import BLOCKS
 from stylenet.losses.vgg.weights import VGGWeights
 from stylenet.models.style_file import Card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 
 def tiny_weights(channels: int = 4, last: str = "conv4_1") -> VGGWeights:
@@ -42,9 +42,9 @@ def tiny_vgg() -> VGGFeatures:
 
 
 def write_tiny_vgg(path: Path) -> None:
-    """A weights file that passes for a normalised VGG19, eight channels wide, as deep as the default losses need."""
+    """A weights file that passes for a normalized VGG19, eight channels wide, as deep as the default losses need."""
     generator = torch.Generator().manual_seed(0)
-    x = reference_picture() - torch.tensor(NORMALISED.mean).view(1, 3, 1, 1)
+    x = reference_picture() - torch.tensor(NORMALIZED.mean).view(1, 3, 1, 1)
     state = {}
     for position in (0, 2, 5, 7, 10, 12, 14, 16, 19):  # conv1_1 to conv4_1
         x = F.max_pool2d(x, 2) if position in (5, 10, 19) else x
@@ -67,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with one style and one picture."""
     settings = NetworkSettings(width=2, blocks=1)
     facts = {"painting": {"title": "The Night", "artist": "A. Painter"}}
-    network = initialise(TransformerNet(settings), seed=0)
+    network = initialize(TransformerNet(settings), seed=0)
     save_style(tmp_path / "checkpoints/night.safetensors", network, Card("../../night", settings, facts))
     picture(tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)

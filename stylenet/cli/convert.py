@@ -28,7 +28,7 @@ from stylenet.version import __version__
 
 WHITE = 255.0  # there
 FACTORS = {"conv1.conv2d.weight": WHITE, "deconv3.conv2d.weight": 1 / WHITE, "deconv3.conv2d.bias": 1 / WHITE}
-# Kept by PyTorch before 0.4 and never used: each picture is normalised by itself.
+# Kept by PyTorch before 0.4 and never used: each picture is normalized by itself.
 STATISTICS = re.compile(r".*in\d+\.(running_mean|running_var|num_batches_tracked)")
 
 

@@ -2,9 +2,9 @@
 
 Losses are those that the network was trained with, unweighted, on photos it has not seen: the built-in held-out ones,
 or a folder's. `untouched` is the style loss of the photos themselves; `share` is style over untouched style. `ssim`
-tells how much of the photo stands; `shift` and `noise` how calm the network is; the rest are artefacts (0 is none, but
-for `contrast`). --judge adds `judged`: a share as well, but for a network that no training optimised. --gatys N adds
-the Gatys-equivalent, from N steps of optimisation of each photo: hours on a CPU.
+tells how much of the photo stands; `shift` and `noise` how calm the network is; the rest are artifacts (0 is none, but
+for `contrast`). --judge adds `judged`: a share as well, but for a network that no training optimized. --gatys N adds
+the Gatys-equivalent, from N steps of optimization of each photo: hours on a CPU.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from stylenet.data.painting import STYLES, find_painting, read_painting
 from stylenet.device import pick_device
 from stylenet.disk import file_sha256
 from stylenet.errors import UserError
-from stylenet.evaluation.artifacts import artefacts, complaints
+from stylenet.evaluation.artifacts import artifacts, complaints
 from stylenet.evaluation.gatys import equivalents
-from stylenet.evaluation.held_out import held_out_losses, stylised_by
+from stylenet.evaluation.held_out import held_out_losses, stylized_by
 from stylenet.evaluation.judge import ARCHITECTURE, judged_share
-from stylenet.evaluation.optimization import OPTIMISERS
+from stylenet.evaluation.optimization import OPTIMIZERS
 from stylenet.evaluation.similarity import lpips, ssim
 from stylenet.evaluation.stability import calmness
 from stylenet.losses.criterion import criterion_for
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 JUDGED_SIZE = 512  # pixels, the painting's short side
 loss_network = cache(load_vgg_weights)  # once for all styles and sizes
 
-SMALLEST = 64  # pixels: the artefacts need a tile, the loss network a few pixels at its deepest layer
+SMALLEST = 64  # pixels: the artifacts need a tile, the loss network a few pixels at its deepest layer
 LARGEST = 4096  # pixels, short side of a painting
 
 
@@ -55,29 +55,29 @@ def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 
     criterion = rebuilt_criterion(card, file, chosen.weights).to(device)
     photos = photos.to(device)
     figures: dict[str, Any] = {"name": card.name, "photos": len(photos), "size": photos.shape[-1]}
-    stylised = stylised_by(network, photos)
-    figures |= rounded(asdict(held_out_losses(criterion, photos, stylised)))
-    figures |= pictures_figures(photos, stylised, chosen.lpips) | rounded(asdict(calmness(network, photos)))
+    stylized = stylized_by(network, photos)
+    figures |= rounded(asdict(held_out_losses(criterion, photos, stylized)))
+    figures |= pictures_figures(photos, stylized, chosen.lpips) | rounded(asdict(calmness(network, photos)))
     if chosen.judge:
         judge = VGGFeatures(loss_network(chosen.judge, ARCHITECTURE)).to(device)
         painting = read_painting(file, JUDGED_SIZE).to(device)
-        figures["judged"] = round(judged_share(judge, painting, photos, stylised), 4)
+        figures["judged"] = round(judged_share(judge, painting, photos, stylized), 4)
     if chosen.gatys:
         some = photos[: chosen.gatys_photos]
-        found = equivalents(network, criterion, some, chosen.gatys, chosen.gatys_optimisers, log.info)
+        found = equivalents(network, criterion, some, chosen.gatys, chosen.gatys_optimizers, log.info)
         figures["gatys"] = {name: asdict(each) for name, each in found.items()}
         figures["gatys_photos"] = len(some)
     return figures
 
 
 def pictures_figures(
-    photos: Float[Tensor, "n 3 s s"], stylised: Float[Tensor, "n 3 s s"], with_lpips: bool
+    photos: Float[Tensor, "n 3 s s"], stylized: Float[Tensor, "n 3 s s"], with_lpips: bool
 ) -> dict[str, Any]:
     """What the pictures themselves show, whatever the network was trained with."""
-    found = artefacts(photos, stylised)
-    figures = {"ssim": ssim(photos, stylised), **asdict(found)}
+    found = artifacts(photos, stylized)
+    figures = {"ssim": ssim(photos, stylized), **asdict(found)}
     if with_lpips:
-        figures["lpips"] = lpips(photos, stylised)
+        figures["lpips"] = lpips(photos, stylized)
     return {**rounded(figures), "complaints": list(complaints(found).values())}
 
 
@@ -129,7 +129,7 @@ def arguments(typed: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--gatys", type=int, default=0, metavar="N", help="the Gatys-equivalent, looked for in N steps")
     parser.add_argument("--gatys-photos", type=int, metavar="M", help="on the first M photos only")
-    parser.add_argument("--gatys-optimisers", nargs="+", choices=OPTIMISERS, default=OPTIMISERS, help="default: both")
+    parser.add_argument("--gatys-optimizers", nargs="+", choices=OPTIMIZERS, default=OPTIMIZERS, help="default: both")
     chosen = parser.parse_args(typed)
     if min(chosen.size) < SMALLEST:
         parser.error(f"--size must be at least {SMALLEST}, got {min(chosen.size)}")

@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     result = Parser(
         "infer.py",
-        description="Stylises pictures with a trained network.",
+        description="Stylizes pictures with a trained network.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -75,7 +75,7 @@ def add_main_options(to: Parser) -> None:
 def add_brush_options(to: Parser) -> None:
     """The options of how a style is applied; `brush_and_mask` reads them."""
     add = to.add_argument_group(
-        "a hand on the brush", "All of it together, in the order: stroke, style, colours, strength, mask."
+        "a hand on the brush", "All of it together, in the order: stroke, style, colors, strength, mask."
     ).add_argument
     add(
         "--strength",
@@ -94,11 +94,11 @@ def add_brush_options(to: Parser) -> None:
         "0.5 four times as long",
     )
     add("--match-colors", action="store_true", help="fit the result's palette, as a whole, to the photo's")
-    add("--keep-colors", action="store_true", help="keep the colours of the photo, and the style's light and dark")
+    add("--keep-colors", action="store_true", help="keep the colors of the photo, and the style's light and dark")
     add(
         "--mask",
         metavar="FILE",
-        help="picture, stretched to the photo: white where the style goes, black where the photo stays, grey between; "
+        help="picture, stretched to the photo: white where the style goes, black where the photo stays, gray between; "
         "of two styles, the first takes the white and the second the black",
     )
     add("--mask-invert", action="store_true", help="black where the style goes")

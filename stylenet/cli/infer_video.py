@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.temporal import MEMORY, Stylist
+from stylenet.inference.temporal import MEMORY, Stylizt
 from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, Encoding
 from stylenet.media.video.timing import Span, read_time
 
@@ -45,7 +45,7 @@ def wants_video(options: argparse.Namespace) -> bool:
     if given and not videos:
         raise UserError(f"--{given[0]} is for videos ({' '.join(sorted(SUFFIXES))})")
     if videos and len(videos) < len(options.inputs):
-        raise UserError(f"{shown(videos[0])} is a video and others are not; stylise them by a call of their own")
+        raise UserError(f"{shown(videos[0])} is a video and others are not; stylize them by a call of their own")
     if videos:
         without(options, PICTURE_OPTIONS)
     return bool(videos)
@@ -58,19 +58,19 @@ def without(options: argparse.Namespace, names: Sequence[str]) -> None:
         raise UserError(f"--{given[0].replace('_', '-')} is for pictures")
 
 
-def stylize_video(options: argparse.Namespace, stylist: Stylist, style: str, say: Say) -> int:
+def stylize_video(options: argparse.Namespace, stylizt: Stylizt, style: str, say: Say) -> int:
     """Does what `wants_video` found to be wanted; the exit code."""
     memory = MEMORY if options.steady is None else options.steady
     if not 0 <= memory < 3600:
         raise UserError(f"--steady is a time of 0 to 3600 seconds, got {memory:g}")
     if options.raw is not None:
-        return pipe(options, stylist, memory, say)
+        return pipe(options, stylizt, memory, say)
     if options.camera is not None:
-        return live(options, stylist, memory, say)
-    return files(options, stylist, style, memory, say)
+        return live(options, stylizt, memory, say)
+    return files(options, stylizt, style, memory, say)
 
 
-def pipe(options: argparse.Namespace, stylist: Stylist, memory: float, say: Say) -> int:
+def pipe(options: argparse.Namespace, stylizt: Stylizt, memory: float, say: Say) -> int:
     alone(options, "raw")
     if options.inputs not in ([], ["-"]) or options.output not in (None, "-"):
         raise UserError("--raw takes its frames from stdin and gives them to stdout")
@@ -80,17 +80,17 @@ def pipe(options: argparse.Namespace, stylist: Stylist, memory: float, say: Say)
     if sys.stdin.isatty() or sys.stdout.isatty():
         raise UserError("--raw takes its frames from a pipe or file and gives them to one, and not a terminal")
     end_as_filters_do()
-    say(str(stylize_raw(stylist, size, memory, sys.stdin.buffer, sys.stdout.buffer)))
+    say(str(stylize_raw(stylizt, size, memory, sys.stdin.buffer, sys.stdout.buffer)))
     return 0
 
 
-def live(options: argparse.Namespace, stylist: Stylist, memory: float, say: Say) -> int:
+def live(options: argparse.Namespace, stylizt: Stylizt, memory: float, say: Say) -> int:
     alone(options, "camera")
     if options.inputs:
         raise UserError(f"--camera takes no inputs, got {shown(options.inputs[0])}")
     with pyav():
         from stylenet.pipeline.camera import stylize_camera
-    say(str(stylize_camera(stylist, options.camera, memory, options.output)))
+    say(str(stylize_camera(stylizt, options.camera, memory, options.output)))
     return 0
 
 
@@ -101,7 +101,7 @@ def alone(options: argparse.Namespace, kind: str) -> None:
         raise UserError(f"--{kind} doesn't go with --{others[0]}")
 
 
-def files(options: argparse.Namespace, stylist: Stylist, style: str, memory: float, say: Say) -> int:
+def files(options: argparse.Namespace, stylizt: Stylizt, style: str, memory: float, say: Say) -> int:
     """Each clip by itself: one that fails does not keep the next."""
     start, end = time(options, "start"), time(options, "end")
     span = Span(start or Fraction(0), end)
@@ -111,7 +111,7 @@ def files(options: argparse.Namespace, stylist: Stylist, style: str, memory: flo
     for source, target in planned([Path(text) for text in options.inputs], style, options.output):
         try:
             job = Job(source, target, Encoding.of(target, options.codec, options.crf), span, memory)
-            print(stylize_clip(stylist, job, say), flush=True)
+            print(stylize_clip(stylizt, job, say), flush=True)
         except Stopped as stop:
             say(str(stop))
             return stop.code

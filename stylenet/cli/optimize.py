@@ -1,4 +1,4 @@
-"""Stylises one picture by optimisation: no network is needed, one painting and some patience are.
+"""Stylizes one picture by optimization: no network is needed, one painting and some patience are.
 
   python -m stylenet.optimize photo.jpg configs/style/wave.jpg -o result.jpg
   python -m stylenet.optimize photo.jpg painting.png --steps 100 --start noise --every 20
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from stylenet.data.painting import find_painting, read_painting
 from stylenet.device import DEVICES, pick_device
 from stylenet.errors import UserError
-from stylenet.evaluation.optimization import OPTIMISERS, STARTS, optimise, start_from
+from stylenet.evaluation.optimization import OPTIMIZERS, STARTS, optimize, start_from
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
@@ -30,7 +30,7 @@ from stylenet.media.image import decode_image, resized, to_tensor
 SMALLEST = 64  # pixels, short side: below it no stroke of the painting is left
 
 
-def stylised(chosen: argparse.Namespace) -> Float[Tensor, "1 3 h w"]:
+def stylized(chosen: argparse.Namespace) -> Float[Tensor, "1 3 h w"]:
     """The finished picture, in [0, 1]. Raises `UserError`."""
     device = pick_device(chosen.device)
     vgg = VGGFeatures(load_vgg_weights(chosen.weights, "vgg19")).to(device)
@@ -60,7 +60,7 @@ def refine(
             if chosen.every and step % chosen.every == 0:
                 write_image(between(chosen.output, width, step), picture[0].clamp(0, 1).cpu())
 
-        return optimise(criterion, photo, start, chosen.steps, chosen.optimiser, watch)
+        return optimize(criterion, photo, start, chosen.steps, chosen.optimizer, watch)
 
 
 def enlarged(picture: Float[Tensor, "1 3 h w"], size: tuple[int, int]) -> Float[Tensor, "1 3 h2 w2"]:
@@ -84,7 +84,7 @@ def arguments(typed: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=100, help="evaluations at each size; default 100")
     parser.add_argument("--scales", type=int, default=2, help="sizes from coarse to fine; default 2")
     parser.add_argument("--start", choices=STARTS, default="photo")
-    parser.add_argument("--optimiser", choices=OPTIMISERS, default="lbfgs")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="lbfgs")
     parser.add_argument("--style-weight", type=float, default=loss_preset().style_weight)
     parser.add_argument("--every", type=int, default=0, help="keep the picture every so many steps")
     parser.add_argument("--weights", default="auto", help="of the loss network: auto, torchvision, or a file")
@@ -103,7 +103,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = arguments()
     try:
-        write_image(chosen.output, stylised(chosen)[0].cpu())
+        write_image(chosen.output, stylized(chosen)[0].cpu())
     except UserError as error:
         print(f"stylenet.cli.optimize: {error}", file=sys.stderr)
         return 1

@@ -21,7 +21,7 @@ from stylenet.data.painting import STYLES, find_painting
 from stylenet.device import pick_device
 from stylenet.disk import SOURCE_TREE, file_sha256
 from stylenet.errors import UserError
-from stylenet.evaluation.held_out import stylised_by
+from stylenet.evaluation.held_out import stylized_by
 from stylenet.models.style_file import SUFFIX, StyleFileError, load_style, read_card, save_style
 from stylenet.release.pages import SIZES, write_index, write_page
 from stylenet.training.run_folder import OUTPUTS, SHELF, read_settings, settings_digest
@@ -81,7 +81,7 @@ def halve(file: Path) -> None:
     network, card = load_style(file, pick_device())
     halved = load_style(file, pick_device())[0].half().float()
     photos = (held_out_photos(SIZES[0])[0].float() / 255).to(next(network.parameters()).device)
-    if float((stylised_by(halved, photos) - stylised_by(network, photos)).abs().max()) <= 1 / 255:
+    if float((stylized_by(halved, photos) - stylized_by(network, photos)).abs().max()) <= 1 / 255:
         save_style(file, halved.half(), card)
     else:
         log.info("%s keeps 32-bit weights: pictures change with 16", card.name)
@@ -116,7 +116,7 @@ def arguments(typed: list[str] | None = None) -> tuple[argparse.Namespace, argpa
     chosen.styles = [word for word in chosen.words if "=" not in word] or known
     chosen.settings = [word for word in chosen.words if "=" in word]
     options = ["--lpips", "--judge", chosen.judge, "--gatys", chosen.gatys, "--gatys-photos", chosen.gatys_photos]
-    return chosen, evaluation([*chosen.styles, *options, "--gatys-optimisers", "lbfgs"])
+    return chosen, evaluation([*chosen.styles, *options, "--gatys-optimizers", "lbfgs"])
 
 
 def main() -> int:

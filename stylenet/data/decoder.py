@@ -64,7 +64,7 @@ def decode_photo(source: bytes | str, size: int) -> DecodedPhoto:
     except UnidentifiedImageError as error:
         raise UnusablePhotoError("not an image") from error
     except ImageError as error:
-        raise UnusablePhotoError("colours unknown") from error
+        raise UnusablePhotoError("colors unknown") from error
     except (Image.DecompressionBombError, MemoryError) as error:
         raise UnusablePhotoError("too large") from error
     except Exception as error:  # Pillow's decoders raise almost anything on mutilated files

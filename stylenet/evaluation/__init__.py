@@ -1,1 +1,1 @@
-"""How good a network is: losses on photos it has not seen, artefacts, calmness, likeness, and Gatys' yardstick."""
+"""How good a network is: losses on photos it has not seen, artifacts, calmness, likeness, and Gatys' yardstick."""

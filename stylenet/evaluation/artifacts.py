@@ -1,7 +1,7 @@
 """What goes wrong with such networks, each as a number: a grid, a dead output, blobs, a frame at the border, NaN.
 
 All pictures are RGB in [0, 1]; a measure is taken over the whole batch. What it reads on healthy networks and on
-broken pictures stands in tests/test_artefacts.py.
+broken pictures stands in tests/test_artifacts.py.
 """
 
 import math
@@ -13,18 +13,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 PERIOD, OTHER_PERIOD = 4, 5  # pixels: the network's stride, and one that it has no reason to prefer
-TILE = 60  # pixels, a multiple of both periods: a grid may differ in colour and sign from place to place
+TILE = 60  # pixels, a multiple of both periods: a grid may differ in color and sign from place to place
 BLOB = 16  # pixels
 FLAT, LIVELY = 1.5 / 255, 6 / 255  # standard deviations within a blob
 RING, WITHIN = 4, 12  # pixels: the outermost ring and the next one that it is held against
 
 
 @dataclass(frozen=True)
-class Artefacts:
+class Artifacts:
     """0 is none, but for `contrast`.
 
     `grid`: RMS, of 255, of the pattern that repeats every 4 px, above what repeats every 5 px.
-    `contrast`: RMS, of 255, of the output about its mean colour; a dead network has none.
+    `contrast`: RMS, of 255, of the output about its mean color; a dead network has none.
     `blobs`: the share of 16 px squares that are flat though the photo is lively there.
     `frame`: mean difference, of 255, between border and interior that the photo does not have.
     `not_finite`: the share of values that are no numbers.
@@ -38,23 +38,23 @@ class Artefacts:
 
 
 # Beyond these a person sees it. Contrast is the least, the others are the most.
-LIMITS = Artefacts(grid=2.5, contrast=12.0, blobs=0.1, frame=12.0, not_finite=0.0)
+LIMITS = Artifacts(grid=2.5, contrast=12.0, blobs=0.1, frame=12.0, not_finite=0.0)
 
 
 @torch.inference_mode()
-def artefacts(photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]) -> Artefacts:
-    """The measures of some stylised pictures. Sides must be at least 64 px."""
-    photos, pictures = photos.float(), stylised.float().nan_to_num(0.5, 0.5, 0.5)
-    return Artefacts(
+def artifacts(photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]) -> Artifacts:
+    """The measures of some stylized pictures. Sides must be at least 64 px."""
+    photos, pictures = photos.float(), stylized.float().nan_to_num(0.5, 0.5, 0.5)
+    return Artifacts(
         grid=255 * grid(pictures),
         contrast=255 * float((pictures - pictures.mean((2, 3), keepdim=True)).square().mean().sqrt()),
         blobs=blobs(photos, pictures),
         frame=255 * float((frame_step(pictures) - frame_step(photos)).abs().mean()),
-        not_finite=1 - float(stylised.isfinite().float().mean()),
+        not_finite=1 - float(stylized.isfinite().float().mean()),
     )
 
 
-def complaints(measured: Artefacts) -> dict[str, str]:
+def complaints(measured: Artifacts) -> dict[str, str]:
     """A text for each measure beyond its limit, by its name."""
     found = {}
     for name, value in asdict(measured).items():
@@ -76,7 +76,7 @@ def grid(pictures: Float[Tensor, "n 3 h w"]) -> float:
 
 
 def detail(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Without slow changes of colour, which neither period should count."""
+    """Without slow changes of color, which neither period should count."""
     # The mean over two whole periods has nothing of a grid, so all of it stays.
     return pictures - F.avg_pool2d(F.pad(pictures, (3, 4, 3, 4), mode="reflect"), 8, stride=1)
 
@@ -101,7 +101,7 @@ def spread(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 p q"]:
 
 
 def frame_step(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3"]:
-    """Mean colour of the outermost ring, less that of the ring within."""
+    """Mean color of the outermost ring, less that of the ring within."""
     outer, middle = pictures[..., RING:-RING, RING:-RING], pictures[..., WITHIN:-WITHIN, WITHIN:-WITHIN]
     return ring_mean(pictures, outer) - ring_mean(outer, middle)
 

@@ -14,10 +14,10 @@ GAP = 4  # pixels, white
 
 
 def contact_sheet(
-    painting: Float[Tensor, "1 3 p q"], photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]
+    painting: Float[Tensor, "1 3 p q"], photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]
 ) -> UInt8[Tensor, "height width 3"]:
     """One picture of all three. Input in [0, 1]; the painting is fitted into a square as high as the two rows."""
-    rows = torch.cat([grid_row(photos), grid_row(stylised)], dim=1)
+    rows = torch.cat([grid_row(photos), grid_row(stylized)], dim=1)
     side = rows.shape[1]
     scale = side / max(painting.shape[-2:])
     size = [min(side, round(length * scale)) for length in painting.shape[-2:]]

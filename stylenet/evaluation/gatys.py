@@ -1,6 +1,6 @@
-"""The Gatys-equivalent: how many steps of optimisation are worth one pass through a network (Johnson et al., fig. 5).
+"""The Gatys-equivalent: how many steps of optimization are worth one pass through a network (Johnson et al., fig. 5).
 
-Each photo is optimised against the network's own criterion; the first step at which the mean loss is no more than the
+Each photo is optimized against the network's own criterion; the first step at which the mean loss is no more than the
 network's is the equivalent. A step is one evaluation of loss and gradient.
 """
 
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.evaluation.optimization import OPTIMISERS, STARTS, optimise, start_from
+from stylenet.evaluation.optimization import OPTIMIZERS, STARTS, optimize, start_from
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.models.transformer_net import TransformerNet
 
@@ -23,7 +23,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Equivalent:
-    """`steps`: None where the optimiser did not get so far in the steps it had. `low`, `high`: 90 % of resamples of
+    """`steps`: None where the optimizer did not get so far in the steps it had. `low`, `high`: 90 % of resamples of
     the photos, in which such a case counts as one step more than all. `curve`: mean loss at each step; `loss`: the
     network's.
     """
@@ -38,7 +38,7 @@ class Equivalent:
 def weighted_losses(
     network: TransformerNet, criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"]
 ) -> list[float]:
-    """The total loss of each stylised photo, as the training weighs it."""
+    """The total loss of each stylized photo, as the training weighs it."""
     with torch.inference_mode():
         each = [criterion(network(photo[None]).float(), photo[None]) for photo in photos]
     return [float(losses.weighted(criterion.settings)["total"]) for losses in each]
@@ -49,30 +49,30 @@ def equivalents(
     criterion: PerceptualLoss,
     photos: Float[Tensor, "n 3 h w"],
     steps: int,
-    optimisers: Sequence[str] = OPTIMISERS,
+    optimizers: Sequence[str] = OPTIMIZERS,
     tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Equivalent]:
-    """One for each start and optimiser, by names such as `noise/lbfgs`."""
+    """One for each start and optimizer, by names such as `noise/lbfgs`."""
     goals = weighted_losses(network, criterion, photos)
     found = {}
     for start in STARTS:
-        for optimiser in optimisers:
-            curves = [curve(criterion, photo[None], start, optimiser, steps) for photo in photos]
-            found[f"{start}/{optimiser}"] = result = equivalent(goals, curves)
-            tell(f"{start}/{optimiser}: {result.steps or f'more than {steps}'} steps")
+        for optimizer in optimizers:
+            curves = [curve(criterion, photo[None], start, optimizer, steps) for photo in photos]
+            found[f"{start}/{optimizer}"] = result = equivalent(goals, curves)
+            tell(f"{start}/{optimizer}: {result.steps or f'more than {steps}'} steps")
     return found
 
 
-def curve(criterion: PerceptualLoss, photo: Tensor, start: str, optimiser: str, steps: int) -> list[float]:
+def curve(criterion: PerceptualLoss, photo: Tensor, start: str, optimizer: str, steps: int) -> list[float]:
     """The least loss so far, after each step."""
     losses: list[float] = []
-    optimise(criterion, photo, start_from(start, photo), steps, optimiser, lambda _, loss, __: losses.append(loss))
+    optimize(criterion, photo, start_from(start, photo), steps, optimizer, lambda _, loss, __: losses.append(loss))
     least = list(accumulate(losses, min))
     return least + least[-1:] * (steps - len(least))  # a line search that finds nothing better may end early
 
 
 def equivalent(goals: list[float], curves: list[list[float]]) -> Equivalent:
-    """From the network's losses and the optimiser's curves, photo by photo."""
+    """From the network's losses and the optimizer's curves, photo by photo."""
     dice = random.Random(0)
     everything = range(len(goals))
     steps = len(curves[0])

@@ -25,17 +25,17 @@ class HeldOut:
 
 
 @torch.inference_mode()
-def stylised_by(network: TransformerNet, photos: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+def stylized_by(network: TransformerNet, photos: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """What the network makes of the photos, one at a time, so that memory stays small."""
     return torch.cat([network(photo[None]).float() for photo in photos])
 
 
 @torch.inference_mode()
 def held_out_losses(
-    criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]
+    criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]
 ) -> HeldOut:
     """One photo at a time as well. The criterion must be on the photos' device."""
-    after = [criterion(picture[None], photo[None]) for picture, photo in zip(stylised, photos, strict=True)]
+    after = [criterion(picture[None], photo[None]) for picture, photo in zip(stylized, photos, strict=True)]
     style, before = mean(after, "style"), float(untouched(criterion, photos))
     return HeldOut(mean(after, "content"), style, before, style / before)
 

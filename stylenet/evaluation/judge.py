@@ -1,4 +1,4 @@
-"""An independent judge: how much of the painting's style a picture has, by a network that no training optimised.
+"""An independent judge: how much of the painting's style a picture has, by a network that no training optimized.
 
 Squared distance of Gram matrices (around zero; VGG16 with torchvision's weights, the layers of Johnson et al.), each
 over the painting's own squared norm, averaged over the layers; over the same for the untouched photo. 0 is the
@@ -21,13 +21,13 @@ def judged_share(
     vgg: VGGFeatures,
     painting: Float[Tensor, "1 3 p q"],
     photos: Float[Tensor, "n 3 h w"],
-    stylised: Float[Tensor, "n 3 h w"],
+    stylized: Float[Tensor, "n 3 h w"],
 ) -> float:
     """Mean over the photos of the style left to do, over that of the photo itself."""
     target = grams(vgg, painting)
     shares = [
         distance(vgg, picture[None], target) / distance(vgg, photo[None], target)
-        for photo, picture in zip(photos, stylised, strict=True)
+        for photo, picture in zip(photos, stylized, strict=True)
     ]
     return sum(shares) / len(shares)
 

@@ -1,6 +1,6 @@
-"""One picture by optimisation, as Gatys et al. 2016 do it, against the same criterion as the networks.
+"""One picture by optimization, as Gatys et al. 2016 do it, against the same criterion as the networks.
 
-A step is one evaluation of the loss and its gradient, for either optimiser, so that their curves can be compared.
+A step is one evaluation of the loss and its gradient, for either optimizer, so that their curves can be compared.
 """
 
 from collections.abc import Callable
@@ -12,34 +12,34 @@ from torch import Tensor
 from stylenet.errors import UserError
 from stylenet.losses.perceptual import PerceptualLoss
 
-OPTIMISERS, STARTS = ("lbfgs", "adam"), ("photo", "noise")
+OPTIMIZERS, STARTS = ("lbfgs", "adam"), ("photo", "noise")
 HISTORY = 100  # of L-BFGS
 RATE = 0.02  # of Adam, in values of [0, 1]
 
 Watch = Callable[[int, float, Tensor], None]
 
 
-def optimise(
+def optimize(
     criterion: PerceptualLoss,
     photo: Float[Tensor, "1 3 h w"],
     start: Float[Tensor, "1 3 h w"],
     steps: int,
-    optimiser: str = "lbfgs",
+    optimizer: str = "lbfgs",
     watch: Watch = lambda step, loss, picture: None,
 ) -> Float[Tensor, "1 3 h w"]:
     """The picture after so many steps from `start`, in [0, 1].
 
     `watch` is told of every step: its number, counted from 1, the weighted loss before it, and the picture then,
-    which may leave [0, 1] by a little. Raises `UserError` for an optimiser that is not there.
+    which may leave [0, 1] by a little. Raises `UserError` for an optimizer that is not there.
     """
     picture = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
     run = Run(criterion, photo, picture, steps, watch)
-    if optimiser == "lbfgs":
+    if optimizer == "lbfgs":
         lbfgs(run)
-    elif optimiser == "adam":
+    elif optimizer == "adam":
         adam(run)
     else:
-        raise UserError(f"the optimiser must be one of {', '.join(OPTIMISERS)}, got {optimiser}")
+        raise UserError(f"the optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer}")
     return picture.detach().clamp(0, 1)
 
 
@@ -69,7 +69,7 @@ class Run:
 
 def lbfgs(run: Run) -> None:
     """History 100, strong Wolfe line search; nothing but the number of steps ends it."""
-    optimiser: torch.optim.Optimizer = torch.optim.LBFGS(
+    optimizer: torch.optim.Optimizer = torch.optim.LBFGS(
         [run.picture],
         max_iter=run.steps,
         max_eval=run.steps + 1,
@@ -80,7 +80,7 @@ def lbfgs(run: Run) -> None:
     )
     best = Best(run)
     try:
-        optimiser.step(best.evaluate)
+        optimizer.step(best.evaluate)
     except EnoughError:
         best.restore()  # the line search may have stopped at a bad place
 
@@ -104,10 +104,10 @@ class Best:
 
 
 def adam(run: Run) -> None:
-    optimiser = torch.optim.Adam([run.picture], lr=RATE)
+    optimizer = torch.optim.Adam([run.picture], lr=RATE)
     for _ in range(run.steps):
         run.evaluate()
-        optimiser.step()
+        optimizer.step()
 
 
 def start_from(name: str, photo: Float[Tensor, "1 3 h w"], seed: int = 0) -> Float[Tensor, "1 3 h w"]:

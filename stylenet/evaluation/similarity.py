@@ -1,4 +1,4 @@
-"""How much of the photo is left in a stylised picture: SSIM of the luminance, and LPIPS where its weights are."""
+"""How much of the photo is left in a stylized picture: SSIM of the luminance, and LPIPS where its weights are."""
 
 import torch
 from jaxtyping import Float
@@ -16,9 +16,9 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 
 @torch.inference_mode()
-def ssim(photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]) -> float:
+def ssim(photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]) -> float:
     """Mean structural similarity (Wang et al. 2004): luminance, Gaussian window of 11 px; 1 for the photo itself."""
-    result = structural_similarity_index_measure(luminance(stylised), luminance(photos), data_range=1.0)
+    result = structural_similarity_index_measure(luminance(stylized), luminance(photos), data_range=1.0)
     assert isinstance(result, Tensor)
     return float(result)
 
@@ -29,11 +29,11 @@ def luminance(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
 
 
 @torch.inference_mode()
-def lpips(photos: Float[Tensor, "n 3 h w"], stylised: Float[Tensor, "n 3 h w"]) -> float:
+def lpips(photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]) -> float:
     """Mean LPIPS with AlexNet (Zhang et al. 2018); 0 for the photo itself. Raises `UserError` as `fetch_alexnet`."""
     fetch_alexnet()
     measure = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).to(photos.device)
-    return float(measure(stylised.clamp(0, 1), photos))
+    return float(measure(stylized.clamp(0, 1), photos))
 
 
 def fetch_alexnet() -> None:

@@ -19,7 +19,7 @@ class Blend(Painter):
     """A weighted mean of what several styles make of a photo; their weights are divided by their sum.
 
     Costs as much as the styles one after the other. Two styles of equal weight and a mask: the first takes its white
-    side, the second its black one. The brush comes after the mixing: to its colours and strength a blend is one
+    side, the second its black one. The brush comes after the mixing: to its colors and strength a blend is one
     picture. Raises `UserError` for weights that aren't above 0, or have no say.
     """
 

@@ -1,4 +1,4 @@
-"""Colours: CIE Lab, the photo's colours under a stylised picture's luminance, and one palette fitted to another.
+"""Colors: CIE Lab, the photo's colors under a stylized picture's luminance, and one palette fitted to another.
 
 Pictures are RGB in [0, 1] with sRGB's gamma; Lab's white is D65, L in [0, 100].
 """
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Linear RGB to XYZ (IEC 61966-2-1), each row over its sum, which is the white: so greys have no colour at all.
+# Linear RGB to XYZ (IEC 61966-2-1), each row over its sum, which is the white: so grays have no color at all.
 RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 RGB_TO_XYZ /= RGB_TO_XYZ.sum(1, keepdims=True)
 XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
@@ -20,14 +20,14 @@ INDISTINCT = 1.0
 GAIN = 2.0  # the most that a palette is spread: more makes hard black and white of the soft strokes of a dull style
 
 
-def keep_colors(photos: Float[Tensor, "b 3 h w"], stylised: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """The stylised picture's luminance (L of Lab) with the photo's colours (a and b); what sRGB lacks is clipped."""
-    return lab_to_rgb(torch.cat([rgb_to_lab(stylised)[:, :1], rgb_to_lab(photos)[:, 1:]], dim=1))
+def keep_colors(photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """The stylized picture's luminance (L of Lab) with the photo's colors (a and b); what sRGB lacks is clipped."""
+    return lab_to_rgb(torch.cat([rgb_to_lab(stylized)[:, :1], rgb_to_lab(photos)[:, 1:]], dim=1))
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Mean and covariance of a picture's colours, in Lab."""
+    """Mean and covariance of a picture's colors, in Lab."""
 
     mean: Float[Tensor, "b 3"]
     covariance: Float[Tensor, "b 3 3"]
@@ -35,7 +35,7 @@ class Palette:
 
 @dataclass(frozen=True)
 class Recoloring:
-    """A linear map of colours, in Lab: `matrix @ color + shift`."""
+    """A linear map of colors, in Lab: `matrix @ color + shift`."""
 
     matrix: Float[Tensor, "b 3 3"]
     shift: Float[Tensor, "b 3"]
@@ -45,15 +45,15 @@ def palette_of(pictures: Float[Tensor, "b 3 h w"]) -> Palette:
     """One palette a picture, on the CPU, as doubles: small matrices are inverted there."""
     colors = rgb_to_lab(pictures).flatten(2)
     mean = colors.mean(2)
-    centred = colors - mean[:, :, None]
-    covariance = centred @ centred.mT / colors.shape[2]
+    centered = colors - mean[:, :, None]
+    covariance = centered @ centered.mT / colors.shape[2]
     return Palette(mean.cpu().double(), covariance.cpu().double())
 
 
 def recoloring(source: Palette, target: Palette) -> Recoloring:
-    """The map that gives pictures of the one palette the other, moving each colour as little as can be.
+    """The map that gives pictures of the one palette the other, moving each color as little as can be.
 
-    That is the Monge-Kantorovich map (Pitié & Kokaram 2007). In Lab, as it clips fewer colours there than in sRGB, or
+    That is the Monge-Kantorovich map (Pitié & Kokaram 2007). In Lab, as it clips fewer colors there than in sRGB, or
     in linear RGB, where it also crushes the shadows. Where the target is more than `GAIN` times as wide, the result
     keeps its mean and is narrower.
     """
@@ -91,7 +91,7 @@ def rgb_to_lab(pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
 
 
 def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Back to sRGB in [0, 1]; colours that it lacks are clipped."""
+    """Back to sRGB in [0, 1]; colors that it lacks are clipped."""
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
     roots = torch.stack([y + a / 500, y, y - b / 200], dim=1)

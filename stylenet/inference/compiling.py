@@ -30,14 +30,14 @@ class Compiled(nn.Module):
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         size = tuple(photos.shape)
         self.seen[size] += 1
-        stylised: Tensor
+        stylized: Tensor
         if self.fast is not None and self.seen[size] > self.after:
             try:
-                stylised = self.fast(photos)
-                return stylised
+                stylized = self.fast(photos)
+                return stylized
             except RuntimeError as error:  # all that dynamo and inductor raise
                 reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
                 log.warning("not compiled, which is slower and no worse: %s", reason)
                 self.fast = None
-        stylised = self.network(photos)
-        return stylised
+        stylized = self.network(photos)
+        return stylized

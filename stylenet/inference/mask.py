@@ -1,4 +1,4 @@
-"""Masks: white where the style goes, black where the photo stays, grey for a bit of both."""
+"""Masks: white where the style goes, black where the photo stays, gray for a bit of both."""
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ def as_mask(mask: Mask) -> Float[Tensor, "h w"]:
     aren't looked at.
     """
     if isinstance(mask, Image.Image):
-        mask = np.asarray(_grey(mask))
+        mask = np.asarray(_gray(mask))
     if isinstance(mask, np.ndarray):
         mask = torch.from_numpy(np.require(mask, requirements=["C", "W"]))
     known = mask.dtype in (torch.uint8, torch.bool) or mask.is_floating_point()
@@ -41,7 +41,7 @@ def fitted(mask: Float[Tensor, "p q"], height: int, width: int) -> Float[Tensor,
     return F.interpolate(mask[None, None], size=(height, width), mode="bilinear", antialias=True)
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def _gray(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:  # white painted on a transparent layer is a mask as well
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), layer)

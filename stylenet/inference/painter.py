@@ -40,7 +40,7 @@ class Painter(ABC):
         """Lets `progress` hear how many of its rows are done of each picture that goes in strips."""
 
     def stylize(self, image: Picture, brush: Brush = Brush(), mask: Mask | None = None) -> Picture:
-        """Stylises a picture, or a batch of equal sizes at once; the same kind comes back, of the same size.
+        """Stylizes a picture, or a batch of equal sizes at once; the same kind comes back, of the same size.
 
         Takes a PIL image (any mode; RGB comes back), an array `h w 3` or `b h w 3`, or a tensor `3 h w` or
         `b 3 h w` on any device; RGB, as `uint8` or as floats in [0, 1]. Sides must be at least 16 px.
@@ -64,13 +64,13 @@ class Painter(ABC):
         _check(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
         check_values(pixels)
         with torch.inference_mode():
-            stylised = self._brushed(pixels if pixels.ndim == 4 else pixels[None], brush, mask)
+            stylized = self._brushed(pixels if pixels.ndim == 4 else pixels[None], brush, mask)
         # Rounded on the device, so that a quarter of the bytes travel back.
-        stylised = to_uint8(stylised) if pixels.dtype == torch.uint8 else stylised.to(pixels.dtype)
-        return stylised.view(pixels.shape).to(pixels.device)
+        stylized = to_uint8(stylized) if pixels.dtype == torch.uint8 else stylized.to(pixels.dtype)
+        return stylized.view(pixels.shape).to(pixels.device)
 
     def warmup(self, height: int, width: int, brush: Brush = Brush()) -> None:
-        """Stylises a black frame of this size, so that the first of many is as fast as the rest."""
+        """Stylizes a black frame of this size, so that the first of many is as fast as the rest."""
         self.stylize(np.zeros((height, width, 3), np.uint8), brush)
 
     def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:

@@ -60,7 +60,7 @@ class Strips:
 
     @torch.inference_mode()
     def stylize(self, write: Writer, progress: Progress = unseen) -> None:
-        """Hands the stylised picture over: `write(first, rows)`, from top to bottom.
+        """Hands the stylized picture over: `write(first, rows)`, from top to bottom.
 
         Raises `UserError` when the disk is full.
         """

@@ -23,9 +23,9 @@ def scaled(photos: Float[Tensor, "b 3 h w"], stroke: float) -> Float[Tensor, "b 
 
 
 def back_at_full_size(
-    stylised: Float[Tensor, "b 3 p q"], small: Float[Tensor, "b 3 p q"], photos: Float[Tensor, "b 3 h w"]
+    stylized: Float[Tensor, "b 3 p q"], small: Float[Tensor, "b 3 p q"], photos: Float[Tensor, "b 3 h w"]
 ) -> Float[Tensor, "b 3 h w"]:
-    """The stylised picture at the photo's size, with the photo's edges where it was smaller.
+    """The stylized picture at the photo's size, with the photo's edges where it was smaller.
 
     Enlarged alone it would be soft. The fast guided filter (He & Sun 2015) is sharp, but takes strokes that the photo
     doesn't suggest for noise and smooths them away. So only its weights are used: the brightness that `small` lost
@@ -33,10 +33,10 @@ def back_at_full_size(
     as faintly as the style has painted that place. At its own contrast, foliage became black and white specks.
     """
     height, width = photos.shape[-2:]
-    enlarged = resampled(stylised, height, width)
+    enlarged = resampled(stylized, height, width)
     if height * width > small.shape[-2] * small.shape[-1]:
         guide = luma(small)
-        gain = edge_weight(guide) * faintness(luma(stylised), guide)
+        gain = edge_weight(guide) * faintness(luma(stylized), guide)
         weight = F.interpolate(gain, size=(height, width), mode="bilinear")
         enlarged = enlarged + weight * (luma(photos) - resampled(guide, height, width))
     return enlarged.clamp(0, 1)
@@ -48,9 +48,9 @@ def edge_weight(guide: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
     return around(variance / (variance + EDGE**2))
 
 
-def faintness(stylised: Float[Tensor, "b 1 h w"], guide: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
+def faintness(stylized: Float[Tensor, "b 1 h w"], guide: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
     """How much of the photo's contrast is left about each pixel, at most 1."""
-    return ((contrast(stylised) + FLAT) / (contrast(guide) + FLAT)).clamp(max=1)
+    return ((contrast(stylized) + FLAT) / (contrast(guide) + FLAT)).clamp(max=1)
 
 
 def contrast(x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:

@@ -1,4 +1,4 @@
-"""A style, ready for use: pictures in, stylised pictures of the same kind and size out."""
+"""A style, ready for use: pictures in, stylized pictures of the same kind and size out."""
 
 import os
 from collections.abc import Iterator
@@ -118,8 +118,8 @@ class Stylizer(Painter):
         if not self._takes_whole(pixels[:, 0].numel()):
             return self._each_in_strips(pixels, torch.empty(pixels.shape, device=self.device))
         with self._memory_errors(*pixels.shape[-2:]):
-            stylised: Tensor = self.network(self._prepared(pixels))
-        return stylised.float()
+            stylized: Tensor = self.network(self._prepared(pixels))
+        return stylized.float()
 
     def _each_in_strips(self, photos: Tensor, result: Tensor) -> Tensor:
         """The network's pictures, written into `result` strip by strip; in whole numbers if it holds those."""

@@ -29,8 +29,8 @@ SAMPLES = 64  # rows and columns that the histogram looks at
 
 
 @runtime_checkable
-class Stylist(Protocol):
-    """What stylises the frames of a video: a `Stylizer`, a `Blend`, or either with a brush."""
+class Stylizt(Protocol):
+    """What stylizes the frames of a video: a `Stylizer`, a `Blend`, or either with a brush."""
 
     @property
     def networks(self) -> Sequence[nn.Module]: ...
@@ -46,7 +46,7 @@ class Pace:
 
 
 class SteadyNorm(nn.Module):
-    """Stands in for an instance norm, with its scale and shift; normalises one frame by the remembered statistics."""
+    """Stands in for an instance norm, with its scale and shift; normalizes one frame by the remembered statistics."""
 
     def __init__(self, norm: InstanceNorm2d, pace: Pace) -> None:
         super().__init__()
@@ -99,37 +99,37 @@ class Rhythm:
 
 
 @contextmanager
-def steady_stylizing(stylist: Stylist, memory: float = MEMORY) -> Iterator[Callable[[np.ndarray, float], np.ndarray]]:
-    """What stylises the frames of one video, `h w 3` in bytes, each with its time in seconds.
+def steady_stylizing(stylizt: Stylizt, memory: float = MEMORY) -> Iterator[Callable[[np.ndarray, float], np.ndarray]]:
+    """What stylizes the frames of one video, `h w 3` in bytes, each with its time in seconds.
 
-    `memory` as in `Rhythm`; 0 stylises each frame by itself.
+    `memory` as in `Rhythm`; 0 stylizes each frame by itself.
     """
     if not memory:
-        yield lambda frame, time: stylist.stylize(frame)
+        yield lambda frame, time: stylizt.stylize(frame)
         return
-    networks = nn.ModuleList(stylist.networks)
+    networks = nn.ModuleList(stylizt.networks)
     rhythm, still = Rhythm(memory), Still(next(networks.parameters()).device)
     with steadied(networks) as pace:
 
         def stylize(frame: np.ndarray, time: float) -> np.ndarray:
             pace.share = rhythm.share(frame, time)
-            return still.settled(frame, stylist.stylize(frame), pace.share)
+            return still.settled(frame, stylizt.stylize(frame), pace.share)
 
         yield stylize
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> float:
-    """The share of the pixels that have another colour; a pan by a tenth of the width changes at most a tenth."""
+    """The share of the pixels that have another color; a pan by a tenth of the width changes at most a tenth."""
     return float(np.abs(before - after).sum() / 2)
 
 
 def histogram(frame: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "64"]:
-    """Shares of coarse colours, which sum to 1.
+    """Shares of coarse colors, which sum to 1.
 
-    A colour between two bins counts in both, so that a sky that grows lighter by a level is no cut.
+    A color between two bins counts in both, so that a sky that grows lighter by a level is no cut.
     """
     rows, columns = (np.linspace(0, side - 1, SAMPLES).astype(int) for side in frame.shape[:2])
-    place = frame[rows[:, None], columns].reshape(-1, 3) * (BINS / 256) - 0.5  # bins have their centres at 0, 1, 2, 3
+    place = frame[rows[:, None], columns].reshape(-1, 3) * (BINS / 256) - 0.5  # bins have their centers at 0, 1, 2, 3
     lower = np.floor(place).astype(int)
     total = np.zeros(BINS**3)
     for corner in itertools.product((0, 1), repeat=3):

@@ -1,4 +1,4 @@
-"""Video that stands still where the scene does: while the camera stands, stylised frames are averaged over time.
+"""Video that stands still where the scene does: while the camera stands, stylized frames are averaged over time.
 
 A camera's noise, and whatever moves within the network's reach, makes other strokes of what itself stays as it was.
 """
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-# Of 255, the mean change over the colours and a square of so many pixels: up to the first it is noise, from the second
+# Of 255, the mean change over the colors and a square of so many pixels: up to the first it is noise, from the second
 # on all is movement. Noise with a standard deviation of 5 comes to 4, beside a mean of frames.
 NOISE, MOVEMENT = 4, 12
 SQUARE = 5
@@ -63,19 +63,19 @@ class Camera:
 
     def panning(self, frame: Float[Tensor, "1 3 h w"], share: float) -> Float[Tensor, ""]:
         """From 0, it stands, to 1; beside a moving average, in which slow pans add up."""
-        grey = frame.mean(1, keepdim=True)
-        if grey.shape != self.past.shape:
-            self.past = grey
-            return grey.new_tensor(1.0)
-        edges = edges_of(grey)
-        moving = (edges * moved(self.past, grey)).sum() / edges.sum().clamp_(min=1)
-        self.past.lerp_(grey, share)
+        gray = frame.mean(1, keepdim=True)
+        if gray.shape != self.past.shape:
+            self.past = gray
+            return gray.new_tensor(1.0)
+        edges = edges_of(gray)
+        moving = (edges * moved(self.past, gray)).sum() / edges.sum().clamp_(min=1)
+        self.past.lerp_(gray, share)
         return moving.sub_(STANDS).div_(PANS - STANDS).clamp_(0, 1)
 
 
-def edges_of(grey: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:
-    """How much a pixel differs from its neighbours on the right and below, beyond noise."""
-    right, below = grey.diff(dim=-1, append=grey[..., -1:]), grey.diff(dim=-2, append=grey[..., -1:, :])
+def edges_of(gray: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:
+    """How much a pixel differs from its neighbors on the right and below, beyond noise."""
+    right, below = gray.diff(dim=-1, append=gray[..., -1:]), gray.diff(dim=-2, append=gray[..., -1:, :])
     return right.abs_().add_(below.abs_()).sub_(2 * NOISE).relu_()
 
 

@@ -6,7 +6,7 @@ Two forms, by `LossSettings.form`:
   squared distance to the photo's features over their own energy. Style: squared distance to the painting's Gram matrix
   over its own squared norm, in units of `style_unit`. 0 is the photo (the painting) itself. Grams are taken about the
   painting's mean features (the shift of Novak & Nikulin 2016, fitted to the painting): around zero they are mostly
-  the product of the means, a relative distance hardly sees their spread, and networks learn one dull colour.
+  the product of the means, a relative distance hardly sees their spread, and networks learn one dull color.
 - `johnson`: the paper's terms as the field's code has them (mean squared distances, Gram over c·h·w), for comparison.
 """
 
@@ -79,13 +79,13 @@ def gram_matrix(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
 
 
 def total_variation(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
-    """Mean absolute difference of neighbouring pixels, down plus across (Mahendran & Vedaldi 2015, beta 1)."""
+    """Mean absolute difference of neighboring pixels, down plus across (Mahendran & Vedaldi 2015, beta 1)."""
     down, across = (images.diff(dim=dim).abs().mean((1, 2, 3)) for dim in (2, 3))
     return down + across
 
 
 def contrast(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
-    """Mean variance of a colour within each picture, not below that of one which nobody could tell from a flat one.
+    """Mean variance of a color within each picture, not below that of one which nobody could tell from a flat one.
 
     Terms that a duller picture would please are taken relative to it.
     """
@@ -121,7 +121,7 @@ class Losses(NamedTuple):
 
 
 class PerceptualLoss(nn.Module):
-    """Compares stylised pictures with their photos and with one painting.
+    """Compares stylized pictures with their photos and with one painting.
 
     `painting` and all pictures are RGB in [0, 1]. The painting's Gram matrices are computed once, here; what the style
     term counts in, `style_unit`, is 1 until `stylenet.losses.criterion` measures it.
@@ -139,27 +139,27 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             features = vgg(painting, self.style_weights)
         for layer, feature in features.items():
-            centre = feature.float().mean((2, 3), keepdim=True) * (settings.form == "scale_free")
-            self.register_buffer(f"centre_{layer}", centre, persistent=False)
+            center = feature.float().mean((2, 3), keepdim=True) * (settings.form == "scale_free")
+            self.register_buffer(f"center_{layer}", center, persistent=False)
             self.register_buffer(f"gram_{layer}", self.gram(layer, feature), persistent=False)
 
-    def forward(self, stylised: Float[Tensor, "b 3 h w"], photos: Float[Tensor, "b 3 h w"]) -> Losses:
+    def forward(self, stylized: Float[Tensor, "b 3 h w"], photos: Float[Tensor, "b 3 h w"]) -> Losses:
         content_weights, style_weights = self.content_weights, self.style_weights
         with torch.no_grad():
             references = self.vgg(photos, content_weights)
-        features = self.vgg(stylised, {*content_weights, *style_weights})
+        features = self.vgg(stylized, {*content_weights, *style_weights})
         content = {layer: self.distance(features[layer], references[layer]) for layer in references}
         style = {layer: self.style_distance(layer, features[layer]) for layer in style_weights}
-        tv = total_variation(stylised)
+        tv = total_variation(stylized)
         if self.settings.form == "scale_free":
-            tv = tv / contrast(stylised).sqrt()
+            tv = tv / contrast(stylized).sqrt()
         return Losses(
             weighted_sum(content, content_weights), weighted_sum(style, style_weights) / self.style_unit, tv.mean()
         )
 
     def gram(self, layer: str, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
         """The Gram matrices as the chosen form has them."""
-        gram = gram_matrix(features - self.get_buffer(f"centre_{layer}").to(features.dtype))
+        gram = gram_matrix(features - self.get_buffer(f"center_{layer}").to(features.dtype))
         return gram if self.settings.form == "scale_free" else gram / features.shape[1]
 
     def style_distance(self, layer: str, features: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:

@@ -20,9 +20,9 @@ RIM = 16  # pixels at the border, where the two photos differ in what lies beyon
 
 
 def calm_loss(
-    network: nn.Module, photos: Float[Tensor, "b 3 h w"], stylised: Float[Tensor, "b 3 h w"], number: int
+    network: nn.Module, photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"], number: int
 ) -> Float[Tensor, ""]:
-    """Mean squared difference of each of `stylised` to what becomes of its photo shifted and noised, over its contrast.
+    """Mean squared difference of each of `stylized` to what becomes of its photo shifted and noised, over its contrast.
 
     Shift and noise depend on `number` alone, so that a resumed run goes on with what would have come next.
     """
@@ -35,8 +35,8 @@ def calm_loss(
     rank, world = rank_and_world()
     noise = sigma * torch.randn((world, *photos.shape), generator=generator)[rank]
     again = network((shifted + noise.to(photos)).contiguous(memory_format=torch.channels_last))
-    difference = (inner(again, 0, 0) - inner(stylised, down, right)).float().square().mean((1, 2, 3))
-    return (difference / contrast(stylised)).mean()
+    difference = (inner(again, 0, 0) - inner(stylized, down, right)).float().square().mean((1, 2, 3))
+    return (difference / contrast(stylized)).mean()
 
 
 def inner(pictures: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h2 w2"]:

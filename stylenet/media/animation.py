@@ -1,7 +1,7 @@
 """Animations joined from still pictures' files, one frame at a time: GIF, PNG and WebP.
 
 Pillow's own writers hold all frames in memory. Here each frame is a whole picture of its own, which costs
-nothing: a stylised frame differs from the last one everywhere.
+nothing: a stylized frame differs from the last one everywhere.
 """
 
 import struct
@@ -29,19 +29,19 @@ Stills = Iterable[tuple[bytes, float]]  # a frame as a file of its own, and its 
 
 
 def join_gif(file: BufferedIOBase, stills: Stills, show: Show) -> None:
-    """Writes an animated GIF of still ones, each with its own colours (GIF89a specification)."""
+    """Writes an animated GIF of still ones, each with its own colors (GIF89a specification)."""
     file.write(b"GIF89a" + struct.pack("<HHxxx", show.width, show.height))
     if show.plays != 1:  # without this block it plays once, with it it's repeated as often as it says
         repeats = min(max(show.plays - 1, FOR_EVER), MOST)
         file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<Hx", repeats))
     for still, milliseconds in stills:
-        bits = still[10] & 0b111  # of the number of colours, less one
-        colours, rest = still[13 : 13 + (6 << bits)], still[13 + (6 << bits) : -1]
+        bits = still[10] & 0b111  # of the number of colors, less one
+        colors, rest = still[13 : 13 + (6 << bits)], still[13 + (6 << bits) : -1]
         control, rest = (rest[:8], rest[8:]) if rest[:2] == b"!\xf9" else (bytes(8), rest)
-        flags = 2 << 2 | control[3] & 1  # each frame is cleared away before the next; is one colour transparent?
+        flags = 2 << 2 | control[3] & 1  # each frame is cleared away before the next; is one color transparent?
         hundredths = min(round(milliseconds / 10), MOST)
         file.write(struct.pack("<BBBBHBx", 0x21, 0xF9, 4, flags, hundredths, control[6]))
-        file.write(rest[:9] + bytes([rest[9] | 0x80 | bits]) + colours + rest[10:])
+        file.write(rest[:9] + bytes([rest[9] | 0x80 | bits]) + colors + rest[10:])
     file.write(b";")
 
 

@@ -35,10 +35,10 @@ class Format:
 
 # The encoder counts a whole picture before it writes, at 6 bytes a pixel, to save some 5 % of a file.
 COUNTED = 64_000_000  # pixels at most
-# 4:4:4, as a stylised picture is made of coloured edges.
+# 4:4:4, as a stylized picture is made of colored edges.
 JPEG = Format("JPEG", {"quality": 92, "subsampling": 0, "optimize": True})
 PNG = Format("PNG", alpha=True, frames=True)
-# Uncompressed: LZW makes stylised photos a tenth larger, and libtiff, which compresses, can't write EXIF.
+# Uncompressed: LZW makes stylized photos a tenth larger, and libtiff, which compresses, can't write EXIF.
 TIFF = Format("TIFF", alpha=True)
 WRITABLE = {
     ".jpg": JPEG,
@@ -97,7 +97,7 @@ def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None =
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
-    """GIF's own kind of picture: 256 colours, of which the last one is nothing if there is transparency."""
+    """GIF's own kind of picture: 256 colors, of which the last one is nothing if there is transparency."""
     if image.mode == "RGB":
         return image.quantize(256)
     indices = image.convert("RGB").quantize(255)

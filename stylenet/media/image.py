@@ -1,7 +1,7 @@
 """Files to pixels, and pixels from one form to another.
 
 Pixels are RGB floats in [0, 1], `3 h w`. Reading gives what a viewer would show: turned as the EXIF
-orientation says, 16-bit greyscale scaled, transparent parts on white. `stylenet.media.formats` writes.
+orientation says, 16-bit grayscale scaled, transparent parts on white. `stylenet.media.formats` writes.
 """
 
 import io
@@ -24,9 +24,9 @@ TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
     8: Image.Transpose.ROTATE_90,
 }
 KINDS = {
-    "1": "greyscale",
-    "L": "greyscale",
-    "LA": "greyscale",
+    "1": "grayscale",
+    "L": "grayscale",
+    "LA": "grayscale",
     "P": "palette",
     "PA": "palette",
     "CMYK": "CMYK",
@@ -85,11 +85,11 @@ def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
     try:
         return image.convert("RGB")
     except ValueError as error:
-        raise ImageError(f"has colours ({image.mode}) that can't be converted to RGB") from error
+        raise ImageError(f"has colors ({image.mode}) that can't be converted to RGB") from error
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Greyscale of 16 or 32 bits or floats, from [0, the largest value of its kind] to [0, 255]."""
+    """Grayscale of 16 or 32 bits or floats, from [0, the largest value of its kind] to [0, 255]."""
     values = np.nan_to_num(np.asarray(image).astype(np.float32))
     peaks = (1, 255, 65535) if image.mode == "F" else (65535,)
     peak = next((peak for peak in peaks if values.max() <= peak), 2**31 - 1)
@@ -97,7 +97,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _by_profile(image: Image.Image) -> Image.Image:
-    """CMYK as its press would print it, grey as its ink; Pillow's own conversion, which knows no ink, glows."""
+    """CMYK as its press would print it, gray as its ink; Pillow's own conversion, which knows no ink, glows."""
     try:
         press = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         screen = ImageCms.createProfile("sRGB")

@@ -1,7 +1,7 @@
-"""What a result keeps of its photo's file besides the pixels: EXIF and the colour profile.
+"""What a result keeps of its photo's file besides the pixels: EXIF and the color profile.
 
-The profile stays on the picture, as its numbers stay numbers of the photo's colours: in a photo with a wide
-gamut the painting's colours are as much stronger as the photo's own. Whatever was converted (CMYK, and grey of
+The profile stays on the picture, as its numbers stay numbers of the photo's colors: in a photo with a wide
+gamut the painting's colors are as much stronger as the photo's own. Whatever was converted (CMYK, and gray of
 another ink) is sRGB then, and keeps none.
 """
 

@@ -36,12 +36,12 @@ OWN_SIZE = Size()
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: its colours (RGB), its opacity (`L`; None: opaque) and how long an animation shows it.
+    """One picture: its colors (RGB), its opacity (`L`; None: opaque) and how long an animation shows it.
 
     `kept` is what its file tells besides, as options of Pillow's `save`.
     """
 
-    colours: Image.Image
+    colors: Image.Image
     alpha: Image.Image | None = None
     milliseconds: float = 0
     kept: Mapping[str, bytes] = field(default_factory=dict)
@@ -49,20 +49,20 @@ class Frame:
     @property
     def pixels(self) -> int:
         """Their number."""
-        return self.colours.width * self.colours.height
+        return self.colors.width * self.colors.height
 
     def on_white(self) -> "Frame":
         """The same without transparency, as paper would show it."""
         if self.alpha is None:
             return self
-        white = Image.new("RGB", self.colours.size, "white")
-        return replace(self, colours=Image.composite(self.colours, white, self.alpha), alpha=None)
+        white = Image.new("RGB", self.colors.size, "white")
+        return replace(self, colors=Image.composite(self.colors, white, self.alpha), alpha=None)
 
     def with_alpha(self) -> Image.Image:
         """RGB, or RGBA where something is transparent."""
         if self.alpha is None:
-            return self.colours
-        image = self.colours.copy()
+            return self.colors
+        image = self.colors.copy()
         image.putalpha(self.alpha)
         return image
 
@@ -128,13 +128,13 @@ def _plays(image: ImageFile.ImageFile) -> int:
 
 
 def _frame(whole: Image.Image, file: ImageFile.ImageFile, size: Size) -> Frame:
-    """A decoded picture at its size, its colours apart from its opacity."""
+    """A decoded picture at its size, its colors apart from its opacity."""
     image = to_rgb_or_rgba(whole)
     wanted = size.of(*image.size)
     image = image if wanted == image.size else image.resize(wanted, Image.Resampling.LANCZOS)
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    colours = image.convert("RGB") if alpha is not None else image
-    if alpha is not None:  # what can't be seen may be any colour, and shall not disturb what can
-        colours.paste("white", mask=alpha.point([255, *[0] * 255]))
+    colors = image.convert("RGB") if alpha is not None else image
+    if alpha is not None:  # what can't be seen may be any color, and shall not disturb what can
+        colors.paste("white", mask=alpha.point([255, *[0] * 255]))
         alpha = None if alpha.getextrema() == (255, 255) else alpha
-    return Frame(colours, alpha, float(file.info.get("duration", 0)), kept_metadata(file, wanted))
+    return Frame(colors, alpha, float(file.info.get("duration", 0)), kept_metadata(file, wanted))

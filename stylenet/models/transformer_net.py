@@ -3,7 +3,7 @@
 Differences from the paper, each for a reason the field agrees on:
 
 - instance norm instead of batch norm: the result no longer depends on the photo's contrast;
-- nearest-neighbour upsampling and a convolution instead of a transposed one: no checkerboard (Odena et al. 2016);
+- nearest-neighbor upsampling and a convolution instead of a transposed one: no checkerboard (Odena et al. 2016);
 - reflection padding at every convolution instead of 40 px at the input: any size comes back at the same size;
 - a sigmoid instead of a scaled tanh: the output lies in [0, 1], as every image in this package does.
 """
@@ -79,11 +79,11 @@ class InstanceNorm2d(nn.InstanceNorm2d):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         if len(x) == 1:
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
-        normalised: Tensor = super().forward(x)
-        return normalised
+        normalized: Tensor = super().forward(x)
+        return normalized
 
 
-def normalised(convolution: nn.Conv2d) -> list[nn.Module]:
+def normalized(convolution: nn.Conv2d) -> list[nn.Module]:
     """A convolution, its instance norm and its ReLU."""
     return [convolution, InstanceNorm2d(convolution.out_channels), nn.ReLU()]
 
@@ -94,7 +94,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         first, second = ReflectConv2d(channels, channels, 3), ReflectConv2d(channels, channels, 3)
-        self.branch = nn.Sequential(*normalised(first), *normalised(second)[:2])
+        self.branch = nn.Sequential(*normalized(first), *normalized(second)[:2])
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         sum_: Tensor = x + self.branch(x)
@@ -104,25 +104,25 @@ class ResidualBlock(nn.Module):
 def convolved(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
     """From pixels to half resolution and back, as in the paper."""
     into_half = [
-        *normalised(ReflectConv2d(3, width, 9)),
-        *normalised(ReflectConv2d(width, 2 * width, 3, stride=2)),
+        *normalized(ReflectConv2d(3, width, 9)),
+        *normalized(ReflectConv2d(width, 2 * width, 3, stride=2)),
     ]
     from_half = [
         nn.Upsample(scale_factor=2, mode="nearest"),
-        *normalised(ReflectConv2d(2 * width, width, 3)),
+        *normalized(ReflectConv2d(2 * width, width, 3)),
         ReflectConv2d(width, 3, 9),
     ]
     return into_half, from_half
 
 
 def folded(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
-    """The same by folding: 2x2 pixels of 3 colours are 12 channels."""
-    into_half = [nn.PixelUnshuffle(2), *normalised(ReflectConv2d(12, 2 * width, 3))]
+    """The same by folding: 2x2 pixels of 3 colors are 12 channels."""
+    into_half = [nn.PixelUnshuffle(2), *normalized(ReflectConv2d(12, 2 * width, 3))]
     return into_half, [ReflectConv2d(2 * width, 12, 3), nn.PixelShuffle(2)]
 
 
 class TransformerNet(nn.Module):
-    """Maps photos to stylised pictures of the same height and width.
+    """Maps photos to stylized pictures of the same height and width.
 
     Input and output are RGB in [0, 1]. Sides must be at least 16 px.
     """
@@ -134,10 +134,10 @@ class TransformerNet(nn.Module):
         into_half, from_half = folded(width) if settings.fold == 2 else convolved(width)
         self.layers = nn.Sequential(
             *into_half,
-            *normalised(ReflectConv2d(2 * width, 4 * width, 3, stride=2)),
+            *normalized(ReflectConv2d(2 * width, 4 * width, 3, stride=2)),
             *(ResidualBlock(4 * width) for _ in range(settings.blocks)),
             nn.Upsample(scale_factor=2, mode="nearest"),
-            *normalised(ReflectConv2d(4 * width, 2 * width, 3)),
+            *normalized(ReflectConv2d(4 * width, 2 * width, 3)),
             *from_half,
             OUTPUTS[settings.output](),
         )
@@ -147,8 +147,8 @@ class TransformerNet(nn.Module):
         check_sides(height, width)
         stride = 1 if self.settings.output == "linear" else STRIDE  # elsewhere, strides just round up
         padded = F.pad(photos, (0, -width % stride, 0, -height % stride), mode="reflect")
-        stylised: Tensor = self.layers(padded)
-        return stylised[..., :height, :width]
+        stylized: Tensor = self.layers(padded)
+        return stylized[..., :height, :width]
 
 
 def check_sides(height: int, width: int) -> None:
@@ -162,7 +162,7 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def initialise(network: TransformerNet, seed: int) -> TransformerNet:
+def initialize(network: TransformerNet, seed: int) -> TransformerNet:
     """Draws the network's first weights from `seed` alone, in place."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""A camera, live: its frames stylised into a window, or into a v4l2 device that other programs take for a camera."""
+"""A camera, live: its frames stylized into a window, or into a v4l2 device that other programs take for a camera."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.temporal import Stylist, steady_stylizing
+from stylenet.inference.temporal import Stylizt, steady_stylizing
 from stylenet.media.video.reading import one_line_errors
 from stylenet.pipeline.overlap import Stopwatch, ahead
 
@@ -21,7 +21,7 @@ TITLE = "stylenet, q ends"
 Show = Callable[[UInt8[np.ndarray, "h w 3"]], bool]  # whether to go on
 
 
-def stylize_camera(stylist: Stylist, number: int, memory: float, output: str | None) -> Stopwatch:
+def stylize_camera(stylizt: Stylizt, number: int, memory: float, output: str | None) -> Stopwatch:
     """Until q or Ctrl-C. Raises `UserError` when there is no such camera, or nothing to show it on."""
     if output is not None and not Path(output).is_char_device():
         raise UserError(f"--camera shows in a window or on a v4l2 device, -o /dev/videoN, got {shown(output)}")
@@ -30,17 +30,17 @@ def stylize_camera(stylist: Stylist, number: int, memory: float, output: str | N
         there = ", ".join(sorted(path.name[5:] for path in Path("/dev").glob("video[0-9]*"))) or "none"
         raise UserError(f"there is no camera {number}; cameras here (v4l2, {device.parent}/video*): {there}")
     with window() if output is None else loopback(output) as show:
-        return stylize_live(stylist, frames(str(device), "v4l2"), memory, show)
+        return stylize_live(stylizt, frames(str(device), "v4l2"), memory, show)
 
 
-def stylize_live(stylist: Stylist, source: Iterator[np.ndarray], memory: float, show: Show) -> Stopwatch:
+def stylize_live(stylizt: Stylizt, source: Iterator[np.ndarray], memory: float, show: Show) -> Stopwatch:
     watch = Stopwatch()
     # One ahead is the newest: a camera drops what nobody fetches.
-    with steady_stylizing(stylist, memory) as stylize, ahead(source, depth=1) as taken:
+    with steady_stylizing(stylizt, memory) as stylize, ahead(source, depth=1) as taken:
         for frame in taken:
             with watch.running():
-                stylised = stylize(frame, time.monotonic())
-            if not show(stylised):
+                stylized = stylize(frame, time.monotonic())
+            if not show(stylized):
                 break
     return watch
 

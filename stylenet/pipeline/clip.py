@@ -1,4 +1,4 @@
-"""A video file, stylised into another."""
+"""A video file, stylized into another."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from av.stream import Stream
 from tqdm import tqdm
 
 from stylenet.disk import shown, written_aside
-from stylenet.inference.temporal import Stylist, steady_stylizing
+from stylenet.inference.temporal import Stylizt, steady_stylizing
 from stylenet.media.video.codecs import Encoding
 from stylenet.media.video.reading import Clip, Picture
 from stylenet.media.video.timing import Span, written_time
@@ -25,7 +25,7 @@ BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt},
 
 @dataclass(frozen=True)
 class Job:
-    """A clip to stylise, and how. `memory`: of the statistics, in seconds."""
+    """A clip to stylize, and how. `memory`: of the statistics, in seconds."""
 
     source: Path
     target: Path
@@ -42,7 +42,7 @@ class Stopped(Exception):  # noqa: N818  # no error, as KeyboardInterrupt is non
         self.code = 128 + number  # what a shell expects
 
 
-def stylize_clip(stylist: Stylist, job: Job, say: Callable[[str], None]) -> str:
+def stylize_clip(stylizt: Stylizt, job: Job, say: Callable[[str], None]) -> str:
     """Does the job and reports in a line; `say` hears in a line each of what can't be kept.
 
     Raises `UserError` when the clip can't be read or written, `Stopped` after Ctrl-C or SIGTERM: what was done by then
@@ -52,7 +52,7 @@ def stylize_clip(stylist: Stylist, job: Job, say: Callable[[str], None]) -> str:
         with Writer(aside, shown(job.target), clip, job.encoding) as writer:
             if writer.left_out():
                 say(f"{clip.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
-            watch = stylize_items(stylist, job, clip, writer, caught)
+            watch = stylize_items(stylizt, job, clip, writer, caught)
             if caught and not writer.begun:
                 raise Stopped(f"{clip.name}: stopped before the first frame", caught[0])
             writer.finish()
@@ -64,12 +64,12 @@ def stylize_clip(stylist: Stylist, job: Job, say: Callable[[str], None]) -> str:
     return f"{clip.name} -> {shown(job.target)}  {size}, {watch}"
 
 
-def stylize_items(stylist: Stylist, job: Job, clip: Clip, writer: Writer, caught: list[int]) -> Stopwatch:
+def stylize_items(stylizt: Stylizt, job: Job, clip: Clip, writer: Writer, caught: list[int]) -> Stopwatch:
     """Takes the clip through the network into the writer, until its end or a signal."""
     total = round(clip.seconds * clip.rate) if clip.seconds is not None else None
     bar = tqdm(total=total, unit=" frames", desc=clip.name, disable=None, leave=False, bar_format=BAR)
     watch = Stopwatch()
-    reading, stylizing = ahead(clip.items(set(writer.copies))), steady_stylizing(stylist, job.memory)
+    reading, stylizing = ahead(clip.items(set(writer.copies))), steady_stylizing(stylizt, job.memory)
     with bar, behind(writer.write) as put, stylizing as stylize, reading as items:
         for item in items:
             if caught:

@@ -1,6 +1,6 @@
-"""Files to stylised files: threads decode and encode while the network runs on the pictures in between.
+"""Files to stylized files: threads decode and encode while the network runs on the pictures in between.
 
-A picture's way: its header is opened, a thread decodes it, the network stylises it, a thread writes it.
+A picture's way: its header is opened, a thread decodes it, the network stylizes it, a thread writes it.
 """
 
 import sys
@@ -69,7 +69,7 @@ def step(work: Callable[["Batch", Result], None]) -> Callable[["Batch", Result],
 
 
 class Batch:
-    """One way to stylise, for many files. Leaving the `with` block ends the work: what is being written gets finished.
+    """One way to stylize, for many files. Leaving the `with` block ends the work: what is being written gets finished.
 
     `stylize` makes an RGB picture of an RGB picture of the same size.
     """
@@ -90,12 +90,12 @@ class Batch:
         """The results in the order of the jobs, failures among them, each as soon as it's written."""
         opened = (self._open(Result(job)) for job in jobs)
         decoded = in_order(self.pool, self._decode, opened)
-        stylised = map(self._stylize, decoded)
-        return in_order(self.pool, self._write, stylised, eager=True)
+        stylized = map(self._stylize, decoded)
+        return in_order(self.pool, self._write, stylized, eager=True)
 
     def stylized(self, frame: Frame) -> Frame:
         """A frame in the style: every frame of every file comes through here, once."""
-        return replace(frame, colours=self.stylize(frame.colours))
+        return replace(frame, colors=self.stylize(frame.colors))
 
     @step
     def _open(self, result: Result) -> None:
@@ -123,10 +123,10 @@ class Batch:
     def _in_time(self, result: Result, frame: Frame) -> Frame:
         frame = frame if result.form.alpha else frame.on_white()
         start = time.perf_counter()
-        stylised = self.stylized(frame)
+        stylized = self.stylized(frame)
         result.network += time.perf_counter() - start
-        result.width, result.height = stylised.colours.size
-        return stylised
+        result.width, result.height = stylized.colors.size
+        return stylized
 
     def _animate(self, result: Result) -> None:
         """Frame by frame: while the network runs, the next frame is decoded and those before are encoded."""

@@ -1,4 +1,4 @@
-"""What to stylise and where to put it: names in, pairs of source and target out.
+"""What to stylize and where to put it: names in, pairs of source and target out.
 
 Nothing is written here, and nothing that would lose a file gets through.
 """
@@ -31,7 +31,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to stylise and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
+    """A picture to stylize and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
 
     Without a format it's the photo's own, or PNG if that can't be written.
     """

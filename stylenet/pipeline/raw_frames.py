@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.temporal import Stylist, steady_stylizing
+from stylenet.inference.temporal import Stylizt, steady_stylizing
 from stylenet.models.transformer_net import MINIMUM_SIDE
 from stylenet.pipeline.overlap import Stopwatch, ahead, behind
 
@@ -27,16 +27,16 @@ def read_size(text: str) -> tuple[int, int]:
 
 
 def stylize_raw(
-    stylist: Stylist, size: tuple[int, int], memory: float, source: BinaryIO, target: BinaryIO
+    stylizt: Stylizt, size: tuple[int, int], memory: float, source: BinaryIO, target: BinaryIO
 ) -> Stopwatch:
-    """Stylises all frames of `source`. Raises `UserError` when it ends within one."""
+    """Stylizes all frames of `source`. Raises `UserError` when it ends within one."""
     watch = Stopwatch()
-    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(stylist, memory)
+    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(stylizt, memory)
     with behind(written(target)) as put, stylizing as stylize, reading as taken:
         for frame in taken:
             with watch.running():
-                stylised = stylize(frame, watch.count / RATE)
-            put(stylised)
+                stylized = stylize(frame, watch.count / RATE)
+            put(stylized)
     return watch
 
 

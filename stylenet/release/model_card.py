@@ -37,7 +37,7 @@ def page(
     figures = facts["figures"]
     parts = [
         f"# {title(facts, name)}",
-        f"![photos, stylised photos, the painting]({name}.jpg)",
+        f"![photos, stylized photos, the painting]({name}.jpg)",
         f"`python infer.py photo.jpg -s {name}`",
         verdict(figures),
         origin(facts, run, megabytes),
@@ -107,8 +107,8 @@ def gatys(figures: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for found in figures:
         for name, each in found.get("gatys", {}).items():
-            start, optimiser = name.split("/")
-            steps = f"{told(each)} steps of {optimiser}, 90 % of resamples {each['low']}-{each['high']}"
+            start, optimizer = name.split("/")
+            steps = f"{told(each)} steps of {optimizer}, 90 % of resamples {each['low']}-{each['high']}"
             photos = f"{found['gatys_photos']} photo{'s' * (found['gatys_photos'] > 1)} of {found['size']} px"
             lines.append(f"- {photos}, from {start}: {steps}")
     about = f"Gatys-equivalent (at least {GATYS_FROM_NOISE} from noise):"
@@ -133,7 +133,7 @@ def shortcomings(found: Mapping[str, Any]) -> list[str]:
 
 
 def slow_gatys(found: Mapping[str, Any], size: str) -> list[str]:
-    """The better optimiser counts."""
+    """The better optimizer counts."""
     steps = best_gatys(found, "noise")
     if steps is None or steps >= GATYS_FROM_NOISE:
         return []

@@ -101,8 +101,8 @@ def sheet(file: Path) -> UInt8[Tensor, "height width 3"]:
     stylizer = Stylizer.load(file)
     photos = shown_photos(SHEET_SIZE)
     painting = read_painting(shipped_painting(stylizer.card), SHEET_SIZE)
-    stylised = torch.cat([stylizer.stylize(photo).cpu()[None] for photo in photos])
-    whole = Image.fromarray(contact_sheet(painting, photos, stylised).numpy())
+    stylized = torch.cat([stylizer.stylize(photo).cpu()[None] for photo in photos])
+    whole = Image.fromarray(contact_sheet(painting, photos, stylized).numpy())
     return torch.from_numpy(np.array(whole.reduce(2)))
 
 

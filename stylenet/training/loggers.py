@@ -2,7 +2,7 @@
 
 Metric names are the same for every style, so that one dashboard compares them: `loss/content`, `loss/style`, `loss/tv`,
 `loss/calm`, `loss/total` (weighted, training), `speed/{images_per_second,waiting,seconds}`, `memory/peak_gib`,
-`artefacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/{content,style,untouched,share}` (unweighted), and the
+`artifacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/{content,style,untouched,share}` (unweighted), and the
 picture `sheet`.
 """
 

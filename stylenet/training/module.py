@@ -66,11 +66,11 @@ class StyleTraining(pl.LightningModule):
         The calm term costs a second pass through the network, so it is taken at every second step, twice as heavy.
         """
         photos = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
-        stylised = self.network(photos).float()
-        terms: Losses = self.criterion(stylised, photos)
+        stylized = self.network(photos).float()
+        terms: Losses = self.criterion(stylized, photos)
         losses, weight = terms.weighted(self.criterion.settings), self.criterion.settings.calm_weight
         if weight and step % CALM_EVERY == 0:
-            calm = CALM_EVERY * weight * calm_loss(self.network, photos, stylised, step)
+            calm = CALM_EVERY * weight * calm_loss(self.network, photos, stylized, step)
             losses |= {"calm": calm, "total": losses["total"] + calm}
         return losses
 

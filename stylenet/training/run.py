@@ -19,7 +19,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from stylenet.device import device_name
 from stylenet.distributed import followed, tell_followers
 from stylenet.errors import UserError
-from stylenet.evaluation.held_out import held_out_losses, stylised_by
+from stylenet.evaluation.held_out import held_out_losses, stylized_by
 from stylenet.models.style_file import SUFFIX, Card, save_style
 from stylenet.models.transformer_net import parameter_count
 from stylenet.training.callbacks.checkpoints import Checkpoints, WholeCheckpoints
@@ -192,7 +192,7 @@ def evaluate(parts: Parts, trainer: pl.Trainer) -> dict[str, float]:
     module = parts.module.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled="bf16" in parts.precision):
         photos = parts.held_out.to(device).float() / 255
-        result = held_out_losses(module.criterion, photos, stylised_by(module.network, photos))
+        result = held_out_losses(module.criterion, photos, stylized_by(module.network, photos))
     figures = {name: round(value, 6) for name, value in asdict(result).items()}
     log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)
     log.info("held-out photos: content %(content).3f, style %(style).3f, untouched %(untouched).3f", figures)

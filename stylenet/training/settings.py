@@ -34,7 +34,7 @@ class Data:
     revision: str | None = None  # hub only: a commit, so that equal runs see equal photos
     streaming: bool = True  # hub only: read while training instead of downloading first
     limit: int | None = None  # at most so many photos
-    credits: list[str] = field(default_factory=list)  # sets and licences, for the style file; the source's own if none
+    credits: list[str] = field(default_factory=list)  # sets and licenses, for the style file; the source's own if none
     size: int = 288  # photos are kept at this short side, in pixels
     memory: int | None = None  # bytes for decoded photos; a quarter of the machine's
 

@@ -21,7 +21,7 @@ from stylenet.losses.perceptual import LossSettings
 from stylenet.losses.vgg import VGGFeatures, VGGWeights, load_vgg_weights
 from stylenet.models.catalog import SHIPPED, find_style
 from stylenet.models.style_file import SUFFIX, load_style, read_card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.training.checks import check, check_unchanged, device_count, named, trainer_device
 from stylenet.training.module import StyleTraining, steps_in
 from stylenet.training.run_folder import style_name
@@ -148,7 +148,7 @@ def find_base(init: str | None, name: str, form: NetworkSettings) -> Path | None
 
 def first_network(form: NetworkSettings, seed: int, base: Path | None) -> TransformerNet:
     """With random weights of the seed, or with those of a trained style."""
-    return load_style(base)[0].train() if base else initialise(TransformerNet(form), seed)
+    return load_style(base)[0].train() if base else initialize(TransformerNet(form), seed)
 
 
 def make_module(

@@ -13,7 +13,7 @@ from stylenet.data.painting import STYLES
 from stylenet.disk import SOURCE_TREE, file_sha256
 from stylenet.errors import UserError
 from stylenet.models.style_file import Card, read_card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 LOSS = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1"], "style_weight": 2.0}
 
@@ -31,7 +31,7 @@ def style(tmp_path: Path, tiny_vgg_file: Path) -> Path:
     weights = {"architecture": "vgg19", "sha256": file_sha256(tiny_vgg_file), "name": "tiny"}
     facts = {"painting": painting, "loss": LOSS, "loss_network": weights}
     settings = NetworkSettings(4, 1)
-    save_style(tmp_path / "odd.safetensors", initialise(TransformerNet(settings), 0), Card("odd", settings, facts))
+    save_style(tmp_path / "odd.safetensors", initialize(TransformerNet(settings), 0), Card("odd", settings, facts))
     return tmp_path / "odd.safetensors"
 
 

@@ -185,7 +185,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_itself(folder: Path) -> None:
     assert targets(plan(["p[h]oto.png"], "night")) == ["p[h]oto-night.png"]
 
 
-def test_a_picture_named_twice_is_stylised_once(folder: Path) -> None:
+def test_a_picture_named_twice_is_stylized_once(folder: Path) -> None:
     assert len(plan(["photo.png", "./photo.png", str(folder / "photo.png"), "ph*"], "night")) == 1
 
 

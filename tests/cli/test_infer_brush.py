@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from stylenet.models.style_file import Card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 ROOT = Path(__file__).parents[2]
 Call = Callable[..., tuple[int, list[str]]]  # exit code and lines of complaint
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with two styles, a photo, and a mask whose right half is white."""
     settings = NetworkSettings(width=2, blocks=1)
     for seed, name in enumerate(("night", "wave")):
-        network = initialise(TransformerNet(settings), seed)
+        network = initialize(TransformerNet(settings), seed)
         save_style(tmp_path / f"checkpoints/{name}.safetensors", network, Card(name, settings))
     noise = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png")

@@ -15,7 +15,7 @@ from stylenet.data.painting import STYLES
 from stylenet.device import device_name
 from stylenet.disk import file_sha256
 from stylenet.models.style_file import Card, read_card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.release import pages
 from stylenet.release.model_card import index, page, verdict
 from stylenet.training.run_folder import settings_digest, write_settings
@@ -183,7 +183,7 @@ def test_what_needs_weights_that_cannot_be_had_is_left_out(
 def test_weights_are_stored_as_16_bits_where_that_shows_in_no_picture(
     tmp_path: Path, scale: float, stored: torch.dtype
 ) -> None:
-    network = initialise(TransformerNet(NetworkSettings(width=4, blocks=1)), seed=0)
+    network = initialize(TransformerNet(NetworkSettings(width=4, blocks=1)), seed=0)
     first = next(network.parameters())
     first.data *= scale  # which the norm after it takes out again
     save_style(tmp_path / "a.safetensors", network, Card("a", network.settings))

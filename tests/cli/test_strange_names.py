@@ -11,7 +11,7 @@ from PIL import Image
 
 from stylenet.disk import SOURCE_TREE
 from stylenet.models.style_file import Card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 Call = Callable[..., tuple[int, str, str]]
 NAMES = [
@@ -38,7 +38,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """`infer.py` within this process, in a folder with one style; exit code, output, complaints."""
     form = NetworkSettings(width=2, blocks=1)
     style = tmp_path / "checkpoints/night.safetensors"
-    save_style(style, initialise(TransformerNet(form), 0), Card("night", form))
+    save_style(style, initialize(TransformerNet(form), 0), Card("night", form))
     monkeypatch.chdir(tmp_path)
 
     def infer(*arguments: str) -> tuple[int, str, str]:
@@ -50,10 +50,10 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return infer
 
 
-def picture(name: str, colour: str = "teal") -> Path:
+def picture(name: str, color: str = "teal") -> Path:
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (20, 16), colour).save(path, "PNG")
+    Image.new("RGB", (20, 16), color).save(path, "PNG")
     return path
 
 

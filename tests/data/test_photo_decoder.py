@@ -55,8 +55,8 @@ def test_a_turned_photo_stands_upright() -> None:
 
 
 def test_of_an_animation_the_first_frame_is_taken() -> None:
-    colours = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
-    photo = decode_photo(encoded(colours[0], "GIF", save_all=True, append_images=colours[1:]), 288)
+    colors = [Image.new("RGB", (20, 20), color) for color in ("red", "blue")]
+    photo = decode_photo(encoded(colors[0], "GIF", save_all=True, append_images=colors[1:]), 288)
     assert photo.pixels[0, 0].tolist() == [255, 0, 0]
 
 

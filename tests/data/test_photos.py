@@ -63,7 +63,7 @@ def test_a_folder_with_every_kind_of_bad_file_is_read_to_the_end_and_counted(fol
     assert "  skipped, truncated or damaged: 7 (cut5.jpg, cut6.jpg, cut7.jpg, …)" in report
     assert "  skipped, not a file: 2 (dangling.jpg, pipe.jpg)" in report
     assert "  skipped, not an image: 3 (metadata.csv, nul.jpg, text.jpg)" in report
-    assert "  converted, greyscale: 1 (grey.png)" in report
+    assert "  converted, grayscale: 1 (gray.png)" in report
 
 
 def test_a_wrong_extension_does_no_harm(folder: Path) -> None:

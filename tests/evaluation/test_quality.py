@@ -8,7 +8,7 @@ from conftest import tiny_weights
 from stylenet.errors import UserError
 from stylenet.evaluation.gatys import equivalent, equivalents, first_step
 from stylenet.evaluation.judge import LAYERS, judged_share
-from stylenet.evaluation.optimization import optimise, start_from
+from stylenet.evaluation.optimization import optimize, start_from
 from stylenet.evaluation.similarity import lpips, ssim
 from stylenet.evaluation.stability import calmness
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
@@ -17,7 +17,7 @@ from stylenet.models.transformer_net import NetworkSettings, TransformerNet
 
 
 class Amplifier(TransformerNet):
-    """Four times the photo's contrast about grey; where asked, lighter on every second column."""
+    """Four times the photo's contrast about gray; where asked, lighter on every second column."""
 
     def __init__(self, grid: float = 0) -> None:
         super().__init__(NetworkSettings(4, 1))
@@ -44,8 +44,8 @@ def test_a_shift_shows_what_stands_on_the_grid_of_pixels() -> None:
 
 def test_ssim_agrees_with_numpy() -> None:
     photos = pictures(1, 40)
-    stylised = 0.6 * photos + 0.3 * pictures(1, 40, seed=1)
-    x, y = (np.tensordot([0.2126, 0.7152, 0.0722], p[0].double().numpy(), axes=1) for p in (photos, stylised))
+    stylized = 0.6 * photos + 0.3 * pictures(1, 40, seed=1)
+    x, y = (np.tensordot([0.2126, 0.7152, 0.0722], p[0].double().numpy(), axes=1) for p in (photos, stylized))
     taps = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
     window = np.outer(taps, taps) / taps.sum() ** 2
 
@@ -56,7 +56,7 @@ def test_ssim_agrees_with_numpy() -> None:
     vx, vy, both = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
     expected = ((2 * mx * my + 1e-4) * (2 * both + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))).mean()
     assert 0.5 < expected < 0.9
-    assert ssim(photos, stylised) == pytest.approx(expected, abs=2e-3)  # torchmetrics crops its rim otherwise
+    assert ssim(photos, stylized) == pytest.approx(expected, abs=2e-3)  # torchmetrics crops its rim otherwise
     assert ssim(photos, photos) == pytest.approx(1)
 
 
@@ -76,15 +76,15 @@ def criterion(tiny_vgg: VGGFeatures) -> PerceptualLoss:
     return PerceptualLoss(tiny_vgg, pictures(1, 32, 1), settings)
 
 
-@pytest.mark.parametrize("optimiser", ["lbfgs", "adam"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("start", ["photo", "noise"])
-def test_optimisation_lowers_the_loss_in_the_steps_it_was_given(
-    criterion: PerceptualLoss, optimiser: str, start: str
+def test_optimization_lowers_the_loss_in_the_steps_it_was_given(
+    criterion: PerceptualLoss, optimizer: str, start: str
 ) -> None:
     photo = pictures(1, 32, 2)
     losses: list[float] = []
-    result = optimise(
-        criterion, photo, start_from(start, photo), 25, optimiser, lambda _, loss, __: losses.append(loss)
+    result = optimize(
+        criterion, photo, start_from(start, photo), 25, optimizer, lambda _, loss, __: losses.append(loss)
     )
     assert len(losses) == 25
     assert min(losses) < 0.7 * losses[0]
@@ -94,13 +94,13 @@ def test_optimisation_lowers_the_loss_in_the_steps_it_was_given(
 def test_lbfgs_gives_the_best_picture_it_saw(criterion: PerceptualLoss) -> None:
     photo = pictures(1, 32, 2)
     losses: list[float] = []
-    result = optimise(criterion, photo, photo, 7, "lbfgs", lambda _, loss, __: losses.append(loss))
+    result = optimize(criterion, photo, photo, 7, "lbfgs", lambda _, loss, __: losses.append(loss))
     with torch.no_grad():
         reached = float(criterion(result, photo).weighted(criterion.settings)["total"])
     assert reached <= 1.05 * min(losses)  # the picture is cut to [0, 1] at the end
 
 
-def test_every_start_and_optimiser_has_an_equivalent(criterion: PerceptualLoss) -> None:
+def test_every_start_and_optimizer_has_an_equivalent(criterion: PerceptualLoss) -> None:
     found = equivalents(TransformerNet(NetworkSettings(4, 1)), criterion, pictures(2, 32, 3), steps=4)
     assert set(found) == {"photo/lbfgs", "photo/adam", "noise/lbfgs", "noise/adam"}
     for each in found.values():
@@ -123,7 +123,7 @@ def test_the_judge_gives_the_photo_1_and_the_painting_0() -> None:
 
 def test_the_judge_compares_grams_as_numpy_does() -> None:
     judge, photos = VGGFeatures(tiny_weights(last="conv4_3")), pictures(5, 64, 6)
-    painting, stylised, photos = photos[:1], photos[1:3], photos[3:]
+    painting, stylized, photos = photos[:1], photos[1:3], photos[3:]
 
     def distance(picture: torch.Tensor) -> float:
         left = 0.0
@@ -135,5 +135,5 @@ def test_the_judge_compares_grams_as_numpy_does() -> None:
             left += ((own - wanted) ** 2).sum() / (wanted**2).sum() / 4
         return left
 
-    expected = np.mean([distance(stylised[[k]]) / distance(photos[[k]]) for k in range(2)])
-    assert judged_share(judge, painting, photos, stylised) == pytest.approx(expected, rel=1e-4)
+    expected = np.mean([distance(stylized[[k]]) / distance(photos[[k]]) for k in range(2)])
+    assert judged_share(judge, painting, photos, stylized) == pytest.approx(expected, rel=1e-4)

@@ -10,13 +10,13 @@ from stylenet import Blend, Brush, Stylizer
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_weighted_style
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
 
 
 def style(seed: int) -> Stylizer:
-    return Stylizer(initialise(TransformerNet(TINY), seed), Card("tiny", TINY), "cpu", torch.float32)
+    return Stylizer(initialize(TransformerNet(TINY), seed), Card("tiny", TINY), "cpu", torch.float32)
 
 
 FIRST, SECOND, THIRD = style(0), style(1), style(2)

@@ -17,14 +17,14 @@ from stylenet.inference.color import keep_colors, palette_of, recolored
 from stylenet.inference.mask import Mask, as_mask, fitted
 from stylenet.inference.stroke import back_at_full_size, resampled, scaled
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
 
 
 @pytest.fixture
 def stylizer() -> Stylizer:
-    return Stylizer(initialise(TransformerNet(TINY), seed=0), Card("tiny", TINY), "cpu", torch.float32)
+    return Stylizer(initialize(TransformerNet(TINY), seed=0), Card("tiny", TINY), "cpu", torch.float32)
 
 
 @pytest.fixture
@@ -77,23 +77,23 @@ def test_a_brush_out_of_range_says_which_range(values: dict[str, float], reason:
 
 
 def test_colors_come_before_strength_and_the_mask_last() -> None:
-    photos, stylised = noise(0, 20, 24), noise(1, 20, 24)
+    photos, stylized = noise(0, 20, 24), noise(1, 20, 24)
     mask = torch.rand(1, 1, 20, 24, generator=torch.Generator().manual_seed(2))
     brush = Brush(strength=1.5, keep_colors=True, match_colors=True)
-    colored = keep_colors(photos, recolored(stylised, matching(photos, stylised)))
+    colored = keep_colors(photos, recolored(stylized, matching(photos, stylized)))
     further = (photos + 1.5 * (colored - photos)).clamp(0, 1)
     expected = mask * further + (1 - mask) * photos
-    torch.testing.assert_close(finished(photos, stylised, brush, mask), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(finished(photos, stylized, brush, mask), expected, atol=1e-5, rtol=0)
 
 
 def test_a_strip_is_finished_as_it_is_in_the_whole() -> None:
-    photos, stylised = noise(0, 20, 24), noise(1, 20, 24)
+    photos, stylized = noise(0, 20, 24), noise(1, 20, 24)
     mask = torch.linspace(0, 1, 20).view(1, 1, 20, 1).expand(1, 1, 20, 24)
     brush = Brush(0.7, keep_colors=True, match_colors=True)
-    colors = matching(photos, stylised)
-    strips = [[x[:, :, rows] for x in (photos, stylised, mask)] for rows in (slice(0, 7), slice(7, 20))]
+    colors = matching(photos, stylized)
+    strips = [[x[:, :, rows] for x in (photos, stylized, mask)] for rows in (slice(0, 7), slice(7, 20))]
     parts = [finished(photo, picture, brush, part, colors) for photo, picture, part in strips]
-    torch.testing.assert_close(torch.cat(parts, 2), finished(photos, stylised, brush, mask))
+    torch.testing.assert_close(torch.cat(parts, 2), finished(photos, stylized, brush, mask))
 
 
 def test_each_control_composes_with_every_other(stylizer: Stylizer, photo: np.ndarray) -> None:
@@ -118,20 +118,20 @@ def test_a_matched_look_has_the_photos_mean_color(stylizer: Stylizer) -> None:
     assert (palette_of(matched).mean - palette_of(photo).mean).norm() < 0.5
 
 
-GREY = np.array([[0, 51], [102, 255]], np.uint8)  # 0, 0.2, 0.4, 1
+GRAY = np.array([[0, 51], [102, 255]], np.uint8)  # 0, 0.2, 0.4, 1
 
 
 @pytest.mark.parametrize(
     "mask",
     [
-        Image.fromarray(GREY),
-        Image.fromarray(GREY).convert("RGB"),
-        Image.fromarray(GREY.astype(np.uint16) * 257),
-        Image.merge("LA", [Image.new("L", (2, 2), 255), Image.fromarray(GREY)]),  # white on a transparent layer
-        GREY,
-        GREY / 255,
-        torch.from_numpy(GREY),
-        torch.from_numpy(GREY / 255).half(),
+        Image.fromarray(GRAY),
+        Image.fromarray(GRAY).convert("RGB"),
+        Image.fromarray(GRAY.astype(np.uint16) * 257),
+        Image.merge("LA", [Image.new("L", (2, 2), 255), Image.fromarray(GRAY)]),  # white on a transparent layer
+        GRAY,
+        GRAY / 255,
+        torch.from_numpy(GRAY),
+        torch.from_numpy(GRAY / 255).half(),
     ],
     ids=["L", "RGB", "16 bits", "transparent", "bytes", "doubles", "tensor of bytes", "tensor of halves"],
 )
@@ -140,7 +140,7 @@ def test_a_mask_of_any_kind_is_white_where_the_style_goes(mask: Mask) -> None:
 
 
 def test_yes_and_no_make_a_mask_too() -> None:
-    for mask in (GREY > 99, torch.from_numpy(GREY > 99), Image.fromarray(GREY > 99)):
+    for mask in (GRAY > 99, torch.from_numpy(GRAY > 99), Image.fromarray(GRAY > 99)):
         assert torch.equal(as_mask(mask), torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
 
 
@@ -240,7 +240,7 @@ class NoLook(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("brush", [Brush(), Brush(0.8, 2.0, keep_colors=True)], ids=["plain", "brushed"])
-def test_bytes_are_stylised_without_waiting_for_a_value(stylizer: Stylizer, photo: np.ndarray, brush: Brush) -> None:
+def test_bytes_are_stylized_without_waiting_for_a_value(stylizer: Stylizer, photo: np.ndarray, brush: Brush) -> None:
     with NoLook():
         stylizer.stylize(photo, brush, np.full((4, 4), 128, np.uint8))
     with NoLook(), pytest.raises(AssertionError, match="a value was read"):

@@ -1,4 +1,4 @@
-"""Colours: Lab against the formulas of the CIE, and palettes whose map is known by hand."""
+"""Colors: Lab against the formulas of the CIE, and palettes whose map is known by hand."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def cie_lab(red: float, green: float, blue: float) -> tuple[float, float, float]
 
 @pytest.mark.parametrize(
     ("color", "lab"),
-    [  # as colour tables have them
+    [  # as color tables have them
         ((1, 0, 0), (53.24, 80.09, 67.20)),
         ((0, 1, 0), (87.73, -86.18, 83.18)),
         ((0, 0, 1), (32.30, 79.19, -107.86)),
@@ -66,24 +66,24 @@ def test_luma_weighs_green_most() -> None:
 
 
 def test_kept_colors_are_the_photos_and_the_luminance_is_the_styles() -> None:
-    photo, stylised = noise(0, 0.4, 0.6), noise(1, 0.4, 0.6)
-    kept = rgb_to_lab(keep_colors(photo, stylised))
-    torch.testing.assert_close(kept[:, :1], rgb_to_lab(stylised)[:, :1], atol=0.01, rtol=0)
+    photo, stylized = noise(0, 0.4, 0.6), noise(1, 0.4, 0.6)
+    kept = rgb_to_lab(keep_colors(photo, stylized))
+    torch.testing.assert_close(kept[:, :1], rgb_to_lab(stylized)[:, :1], atol=0.01, rtol=0)
     torch.testing.assert_close(kept[:, 1:], rgb_to_lab(photo)[:, 1:], atol=0.01, rtol=0)
 
 
-def test_a_grey_photo_keeps_its_lack_of_colors() -> None:
+def test_a_gray_photo_keeps_its_lack_of_colors() -> None:
     kept = keep_colors(picture((0.5, 0.5, 0.5)), picture((0.1, 0.2, 0.8)))
     torch.testing.assert_close(kept.amax(1), kept.amin(1), atol=1e-5, rtol=0)
 
 
 def test_a_matched_picture_has_the_photos_palette() -> None:
-    # Two materials of different spread and hue; contrasts so low that no colour is clipped.
+    # Two materials of different spread and hue; contrasts so low that no color is clipped.
     weights = torch.tensor([[0.5, 0.3, 0.0], [0.0, 0.4, 0.2], [0.3, 0.0, 0.6]])
     photo = 0.2 + 0.5 * torch.einsum("ij,bjhw->bihw", weights, noise(0))
-    stylised = noise(1, 0.2, 0.8)
+    stylized = noise(1, 0.2, 0.8)
     wanted = palette_of(photo)
-    matched = palette_of(recolored(stylised, recoloring(palette_of(stylised), wanted)))
+    matched = palette_of(recolored(stylized, recoloring(palette_of(stylized), wanted)))
     np.testing.assert_allclose(matched.mean, wanted.mean, atol=0.01)
     np.testing.assert_allclose(matched.covariance.numpy(), wanted.covariance.numpy(), atol=1)
 

@@ -12,7 +12,7 @@ from torch import nn
 from stylenet import Stylizer
 from stylenet.inference.compiling import Compiled
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
 SCRIPT = """
@@ -43,7 +43,7 @@ def test_a_size_is_compiled_once_so_many_pictures_of_it_have_come() -> None:
 def test_compiled_and_plain_paths_agree_to_rounding() -> None:
     photo = np.random.default_rng(0).integers(0, 256, (24, 28, 3), np.uint8)
     plain, fast = (
-        Stylizer(initialise(TransformerNet(TINY), 0), Card("x", TINY), "cpu", torch.float32, chosen)
+        Stylizer(initialize(TransformerNet(TINY), 0), Card("x", TINY), "cpu", torch.float32, chosen)
         for chosen in (False, True)
     )
     for _ in range(2):

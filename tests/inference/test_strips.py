@@ -18,7 +18,7 @@ from stylenet.inference.passes import Features, Norm, Plan
 from stylenet.inference.spill import PAGE, Shelf
 from stylenet.inference.strips import Strips, bytes_per_pixel
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, ReflectConv2d, TransformerNet, initialise
+from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, ReflectConv2d, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 def random(network: TransformerNet, dtype: torch.dtype = torch.float64) -> TransformerNet:
     """With norms that have something to say: as they are made, they scale by 1 and shift by 0."""
-    initialise(network, seed=0)
+    initialize(network, seed=0)
     generator = torch.Generator().manual_seed(1)
     for module in network.modules():
         if isinstance(module, InstanceNorm2d):
@@ -51,7 +51,7 @@ def strips_of(network: TransformerNet, picture: Tensor, memory: int | None = Non
     return Strips(network, lambda first, end: picture[:, :, first:end], height, width, memory)
 
 
-def stylised(strips: Strips) -> Tensor:
+def stylized(strips: Strips) -> Tensor:
     rows: list[tuple[int, Tensor]] = []
     strips.stylize(lambda first, strip: rows.append((first, strip.clone())))
     assert [first for first, _ in rows] == strips.edges[:-1]
@@ -67,13 +67,13 @@ def test_strips_give_what_the_whole_gives_at_any_size(
     network, picture = random(TransformerNet(NetworkSettings(channels, blocks, fold))), photo(height, width)
     strips = strips_of(network, picture)
     assert len(strips.edges) > height // 16
-    torch.testing.assert_close(stylised(strips), network(picture), atol=1e-12, rtol=0)
+    torch.testing.assert_close(stylized(strips), network(picture), atol=1e-12, rtol=0)
 
 
 @torch.inference_mode()
 def test_the_usual_network_in_fp32_is_within_90_db_of_the_whole() -> None:
     network, picture = random(TransformerNet(), torch.float32), photo(101, 50, torch.float32)
-    error = (stylised(strips_of(network, picture)) - network(picture)).square().mean().item()
+    error = (stylized(strips_of(network, picture)) - network(picture)).square().mean().item()
     assert -10 * np.log10(error) > 90
 
 
@@ -82,7 +82,7 @@ def test_what_waits_in_the_file_comes_back_as_from_memory() -> None:
     network, picture = random(TransformerNet(TINY), torch.bfloat16), photo(200, 300, torch.bfloat16)
     in_memory, in_file = strips_of(network, picture), strips_of(network, picture)
     in_memory.shelf.in_memory, in_file.shelf.in_memory = 1000, 0
-    assert torch.equal(stylised(in_memory), stylised(in_file))
+    assert torch.equal(stylized(in_memory), stylized(in_file))
     assert in_memory.shelf.file is None
     assert in_file.shelf.file is not None
     assert in_file.shelf.file.closed
@@ -92,7 +92,7 @@ def test_what_waits_in_the_file_comes_back_as_from_memory() -> None:
 def test_no_more_than_twice_the_trunk_waits_at_a_time() -> None:
     network, picture = random(TransformerNet(TINY), torch.bfloat16), photo(1024, 2048, torch.bfloat16)
     strips = strips_of(network, picture, memory=40_000_000)
-    stylised(strips)
+    stylized(strips)
     trunk = 2 * 8 * 256 * 512  # bytes: bf16, 8 channels at a quarter of each side
     assert 2 * trunk <= strips.shelf.pages * PAGE < 2.5 * trunk
     assert len(strips.shelf.free) == strips.shelf.pages  # nothing is left

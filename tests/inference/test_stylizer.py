@@ -11,13 +11,13 @@ from PIL import Image
 
 from stylenet import Stylizer
 from stylenet.models.style_file import Card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
 
 
 def tiny() -> TransformerNet:
-    return initialise(TransformerNet(TINY), seed=0).eval()
+    return initialize(TransformerNet(TINY), seed=0).eval()
 
 
 @pytest.fixture
@@ -34,46 +34,46 @@ def photo() -> np.ndarray:
 def expected(photo: np.ndarray) -> np.ndarray:
     """What the network makes of the photo, in [0, 255]."""
     with torch.inference_mode():
-        stylised = tiny()(torch.from_numpy(photo.transpose(2, 0, 1)[None] / np.float32(255)))
-    return stylised[0].numpy().transpose(1, 2, 0) * 255
+        stylized = tiny()(torch.from_numpy(photo.transpose(2, 0, 1)[None] / np.float32(255)))
+    return stylized[0].numpy().transpose(1, 2, 0) * 255
 
 
 def test_a_pil_image_comes_back_as_rgb(stylizer: Stylizer, photo: np.ndarray, expected: np.ndarray) -> None:
-    stylised = stylizer.stylize(Image.fromarray(photo))
-    assert (type(stylised), stylised.mode) == (Image.Image, "RGB")
-    np.testing.assert_allclose(np.asarray(stylised), expected, atol=0.51)
+    stylized = stylizer.stylize(Image.fromarray(photo))
+    assert (type(stylized), stylized.mode) == (Image.Image, "RGB")
+    np.testing.assert_allclose(np.asarray(stylized), expected, atol=0.51)
     assert stylizer.stylize(Image.new("LA", (30, 20))).size == (30, 20)
 
 
 def test_an_array_of_bytes_comes_back(stylizer: Stylizer, photo: np.ndarray, expected: np.ndarray) -> None:
     photo.flags.writeable = False
-    stylised = stylizer.stylize(photo)
-    assert stylised.dtype == np.uint8
-    np.testing.assert_allclose(stylised, expected, atol=0.51)
+    stylized = stylizer.stylize(photo)
+    assert stylized.dtype == np.uint8
+    np.testing.assert_allclose(stylized, expected, atol=0.51)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_an_array_of_floats_comes_back(
     stylizer: Stylizer, photo: np.ndarray, expected: np.ndarray, dtype: type
 ) -> None:
-    stylised = stylizer.stylize((photo / 255).astype(dtype))
-    assert stylised.dtype == dtype
-    np.testing.assert_allclose(stylised * 255.0, expected, atol=1)
+    stylized = stylizer.stylize((photo / 255).astype(dtype))
+    assert stylized.dtype == dtype
+    np.testing.assert_allclose(stylized * 255.0, expected, atol=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_a_tensor_of_floats_comes_back(
     stylizer: Stylizer, photo: np.ndarray, expected: np.ndarray, dtype: torch.dtype
 ) -> None:
-    stylised = stylizer.stylize(torch.from_numpy(photo).movedim(-1, 0).div(255).to(dtype))
-    assert (stylised.dtype, stylised.shape) == (dtype, (3, 21, 30))
-    np.testing.assert_allclose(stylised.movedim(0, -1).float().numpy() * 255, expected, atol=3)
+    stylized = stylizer.stylize(torch.from_numpy(photo).movedim(-1, 0).div(255).to(dtype))
+    assert (stylized.dtype, stylized.shape) == (dtype, (3, 21, 30))
+    np.testing.assert_allclose(stylized.movedim(0, -1).float().numpy() * 255, expected, atol=3)
 
 
 def test_a_tensor_of_bytes_comes_back(stylizer: Stylizer, photo: np.ndarray, expected: np.ndarray) -> None:
-    stylised = stylizer.stylize(torch.from_numpy(photo).movedim(-1, 0))
-    assert (stylised.dtype, stylised.shape) == (torch.uint8, (3, 21, 30))
-    np.testing.assert_allclose(stylised.movedim(0, -1).numpy(), expected, atol=0.51)
+    stylized = stylizer.stylize(torch.from_numpy(photo).movedim(-1, 0))
+    assert (stylized.dtype, stylized.shape) == (torch.uint8, (3, 21, 30))
+    np.testing.assert_allclose(stylized.movedim(0, -1).numpy(), expected, atol=0.51)
 
 
 def test_a_batch_goes_through_together_and_each_picture_as_if_alone(stylizer: Stylizer) -> None:
@@ -114,15 +114,15 @@ def test_other_pictures_are_refused_with_what_came(stylizer: Stylizer, image: ob
 def test_half_precision_stays_within_40_db_of_fp32() -> None:
     photo = torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(0))
     network = TransformerNet(NetworkSettings(width=8, blocks=2))
-    exact = Stylizer(initialise(network, 0), Card("small"), "cpu", torch.float32).stylize(photo)
-    half = Stylizer(initialise(network, 0), Card("small"), "cpu", torch.bfloat16).stylize(photo)
+    exact = Stylizer(initialize(network, 0), Card("small"), "cpu", torch.float32).stylize(photo)
+    half = Stylizer(initialize(network, 0), Card("small"), "cpu", torch.bfloat16).stylize(photo)
     assert not torch.equal(exact, half)
     assert -10 * np.log10((exact - half).square().mean().item()) >= 40
 
 
 def shelve(folder: Path, name: str, seed: int = 0) -> Path:
     path = folder / "checkpoints" / f"{name}.safetensors"
-    save_style(path, initialise(TransformerNet(TINY), seed), Card(name, TINY))
+    save_style(path, initialize(TransformerNet(TINY), seed), Card(name, TINY))
     return path
 
 

@@ -10,14 +10,14 @@ import torch
 from stylenet.inference.stylizer import Stylizer
 from stylenet.inference.temporal import CUT, Rhythm, changed, histogram, steadied
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialize
 
 SETTINGS = NetworkSettings(width=2, blocks=1)
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 
 
 def network() -> TransformerNet:
-    return initialise(TransformerNet(SETTINGS), 0).eval()
+    return initialize(TransformerNet(SETTINGS), 0).eval()
 
 
 def norm(scale: float = 2.0, shift: float = 0.5) -> torch.nn.Sequential:
@@ -28,7 +28,7 @@ def norm(scale: float = 2.0, shift: float = 0.5) -> torch.nn.Sequential:
 
 
 @torch.inference_mode()
-def test_the_first_frame_is_normalised_by_itself_and_the_next_by_the_average() -> None:
+def test_the_first_frame_is_normalized_by_itself_and_the_next_by_the_average() -> None:
     first, second = torch.tensor([1.0, 3.0]).view(1, 1, 1, 2), torch.tensor([5.0, 13.0]).view(1, 1, 1, 2)
     with steadied(module := norm()) as pace:
         # Mean 2, variance 1.
@@ -77,15 +77,15 @@ def test_time_that_runs_backwards_begins_anew() -> None:
     assert rhythm.share(NOISE, 1.0) == 1
 
 
-def test_the_histogram_counts_colours_by_their_nearness_to_the_bins() -> None:
-    # Bins have their centres at 32, 96, 160 and 224; 128 is half way between two, 32 and what is darker in the first.
+def test_the_histogram_counts_colors_by_their_nearness_to_the_bins() -> None:
+    # Bins have their centers at 32, 96, 160 and 224; 128 is half way between two, 32 and what is darker in the first.
     counts = histogram(np.full((9, 9, 3), (128, 32, 0), np.uint8)).reshape(4, 4, 4)
     assert counts[1, 0, 0] == counts[2, 0, 0] == 0.5
     assert counts.sum() == pytest.approx(1)
 
 
 def scene(seed: int) -> np.ndarray:
-    """A wide picture of coloured patches, each seed in other colours."""
+    """A wide picture of colored patches, each seed in other colors."""
     random = np.random.default_rng(seed)
     base = random.integers(0, 200, 3)
     return (base + random.integers(0, 56, (6, 40, 3))).astype(np.uint8).repeat(8, 0).repeat(8, 1)

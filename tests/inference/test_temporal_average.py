@@ -8,18 +8,18 @@ from stylenet.inference.stylizer import Stylizer
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.inference.temporal_average import Camera, Still, edges_of, moved
 from stylenet.models.style_file import Card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 SETTINGS = NetworkSettings(width=2, blocks=1)
 
 
-def grey(level: int, height: int = 32, width: int = 48) -> np.ndarray:
+def gray(level: int, height: int = 32, width: int = 48) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
 
 
 def paved(level: int = 90) -> np.ndarray:
     """A frame with stripes 8 px apart, by whose edges the camera is seen to stand."""
-    frame = grey(level)
+    frame = gray(level)
     frame[:, ::8] += 60
     return frame
 
@@ -34,21 +34,21 @@ def after(*shown: tuple[np.ndarray, np.ndarray], share: float = 0.25) -> np.ndar
 
 def test_of_a_frame_that_stands_still_only_a_share_of_the_new_picture_is_seen() -> None:
     road = paved()
-    np.testing.assert_array_equal(after((road, grey(100)), (road, grey(200))), 125)
+    np.testing.assert_array_equal(after((road, gray(100)), (road, gray(200))), 125)
     # And again: 125 + (200 - 125) / 4 = 143.75.
-    np.testing.assert_array_equal(after((road, grey(100)), (road, grey(200)), (road, grey(200))), 144)
+    np.testing.assert_array_equal(after((road, gray(100)), (road, gray(200)), (road, gray(200))), 144)
 
 
 def test_a_cameras_noise_is_no_movement() -> None:
     random = np.random.default_rng(0)
     frames = [random.normal(90, 3, (32, 48, 3)).round().astype(np.uint8) for _ in "ab"]
-    assert after((frames[0], grey(100)), (frames[1], grey(200))).mean() == pytest.approx(125, abs=1)
+    assert after((frames[0], gray(100)), (frames[1], gray(200))).mean() == pytest.approx(125, abs=1)
 
 
 def test_a_walker_leaves_nothing_behind() -> None:
     road, walker = paved(), paved()
     walker[8:16, 16:24] = 30
-    held = after((road, grey(10)), (walker, grey(100)), (road, grey(200)))
+    held = after((road, gray(10)), (walker, gray(100)), (road, gray(200)))
     np.testing.assert_array_equal(held[8:16, 16:24], 200)
     # Away from it: 10 + (100 - 10) / 4 = 32.5, and a quarter of the way from there to 200.
     np.testing.assert_array_equal(held[:, :14], 74)
@@ -57,7 +57,7 @@ def test_a_walker_leaves_nothing_behind() -> None:
 def test_where_somebody_has_gone_the_strokes_settle_slowly() -> None:
     road, walker = paved(), paved()
     walker[8:16, 16:24] = 30
-    seen = after((road, grey(10)), (walker, grey(100)), (road, grey(200)), (road, grey(100)))
+    seen = after((road, gray(10)), (walker, gray(100)), (road, gray(200)), (road, gray(100)))
     # Three quarters of the unrest are left, of which, with the share of a quarter, 13 / 16 of the new picture come.
     np.testing.assert_array_equal(seen[8:16, 16:24], 119)
 
@@ -66,7 +66,7 @@ def test_when_the_camera_moves_not_even_a_sky_keeps_its_old_strokes() -> None:
     frames = [paved(), np.roll(paved(), 4, axis=1)]
     for frame in frames:
         frame[:16] = 200
-    np.testing.assert_array_equal(after((frames[0], grey(100)), (frames[1], grey(200))), 200)
+    np.testing.assert_array_equal(after((frames[0], gray(100)), (frames[1], gray(200))), 200)
 
 
 def test_a_slow_pan_adds_up() -> None:
@@ -83,14 +83,14 @@ def test_a_slow_pan_adds_up() -> None:
 
 
 def test_what_changes_too_slowly_to_be_movement_is_seen_all_the_same() -> None:
-    evening = [(paved(level), grey(level)) for level in range(190, 100, -1)]
+    evening = [(paved(level), gray(level)) for level in range(190, 100, -1)]
     assert after(*evening)[0, 0, 0] - 101 <= 3  # the mixture lags by (1 - share) / share = 3 frames
 
 
 def test_neither_a_cut_nor_another_size_keeps_anything() -> None:
     road = paved()
-    np.testing.assert_array_equal(after((road, grey(100)), (road, grey(200)), share=1.0), 200)
-    np.testing.assert_array_equal(after((road, grey(100)), (grey(90, 20, 20), grey(200, 20, 20))), grey(200, 20, 20))
+    np.testing.assert_array_equal(after((road, gray(100)), (road, gray(200)), share=1.0), 200)
+    np.testing.assert_array_equal(after((road, gray(100)), (gray(90, 20, 20), gray(200, 20, 20))), gray(200, 20, 20))
 
 
 def test_movement_is_told_from_noise_by_the_mean_change_of_a_square() -> None:
@@ -112,12 +112,12 @@ def test_edges_are_steps_to_the_right_and_below_beyond_noise() -> None:
 def test_a_frame_turned_upside_down_or_read_only_is_taken(recwarn: pytest.WarningsRecorder) -> None:
     road = paved()[::-1]
     road.flags.writeable = False
-    np.testing.assert_array_equal(after((road, grey(100)), (road, grey(200)[:, ::-1])), 125)
+    np.testing.assert_array_equal(after((road, gray(100)), (road, gray(200)[:, ::-1])), 125)
     assert not recwarn
 
 
 def test_a_still_clip_with_noise_flickers_less_than_frame_by_frame() -> None:
-    network = initialise(TransformerNet(SETTINGS), 0).eval()
+    network = initialize(TransformerNet(SETTINGS), 0).eval()
     stylizer = Stylizer(network, Card("tiny", SETTINGS), "cpu", torch.float32)
     random = np.random.default_rng(0)
     scene = random.integers(50, 200, (40, 60, 3))

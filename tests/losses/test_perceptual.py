@@ -56,10 +56,10 @@ def test_total_variation_agrees_with_numpy() -> None:
 
 
 def test_a_paler_picture_varies_no_less(tiny_vgg: VGGFeatures) -> None:
-    criterion, stylised, photo = PerceptualLoss(tiny_vgg, pictures(1, seed=1), settings()), pictures(1), pictures(1)
-    deviation = np.sqrt(stylised.numpy().astype(np.float64).var(axis=(2, 3)).mean())
-    expected = total_variation(stylised).item() / deviation
-    for picture in (stylised, 0.3 + 0.2 * stylised):
+    criterion, stylized, photo = PerceptualLoss(tiny_vgg, pictures(1, seed=1), settings()), pictures(1), pictures(1)
+    deviation = np.sqrt(stylized.numpy().astype(np.float64).var(axis=(2, 3)).mean())
+    expected = total_variation(stylized).item() / deviation
+    for picture in (stylized, 0.3 + 0.2 * stylized):
         assert criterion(picture, photo).tv.item() == pytest.approx(expected, rel=1e-3)
 
 
@@ -83,10 +83,10 @@ def test_a_photo_has_its_own_content_and_the_painting_its_own_style(tiny_vgg: VG
     assert criterion(painting, photo).content.item() > 0.01
 
 
-def numpy_gram(features: torch.Tensor, centre: torch.Tensor | None = None) -> np.ndarray:
+def numpy_gram(features: torch.Tensor, center: torch.Tensor | None = None) -> np.ndarray:
     flat = features.numpy().astype(np.float64).reshape(features.shape[1], -1)
-    if centre is not None:
-        flat = flat - centre.numpy().astype(np.float64).reshape(features.shape[1], -1).mean(1, keepdims=True)
+    if center is not None:
+        flat = flat - center.numpy().astype(np.float64).reshape(features.shape[1], -1).mean(1, keepdims=True)
     return np.asarray(flat @ flat.T / flat.shape[1])
 
 
@@ -114,12 +114,12 @@ def test_the_total_is_the_weighted_sum(tiny_vgg: VGGFeatures) -> None:
 
 
 def test_one_style_weight_means_the_same_for_features_of_any_scale(tiny_vgg: VGGFeatures) -> None:
-    painting, stylised, photos = pictures(1, seed=1), pictures(2, seed=2), pictures(2, seed=3)
+    painting, stylized, photos = pictures(1, seed=1), pictures(2, seed=2), pictures(2, seed=3)
     chosen = settings(style_layers=["relu1_1"], content_layers=["relu1_1"])
-    before = PerceptualLoss(tiny_vgg, painting, chosen)(stylised, photos)
+    before = PerceptualLoss(tiny_vgg, painting, chosen)(stylized, photos)
     tiny_vgg.conv1_1_weight *= 50
     tiny_vgg.get_buffer("conv1_1_bias").mul_(50)
-    after = PerceptualLoss(tiny_vgg, painting, chosen)(stylised, photos)
+    after = PerceptualLoss(tiny_vgg, painting, chosen)(stylized, photos)
     torch.testing.assert_close(torch.stack(before), torch.stack(after), rtol=1e-4, atol=1e-6)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_up_vgg import like_artefact, like_torchvision, made_up_vgg, state
+from made_up_vgg import like_artifact, like_torchvision, made_up_vgg, state
 from safetensors.torch import save_file
 
 from stylenet.losses.vgg.conventions import reference_picture
@@ -18,7 +18,7 @@ from stylenet.losses.vgg.weights import WeightsError, load_vgg_weights
 # How a file must be fed
 
 
-def test_normalised_weights_are_fed_without_division(tmp_path):
+def test_normalized_weights_are_fed_without_division(tmp_path):
     save_file(state(made_up_vgg()), tmp_path / "a.safetensors")
     weights = load_vgg_weights(str(tmp_path / "a.safetensors"))
     assert weights.mean == pytest.approx((0.485019608, 0.457956863, 0.407607843), abs=1e-5)
@@ -41,12 +41,12 @@ def test_half_precision_on_disk_is_single_precision_in_memory(tmp_path):
     assert weight.dtype == bias.dtype == torch.float32
 
 
-def test_the_artefacts_1x1_is_folded_so_that_the_numbers_stay(tmp_path):
-    torch.save(like_artefact(), tmp_path / "a.pth")
+def test_the_artifacts_1x1_is_folded_so_that_the_numbers_stay(tmp_path):
+    torch.save(like_artifact(), tmp_path / "a.pth")
     weights = load_vgg_weights(str(tmp_path / "a.pth"))
     picture = np.random.default_rng(0).random((3, 3, 3))  # a single 3x3 patch, RGB in [0, 1]
     bgr = picture[::-1] * 255 - np.array([103.939, 116.779, 123.68]).reshape(3, 1, 1)
-    original = like_artefact()["2.weight"].double().numpy()
+    original = like_artifact()["2.weight"].double().numpy()
     expected = np.einsum("ocij,cij->o", original, bgr)
     folded = weights.convolutions["conv1_1"][0].double().numpy()
     got = np.einsum("ocij,cij->o", folded, picture - np.array(weights.mean).reshape(3, 1, 1))
@@ -67,7 +67,7 @@ def test_a_file_made_for_another_feeding_is_refused_with_both_numbers(tmp_path, 
     assert "\n" not in str(caught.value)
 
 
-def test_channels_that_differ_from_each_other_are_not_normalised(tmp_path):
+def test_channels_that_differ_from_each_other_are_not_normalized(tmp_path):
     (weight, bias), _ = made_up_vgg()
     uneven = torch.tensor([0.4, 1.6] * 4).view(-1, 1, 1, 1)  # the mean stays 1
     save_file(state([(weight * uneven, bias)], (0,)), tmp_path / "a.safetensors")
@@ -97,8 +97,8 @@ def test_positions_are_torchvisions():
     vgg16 = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
     assert list(positions("vgg16")) == vgg16
     assert list(positions("vgg16").values())[-1] == "conv5_3"
-    artefact = [2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42, 45, 48, 51]
-    assert list(positions("vgg19", first=2, step=3)) == artefact
+    artifact = [2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42, 45, 48, 51]
+    assert list(positions("vgg19", first=2, step=3)) == artifact
 
 
 @pytest.mark.parametrize(

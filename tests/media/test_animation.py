@@ -16,13 +16,13 @@ from stylenet.media.formats import encoded as still
 from stylenet.media.picture import Picture
 
 DURATIONS = [70, 120, 40]
-COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
+COLORS = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
 
 
 def scene(index: int, transparent: bool = True) -> Image.Image:
-    """A coloured square that moves over nothing."""
+    """A colored square that moves over nothing."""
     image = Image.new("RGBA", (40, 30), (0, 0, 0, 0) if transparent else (90, 90, 90, 255))
-    image.paste((*COLOURS[index], 255), (10 * index, 5, 10 * index + 16, 21))
+    image.paste((*COLORS[index], 255), (10 * index, 5, 10 * index + 16, 21))
     return image
 
 
@@ -54,8 +54,8 @@ def test_every_frame_is_read_with_its_transparency_and_its_time(kind: str) -> No
         seen = np.asarray(expected)[..., 3] > 0
         assert frame.alpha is not None
         np.testing.assert_array_equal(np.asarray(frame.alpha) > 0, seen)
-        np.testing.assert_array_equal(np.asarray(frame.colours)[seen], np.asarray(expected)[..., :3][seen])
-        assert (np.asarray(frame.colours)[~seen] == 255).all()
+        np.testing.assert_array_equal(np.asarray(frame.colors)[seen], np.asarray(expected)[..., :3][seen])
+        assert (np.asarray(frame.colors)[~seen] == 255).all()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -64,7 +64,7 @@ def test_a_frame_stays_when_the_next_one_is_read(kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
     found = list(Picture.open(encoded(opaque[0], kind, save_all=True, append_images=opaque[1:], **options)).frames())
     for frame, expected in zip(found, opaque, strict=True):
-        np.testing.assert_array_equal(np.asarray(frame.colours), np.asarray(expected))
+        np.testing.assert_array_equal(np.asarray(frame.colors), np.asarray(expected))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ SMALL = 20_000_000  # pixels: a limit under which the test has no need of gigaby
 
 
 def frames(data: bytes) -> list[Image.Image]:
-    return [frame.colours for frame in Picture.open(data, Size(max_pixels=SMALL)).frames()]
+    return [frame.colors for frame in Picture.open(data, Size(max_pixels=SMALL)).frames()]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -69,33 +69,33 @@ def test_nonsense_in_the_exif_data_does_not_spoil_the_picture() -> None:
         assert decode_image(data).size == (50, 40)
 
 
-def test_greyscale_of_16_bits_is_scaled_and_not_clipped() -> None:
-    grey = np.array([[0, 257, 32896, 65535]], np.uint16)
-    np.testing.assert_array_equal(pixels(encoded(Image.fromarray(grey)))[0, :, 0], [0, 1, 128, 255])
-    np.testing.assert_array_equal(pixels(encoded(Image.fromarray(grey), "TIFF"))[0, :, 2], [0, 1, 128, 255])
+def test_grayscale_of_16_bits_is_scaled_and_not_clipped() -> None:
+    gray = np.array([[0, 257, 32896, 65535]], np.uint16)
+    np.testing.assert_array_equal(pixels(encoded(Image.fromarray(gray)))[0, :, 0], [0, 1, 128, 255])
+    np.testing.assert_array_equal(pixels(encoded(Image.fromarray(gray), "TIFF"))[0, :, 2], [0, 1, 128, 255])
 
 
-def test_float_greyscale_goes_from_0_to_1() -> None:
-    grey = np.array([[0, 0.2, 1, np.nan]], np.float32)
-    np.testing.assert_array_equal(pixels(encoded(Image.fromarray(grey), "TIFF"))[0, :, 1], [0, 51, 255, 0])
+def test_float_grayscale_goes_from_0_to_1() -> None:
+    gray = np.array([[0, 0.2, 1, np.nan]], np.float32)
+    np.testing.assert_array_equal(pixels(encoded(Image.fromarray(gray), "TIFF"))[0, :, 1], [0, 51, 255, 0])
 
 
 def test_transparency_lies_on_white() -> None:
     rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 0], [200, 100, 0, 51]]], np.uint8)
-    expected = [[200, 100, 0], [255, 255, 255], [244, 224, 204]]  # 0.2 of the colour and 0.8 of white
+    expected = [[200, 100, 0], [255, 255, 255], [244, 224, 204]]  # 0.2 of the color and 0.8 of white
     np.testing.assert_array_equal(pixels(encoded(Image.fromarray(rgba)))[0], expected)
 
 
-def test_a_palette_gives_its_colours_and_its_transparency() -> None:
+def test_a_palette_gives_its_colors_and_its_transparency() -> None:
     image = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
     image.putpalette([10, 20, 30, 40, 50, 60])
     np.testing.assert_array_equal(pixels(encoded(image))[0], [[10, 20, 30], [40, 50, 60]])
     np.testing.assert_array_equal(pixels(encoded(image, transparency=1))[0], [[10, 20, 30], [255, 255, 255]])
 
 
-def test_black_and_white_and_grey_become_rgb() -> None:
-    grey = Image.fromarray(np.array([[0, 255]], np.uint8))
-    for image in (grey, grey.convert("1"), grey.convert("LA")):
+def test_black_and_white_and_gray_become_rgb() -> None:
+    gray = Image.fromarray(np.array([[0, 255]], np.uint8))
+    for image in (gray, gray.convert("1"), gray.convert("LA")):
         np.testing.assert_array_equal(pixels(encoded(image))[0], [[0, 0, 0], [255, 255, 255]])
 
 
@@ -105,7 +105,7 @@ def test_cmyk_becomes_rgb() -> None:
     np.testing.assert_allclose(pixels(encoded(image, "JPEG"))[8, 8], [255, 0, 0], atol=4)
 
 
-def test_a_broken_colour_profile_does_not_spoil_a_cmyk_picture() -> None:
+def test_a_broken_color_profile_does_not_spoil_a_cmyk_picture() -> None:
     for profile in (b"nonsense", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()):
         image = Image.new("CMYK", (16, 16), (255, 255, 255, 255))
         assert pixels(encoded(image, "TIFF", icc_profile=profile)).max() < 60
@@ -149,7 +149,7 @@ def test_a_jpegs_scans_are_counted_without_those_of_its_thumbnail_or_behind_its_
     with_thumbnail = encoded(noise(), "JPEG", exif=b"Exif\0\0" + progressive)
     for data in (baseline, with_thumbnail, with_thumbnail + 20_000 * b"\xff\xda\0\2"):
         assert count_scans(data) == 1
-    assert count_scans(progressive) == 10  # libjpeg's own script for three colours
+    assert count_scans(progressive) == 10  # libjpeg's own script for three colors
     assert count_scans(b"") == count_scans(b"\xff") == count_scans(b"\xff\xe0\0") == 0
 
 

@@ -48,8 +48,8 @@ def camera_exif() -> Image.Exif:
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 def test_exif_is_kept_but_for_what_is_no_longer_true(source: str, suffix: str) -> None:
     frame = only(encoded(PHOTO, source, exif=camera_exif().tobytes()), Size(short=20))
-    assert frame.colours.size == (20, 30)
-    with Image.open(BytesIO(encoded_result(frame.colours, WRITABLE[suffix], frame.kept))) as result:
+    assert frame.colors.size == (20, 30)
+    with Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept))) as result:
         exif = result.getexif()
         assert exif[ExifTags.Base.Make] == "Maker"
         assert ExifTags.Base.Orientation not in exif
@@ -84,21 +84,21 @@ def test_nonsense_in_the_exif_is_left_behind(exif: bytes) -> None:
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 def test_the_profile_stays_with_rgb(suffix: str) -> None:
     frame = only(encoded(PHOTO, "PNG", icc_profile=SRGB))
-    with Image.open(BytesIO(encoded_result(frame.colours, WRITABLE[suffix], frame.kept))) as result:
+    with Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept))) as result:
         assert result.info["icc_profile"] == SRGB
 
 
-def test_a_profile_for_other_colours_than_rgb_does_not_stay() -> None:
-    grey = bytearray(SRGB)
-    grey[16:20] = b"GRAY"
-    for image, profile in ((PHOTO.convert("CMYK"), SRGB), (PHOTO.convert("L"), bytes(grey))):
+def test_a_profile_for_other_colors_than_rgb_does_not_stay() -> None:
+    gray = bytearray(SRGB)
+    gray[16:20] = b"GRAY"
+    for image, profile in ((PHOTO.convert("CMYK"), SRGB), (PHOTO.convert("L"), bytes(gray))):
         assert "icc_profile" not in only(encoded(image, "TIFF", icc_profile=profile)).kept
 
 
 @pytest.mark.parametrize(
     ("name", "converted"),
     [
-        ("grey.png", ("greyscale",)),
+        ("gray.png", ("grayscale",)),
         ("cmyk.jpg", ("CMYK",)),
         ("palette.gif", ("palette",)),
         ("deep.png", ("16-bit or more",)),
@@ -110,15 +110,15 @@ def test_what_is_converted_is_told(name: str, converted: tuple[str, ...]) -> Non
     assert Picture.open(CONVERTED[name][0]).converted == converted
 
 
-def test_colours_and_transparency_come_apart_and_what_is_hidden_is_white() -> None:
+def test_colors_and_transparency_come_apart_and_what_is_hidden_is_white() -> None:
     rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 51], [1, 2, 3, 0]]], np.uint8)
     frame = only(encoded(rgba))
-    assert np.asarray(frame.colours).tolist() == [[[200, 100, 0], [200, 100, 0], [255, 255, 255]]]
+    assert np.asarray(frame.colors).tolist() == [[[200, 100, 0], [200, 100, 0], [255, 255, 255]]]
     assert frame.alpha is not None
     assert np.asarray(frame.alpha).tolist() == [[255, 51, 0]]
     together = np.asarray(frame.with_alpha())
     assert together[0, :2].tolist() == rgba[0, :2].tolist()
-    assert np.asarray(frame.on_white().colours).tolist() == [[[200, 100, 0], [244, 224, 204], [255, 255, 255]]]
+    assert np.asarray(frame.on_white().colors).tolist() == [[[200, 100, 0], [244, 224, 204], [255, 255, 255]]]
 
 
 def test_opaque_pictures_have_no_transparency_to_keep() -> None:
@@ -134,8 +134,8 @@ def test_transparency_survives_where_the_format_holds_it(suffix: str) -> None:
     back = only(encoded_result(image, WRITABLE[suffix]))
     assert back.alpha is not None
     np.testing.assert_array_equal(np.asarray(back.alpha), alpha)
-    colours, expected = np.asarray(back.colours, float)[:, 24:], GRADIENT[:, 24:].astype(float)
-    assert np.abs(colours - expected).mean() < 4
+    colors, expected = np.asarray(back.colors, float)[:, 24:], GRADIENT[:, 24:].astype(float)
+    assert np.abs(colors - expected).mean() < 4
 
 
 def test_formats_without_transparency_are_known_as_such() -> None:
@@ -155,11 +155,11 @@ def test_formats_without_transparency_are_known_as_such() -> None:
     ],
 )
 def test_size_is_the_short_side_and_max_size_bounds_the_long_one(size: Size, expected: tuple[int, int]) -> None:
-    assert only(encoded(PHOTO), size).colours.size == expected
+    assert only(encoded(PHOTO), size).colors.size == expected
 
 
 def test_a_turned_photo_has_its_size_after_turning() -> None:
-    assert only(CONVERTED["turned.jpg"][0], Size(long=30)).colours.size == (20, 30)
+    assert only(CONVERTED["turned.jpg"][0], Size(long=30)).colors.size == (20, 30)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -168,7 +168,7 @@ def test_the_pixel_limit_holds_before_and_after_resizing() -> None:
     for size in (Size(max_pixels=2399), Size(short=41, max_pixels=2400)):
         with pytest.raises(ImageError, match=r"more than the limit of 2,[34]"):
             Picture.open(data, size)
-    assert only(data, Size(max_pixels=2400)).colours.size == (60, 40)
+    assert only(data, Size(max_pixels=2400)).colors.size == (60, 40)
 
 
 def test_a_frame_that_stretches_its_picture_is_refused() -> None:
@@ -180,4 +180,4 @@ def test_of_pages_the_first_is_read_and_their_number_known() -> None:
     picture = Picture.open(encoded(PHOTO, "TIFF", save_all=True, append_images=[PHOTO.rotate(180)]))
     assert (picture.count, picture.animated) == (2, False)
     (frame,) = picture.frames()
-    np.testing.assert_array_equal(np.asarray(frame.colours), GRADIENT)
+    np.testing.assert_array_equal(np.asarray(frame.colors), GRADIENT)

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, load_style, read_card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
 CARD = Card("starry", TINY, {"painting": {"title": "Café « Nuit »", "year": None}, "steps": 3})
@@ -22,7 +22,7 @@ CARD = Card("starry", TINY, {"painting": {"title": "Café « Nuit »", "year": N
 
 @pytest.fixture
 def network() -> TransformerNet:
-    return initialise(TransformerNet(TINY), seed=0)
+    return initialize(TransformerNet(TINY), seed=0)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_loaded_network_can_be_trained_on(style_file: Path) -> None:
 def test_equal_networks_give_equal_bytes(tmp_path: Path, style_file: Path) -> None:
     again = tmp_path / "again.safetensors"
     facts = dict(reversed(list(CARD.facts.items())))
-    save_style(again, initialise(TransformerNet(TINY), seed=0), Card("starry", TINY, facts))
+    save_style(again, initialize(TransformerNet(TINY), seed=0), Card("starry", TINY, facts))
     assert again.read_bytes() == style_file.read_bytes()
 
 
@@ -63,7 +63,7 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(
     def full_disk(_from: Path, _to: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    initialise(network, seed=1)
+    initialize(network, seed=1)
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full_disk)
         with pytest.raises(OSError, match="No space"):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialise, parameter_count
+from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialize, parameter_count
 
 TINY = NetworkSettings(width=2, blocks=1)
 FOLDED = NetworkSettings(width=2, blocks=1, fold=2)
@@ -13,7 +13,7 @@ LINEAR = NetworkSettings(width=2, blocks=1, output="linear")
 
 
 def tiny(form: NetworkSettings = TINY) -> TransformerNet:
-    return initialise(TransformerNet(form), seed=0).eval()
+    return initialize(TransformerNet(form), seed=0).eval()
 
 
 @given(
@@ -48,7 +48,7 @@ def test_a_side_below_16_pixels_is_refused_with_both_sides(height: int, width: i
 
 def test_the_default_network_learns_1679235_numbers() -> None:
     # By hand, convolutions with biases: 9*9*3*32+32, 9*32*64+64, 9*64*128+128, ten times 9*128*128+128,
-    # 9*128*64+64, 9*64*32+32, 9*9*32*3+3; and two for each of the 32+64+128+10*128+64+32 normalised channels.
+    # 9*128*64+64, 9*64*32+32, 9*9*32*3+3; and two for each of the 32+64+128+10*128+64+32 normalized channels.
     convolutions = 7808 + 18496 + 73856 + 10 * 147584 + 73792 + 18464 + 7779
     assert parameter_count(TransformerNet()) == convolutions + 2 * 1600 == 1679235
 
@@ -59,9 +59,9 @@ def test_the_output_lies_in_0_to_1(form: NetworkSettings) -> None:
     with torch.inference_mode():
         for parameter in network.parameters():
             parameter.mul_(30)
-        stylised = network(torch.rand(1, 3, 32, 32) * 5 - 2)
-    assert 0 <= stylised.min() < 0.01
-    assert 0.99 < stylised.max() <= 1
+        stylized = network(torch.rand(1, 3, 32, 32) * 5 - 2)
+    assert 0 <= stylized.min() < 0.01
+    assert 0.99 < stylized.max() <= 1
 
 
 @torch.inference_mode()
@@ -84,13 +84,13 @@ def test_the_first_weights_come_from_the_seed_alone() -> None:
     torch.manual_seed(2)
     second = tiny().state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    different = initialise(TransformerNet(TINY), seed=1).state_dict()
+    different = initialize(TransformerNet(TINY), seed=1).state_dict()
     assert not torch.equal(first["layers.0.weight"], different["layers.0.weight"])
 
 
 def test_drawing_weights_leaves_everybody_elses_random_numbers_alone() -> None:
     network, before = TransformerNet(TINY), torch.random.get_rng_state()
-    initialise(network, seed=0)
+    initialize(network, seed=0)
     assert torch.equal(before, torch.random.get_rng_state())
 
 

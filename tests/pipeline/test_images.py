@@ -25,7 +25,7 @@ def pixels(path: Path | bytes) -> np.ndarray:
         return np.asarray(image)
 
 
-def stylised(photo: np.ndarray) -> np.ndarray:
+def stylized(photo: np.ndarray) -> np.ndarray:
     return Stylizer.load(find_style("night"), "cpu").stylize(photo)
 
 
@@ -39,7 +39,7 @@ def test_each_result_is_its_own_photos_and_lines_come_in_order(call: Run, folder
     assert [line.split(" ")[0] for line in out[:-1]] == [f"{name}.png" for name in good]
     assert out[-1].startswith("11 pictures, 1 failed; ")
     for name in good:
-        np.testing.assert_array_equal(pixels(folder / f"out/{name}-night.png"), stylised(photos[name]))
+        np.testing.assert_array_equal(pixels(folder / f"out/{name}-night.png"), stylized(photos[name]))
 
 
 def test_one_picture_needs_no_summary(call: Run) -> None:
@@ -49,7 +49,7 @@ def test_one_picture_needs_no_summary(call: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("grey.png", ", was greyscale"),
+        ("gray.png", ", was grayscale"),
         ("cmyk.jpg", ", was CMYK"),
         ("deep.png", ", was 16-bit or more"),
         ("palette.gif", ", was palette"),
@@ -64,22 +64,22 @@ def test_what_was_converted_stands_on_the_pictures_line(call: Run, folder: Path,
     assert line.endswith(note)
 
 
-def test_the_style_lies_on_the_colours_and_transparency_stays(call: Run, folder: Path) -> None:
+def test_the_style_lies_on_the_colors_and_transparency_stays(call: Run, folder: Path) -> None:
     alpha = np.tile(np.arange(60, dtype=np.uint8) * 4, (40, 1))
     Image.fromarray(np.dstack([GRADIENT, alpha])).save(folder / "clear.png")
     call("clear.png", *CPU)
     result = pixels(folder / "clear-night.png")
     np.testing.assert_array_equal(result[..., 3], alpha)
     seen = np.where(alpha[..., None] > 0, GRADIENT, 255)
-    np.testing.assert_array_equal(result[..., :3], stylised(seen))
+    np.testing.assert_array_equal(result[..., :3], stylized(seen))
     call("clear.png", *CPU, "--format", "bmp")
     on_white = (GRADIENT * (alpha[..., None] / 255) + 255 - alpha[..., None]).round().astype(np.uint8)
-    difference = pixels(folder / "clear-night.bmp").astype(int) - stylised(on_white)
+    difference = pixels(folder / "clear-night.bmp").astype(int) - stylized(on_white)
     assert np.abs(difference).max() <= 4
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
-def test_every_frame_is_stylised(call: Run, folder: Path, suffix: str) -> None:
+def test_every_frame_is_stylized(call: Run, folder: Path, suffix: str) -> None:
     scenes = [Image.fromarray(np.roll(GRADIENT, 9 * index, 1)) for index in range(4)]
     scenes[0].save(folder / "a.png", save_all=True, append_images=scenes[1:], duration=[50, 70, 90, 110], loop=3)
     code, _, err = call("a.png", *CPU, "-o", f"b.{suffix}")
@@ -90,7 +90,7 @@ def test_every_frame_is_stylised(call: Run, folder: Path, suffix: str) -> None:
             result.seek(index)
             result.load()
             assert result.info["duration"] == [50, 70, 90, 110][index]
-            wanted = stylised(np.asarray(expected)).astype(float)
+            wanted = stylized(np.asarray(expected)).astype(float)
             error = np.abs(np.asarray(result.convert("RGB"), float) - wanted).mean()
             assert error < {"png": 0.01, "gif": 3, "webp": 9}[suffix]
     assert call("a.png", *CPU, "-o", "b.jpg")[1][0].endswith(", first of 4 frames")
@@ -122,7 +122,7 @@ def test_a_stream_goes_into_a_file(call: Run, folder: Path, monkeypatch: pytest.
     with (folder / "photo.png").open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         assert call("-", *CPU, "-o", "new/x.png")[0] == 0
-        expected = stylised(pixels(folder / "photo.png"))
+        expected = stylized(pixels(folder / "photo.png"))
         np.testing.assert_array_equal(pixels(folder / "new/x.png"), expected)
         code, out, err = call("-", *CPU)  # there is no more of it
         assert (code, out, err) == (1, [], ["infer.py: standard input: is empty"])
@@ -162,7 +162,7 @@ def test_a_stopped_folder_has_whole_files_only_and_goes_on(call: Run, folder: Pa
     assert " left (--skip-existing goes on); " in summary
     results = [name for name in names(folder) if name.endswith("-night.png")]
     assert 0 < len(results) < 150
-    whole = stylised(pixels(data))
+    whole = stylized(pixels(data))
     for name in results:
         np.testing.assert_array_equal(pixels(folder / name), whole)
     assert len(names(folder)) == 151 + len(results)  # and no half ones

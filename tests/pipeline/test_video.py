@@ -18,7 +18,7 @@ from stylenet.inference.stylizer import Stylizer
 from stylenet.media.video.codecs import FORMATS, Codec, Encoding
 from stylenet.media.video.timing import Span, read_time, written_time
 from stylenet.models.style_file import Card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.pipeline import camera
 from stylenet.pipeline.clip import Job, Stopped, stylize_clip
 from stylenet.pipeline.raw_frames import stylize_raw
@@ -80,10 +80,10 @@ def test_subtitles_are_copied_where_the_file_can_hold_them_else_named(tmp_path: 
     assert len(packets(tmp_path / "out.mp4", "audio")) == len(packets(source, "audio"))
 
 
-def test_colours_stay_within_a_few_levels(clip: Path, tmp_path: Path) -> None:
+def test_colors_stay_within_a_few_levels(clip: Path, tmp_path: Path) -> None:
     through(clip, tmp_path / "out.mp4")
     before, after = (np.stack(pictures(path)).astype(int) for path in (clip, tmp_path / "out.mp4"))
-    inner = np.abs(after - before).reshape(25, 2, 24, 2, 32, 3)[:, :, 4:20, :, 4:28]  # off the colours' edges
+    inner = np.abs(after - before).reshape(25, 2, 24, 2, 32, 3)[:, :, 4:20, :, 4:28]  # off the colors' edges
     assert inner.max() <= 4
     with av.open(str(tmp_path / "out.mp4")) as container:
         frame = next(container.decode(video=0))
@@ -120,7 +120,7 @@ def test_odd_sides_lose_a_row_and_it_is_said(tmp_path: Path) -> None:
     assert said[0].endswith("63 x 47 pixels lost a row or column, as the encoder takes even sides only")
     kept = pictures(tmp_path / "out.mp4")[0].astype(int)
     assert kept.shape == (46, 62, 3)
-    assert np.abs(kept - stripes[:46, :62]).mean() < 4  # none was moved or mixed with its neighbours
+    assert np.abs(kept - stripes[:46, :62]).mean() < 4  # none was moved or mixed with its neighbors
 
 
 def test_fonts_are_copied_where_the_file_can_hold_them_else_named(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_cut_off_clip_leaves_nothing_behind(clip: Path, tmp_path: Path) -> Non
 
 
 def test_a_part_behind_the_end_is_one_line(clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"clip\.mp4: has no frame there to stylise"):
+    with pytest.raises(UserError, match=r"clip\.mp4: has no frame there to stylize"):
         through(clip, tmp_path / "out.mp4", Span(Fraction(100)))
 
 
@@ -227,7 +227,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (5, 20, 30, 3), np.uint8)
 
 
 def test_raw_frames_come_out_as_the_network_makes_them(tmp_path: Path) -> None:
-    stylizer = Stylizer(initialise(TransformerNet(NetworkSettings(2, 1)), 0), Card("tiny"), "cpu")
+    stylizer = Stylizer(initialize(TransformerNet(NetworkSettings(2, 1)), 0), Card("tiny"), "cpu")
     (tmp_path / "in").write_bytes(FRAMES.tobytes())
     with (tmp_path / "in").open("rb") as source, (tmp_path / "out").open("wb") as target:
         stylize_raw(stylizer, (30, 20), 0.0, source, target)
@@ -271,7 +271,7 @@ def test_an_encoder_that_is_not_there_is_one_line(clip: Path, tmp_path: Path) ->
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a style and a clip."""
     settings = NetworkSettings(width=2, blocks=1)
-    network = initialise(TransformerNet(settings), seed=0)
+    network = initialize(TransformerNet(settings), seed=0)
     save_style(tmp_path / "checkpoints/night.safetensors", network, Card("night", settings))
     make_clip(tmp_path / "clip.mp4", STEADY[:5])
     monkeypatch.chdir(tmp_path)
@@ -283,7 +283,7 @@ def infer(call: Callable[..., Lines]) -> Callable[..., Lines]:
     return lambda *arguments: call(*arguments, "-s", "night")
 
 
-def test_infer_stylises_clips_beside_themselves_and_goes_on_after_a_bad_one(
+def test_infer_stylizes_clips_beside_themselves_and_goes_on_after_a_bad_one(
     infer: Callable[..., Lines], folder: Path
 ) -> None:
     (folder / "bad.mov").write_text("no video")
@@ -300,7 +300,7 @@ def test_infers_frames_are_the_networks(infer: Callable[..., Lines], folder: Pat
     assert infer("clip.mp4", "-o", "out/new.mkv", "--crf", "1", "--steady", "0")[0] == 0
     expected = Stylizer.load("night").stylize(pictures(folder / "clip.mp4")[2]).astype(int)
     difference = pictures(folder / "out/new.mkv")[2] - expected
-    shared = difference.reshape(24, 2, 32, 2, 3).mean((1, 3))  # four pixels have one colour
+    shared = difference.reshape(24, 2, 32, 2, 3).mean((1, 3))  # four pixels have one color
     assert np.abs(shared).mean() < 3
 
 

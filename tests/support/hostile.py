@@ -25,14 +25,14 @@ def pngs() -> dict[str, bytes]:
         "more than the limit": png_of(50_000, 50_000),
         "height of 2^31 - 1": png_of(16, 2**31 - 1),
         "no width": png_of(0, 16),
-        "colours of kind 7": png(header(16, 16, kind=7), rows),
+        "colors of kind 7": png(header(16, 16, kind=7), rows),
         "interlaced in a way of its own": png(header(16, 16, interlaced=9), rows),
         "pixels that go on and on": png(header(16, 16), chunk(b"IDAT", MUCH)),
         "text that unpacks to 50 megabytes": PLAIN[:33] + chunk(b"zTXt", b"a\0\0" + MUCH) + PLAIN[33:],
         "profile that unpacks to 50 megabytes": PLAIN[:33] + chunk(b"iCCP", b"a\0\0" + MUCH) + PLAIN[33:],
         "50,000 empty chunks": PLAIN[:33] + 50_000 * chunk(b"teXt", b"") + PLAIN[33:],
         "chunk of 2 GB": PLAIN[:33] + struct.pack(">I", 2**31 - 1) + b"zTXt" + PLAIN[33:],
-        "palette without colours": png(header(16, 16, kind=3), chunk(b"PLTE", b""), rows),
+        "palette without colors": png(header(16, 16, kind=3), chunk(b"PLTE", b""), rows),
         "frames without end": PLAIN[:33] + chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)) + PLAIN[33:],
     }
 
@@ -48,7 +48,7 @@ def jpegs() -> dict[str, bytes]:
         "65,500 pixels a side": JPEG[:sides] + struct.pack(">HH", 65_500, 65_500) + JPEG[sides + 4 :],
         "169 megapixels of one scan": JPEG[:sides] + struct.pack(">HH", 13_000, 13_000) + JPEG[sides + 4 :],
         "100,000 scans": progressive[:-2] + 100_000 * scan + progressive[-2:],
-        "255 colours": JPEG[: sides + 4] + b"\xff" + JPEG[sides + 5 :],
+        "255 colors": JPEG[: sides + 4] + b"\xff" + JPEG[sides + 5 :],
         "nothing but starts": 50_000 * b"\xff\xd8",
         "EXIF in a circle": encoded(GRADIENT, "JPEG", exif=exif),
         "profile of nonsense": encoded(Image.fromarray(GRADIENT).convert("CMYK"), "JPEG", icc_profile=bytes(3000)),
@@ -56,7 +56,7 @@ def jpegs() -> dict[str, bytes]:
 
 
 def tiff(changes: Mapping[int, tuple[int, int, int]], successor: int = 0) -> bytes:
-    """16 x 16 greys; `changes` are tags with their type, count and value."""
+    """16 x 16 grays; `changes` are tags with their type, count and value."""
     tags = {256: (3, 1, 16), 257: (3, 1, 16), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1), 273: (4, 1, 8)}
     tags |= {277: (3, 1, 1), 278: (3, 1, 16), 279: (4, 1, 256), **changes}
     entries = b"".join(struct.pack("<HHII", tag, *value) for tag, value in sorted(tags.items()))
@@ -70,7 +70,7 @@ def tiffs() -> dict[str, bytes]:
         "pages in a circle": tiff({}, successor=264),
         "4 billion strips": tiff({273: (4, 2**32 - 1, 8), 279: (4, 2**32 - 1, 8)}),
         "tiles of 2^31 pixels": tiff(tiles),
-        "65,535 colours": tiff({277: (3, 1, 65_535)}),
+        "65,535 colors": tiff({277: (3, 1, 65_535)}),
         "no bits": tiff({258: (3, 1, 0)}),
         "169 megapixels in 256 bytes": tiff({256: (4, 1, 13_000), 257: (4, 1, 13_000), 278: (4, 1, 13_000)}),
         "strip of 4 GB": tiff({279: (4, 1, 2**32 - 1)}),
@@ -100,7 +100,7 @@ def others() -> dict[str, bytes]:
         "GIF with codes of 200 bits": gif(16, 16, code=200),
         "GIF of endless blocks": gif(16, 16, data=100_000 * b"\x01\x4c"),
         "BMP with a height of -2^31": bmp[:22] + struct.pack("<i", -(2**31)) + bmp[26:],
-        "BMP of 4 billion colours": bmp[:28]
+        "BMP of 4 billion colors": bmp[:28]
         + struct.pack("<H", 8)
         + bmp[30:46]
         + struct.pack("<I", 2**32 - 1)

@@ -3,12 +3,12 @@
 import torch
 import torch.nn.functional as F
 
-from stylenet.losses.vgg.conventions import NORMALISED, TORCHVISION, reference_picture
+from stylenet.losses.vgg.conventions import NORMALIZED, TORCHVISION, reference_picture
 
 State = dict[str, torch.Tensor]
 
 
-def made_up_vgg(layers: int = 2, levels: tuple[float, ...] = (1.0, 1.0), mean=NORMALISED.mean, std=(1, 1, 1)):
+def made_up_vgg(layers: int = 2, levels: tuple[float, ...] = (1.0, 1.0), mean=NORMALIZED.mean, std=(1, 1, 1)):
     """Random weights of VGG's form, 8 wide, whose channels have these mean activations when fed so."""
     generator = torch.Generator().manual_seed(0)
     x = (reference_picture() - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
@@ -31,8 +31,8 @@ def like_torchvision():
     return made_up_vgg(levels=(0.28, 0.56), mean=TORCHVISION.mean, std=TORCHVISION.std)
 
 
-def like_artefact() -> State:
-    """As the artefact: a 1x1 that makes BGR * 255 - mean, then convolutions of what it gives."""
+def like_artifact() -> State:
+    """As the artifact: a 1x1 that makes BGR * 255 - mean, then convolutions of what it gives."""
     (first, bias), second = made_up_vgg()
     exchange = torch.eye(3).flip(0).view(3, 3, 1, 1) * 255
     mapping = exchange, torch.tensor([-103.939, -116.779, -123.68])

@@ -63,7 +63,7 @@ SKIPPED: dict[str, tuple[bytes, str]] = (
 )
 
 CONVERTED: dict[str, tuple[bytes, str]] = {
-    "grey.png": (encoded(GRADIENT[..., 0]), "greyscale"),
+    "gray.png": (encoded(GRADIENT[..., 0]), "grayscale"),
     "cmyk.jpg": (encoded(Image.fromarray(GRADIENT).convert("CMYK"), "JPEG"), "CMYK"),
     "palette.gif": (encoded(Image.fromarray(GRADIENT).quantize(16), "GIF"), "palette"),
     "deep.png": (encoded(GRADIENT[..., 0].astype(np.uint16) * 257), "16-bit or more"),

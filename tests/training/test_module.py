@@ -8,10 +8,10 @@ import torch
 from torch.utils.data import IterableDataset
 
 from stylenet.evaluation.contact_sheet import GAP, contact_sheet
-from stylenet.evaluation.held_out import held_out_losses, stylised_by
+from stylenet.evaluation.held_out import held_out_losses, stylized_by
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.training import module as training
 from stylenet.training.callbacks.progress import StopOnSignal
 from stylenet.training.module import StyleTraining, rate_factor, steps_in
@@ -34,7 +34,7 @@ class OneBatch(IterableDataset[torch.Tensor]):
 def module(tiny_vgg: VGGFeatures) -> StyleTraining:
     painting = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], style_weight=3.0)
-    network = initialise(TransformerNet(NetworkSettings(4, 1)), 0)
+    network = initialize(TransformerNet(NetworkSettings(4, 1)), 0)
     return StyleTraining(network, PerceptualLoss(tiny_vgg, painting, settings), OneBatch, 60, 1e-2)
 
 
@@ -51,10 +51,10 @@ def test_a_run_of_one_step_has_a_rate() -> None:
 
 
 def test_equal_seeds_give_equal_networks_whatever_was_drawn_before() -> None:
-    first = initialise(TransformerNet(NetworkSettings(4, 1)), 7).state_dict()
+    first = initialize(TransformerNet(NetworkSettings(4, 1)), 7).state_dict()
     torch.rand(10)
-    second = initialise(TransformerNet(NetworkSettings(4, 1)), 7).state_dict()
-    other = initialise(TransformerNet(NetworkSettings(4, 1)), 8).state_dict()
+    second = initialize(TransformerNet(NetworkSettings(4, 1)), 7).state_dict()
+    other = initialize(TransformerNet(NetworkSettings(4, 1)), 8).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
 
@@ -95,13 +95,13 @@ def test_the_share_of_a_network_that_changes_nothing_is_one(module: StyleTrainin
             return photos
 
     photos = torch.rand(3, 3, 32, 32)
-    result = held_out_losses(module.criterion, photos, stylised_by(Nothing(NetworkSettings(4, 1)), photos))
+    result = held_out_losses(module.criterion, photos, stylized_by(Nothing(NetworkSettings(4, 1)), photos))
     assert (result.share, result.content) == (1, 0)
 
 
 def test_a_sheet_shows_the_photos_the_results_and_the_painting() -> None:
-    photos, stylised = torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5)
-    sheet = contact_sheet(torch.full((1, 3, 10, 20), 0.2), photos, stylised)
+    photos, stylized = torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5)
+    sheet = contact_sheet(torch.full((1, 3, 10, 20), 0.2), photos, stylized)
     side = 2 * (8 + GAP)
     assert sheet.shape == (side, side + GAP + side, 3)
     assert sheet[0, 0].tolist() == [0, 0, 0]

@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
 from stylenet.models.style_file import load_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
 from stylenet.training.callbacks.recovery import ROLLBACKS, ROW, GaveUpError, Recovery, complaint
 from stylenet.training.module import StyleTraining
@@ -77,7 +77,7 @@ def poisoned(tiny_vgg: VGGFeatures) -> Callable[..., Poisoned]:
     def made(**poison: tuple[int, ...]) -> Poisoned:
         settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], style_weight=3.0)
         painting = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-        network = initialise(TransformerNet(NetworkSettings(4, 1)), 0)
+        network = initialize(TransformerNet(NetworkSettings(4, 1)), 0)
         module = Poisoned(network, PerceptualLoss(tiny_vgg, painting, settings), Batches, 60, 1e-2)
         module.__dict__.update(poison)
         return module
@@ -152,14 +152,14 @@ class Die(Callback):
                 weight.zero_(), bias.fill_(1000)
 
 
-def test_a_network_that_paints_one_colour_goes_back(
+def test_a_network_that_paints_one_color_goes_back(
     poisoned: Callable[..., Poisoned], caplog: pytest.LogCaptureFixture
 ) -> None:
     watch, module = Watch(), poisoned()
     trainer(10, Recovery(5, PHOTO), Die(6), watch).fit(module)
     assert equal(watch.states[9], watch.states[4])
     assert complaint(module.network, PHOTO.float() / 255) is None
-    problem = "step 10: the network paints nothing but one colour; back to the network of step 5, at a learning rate of"
+    problem = "step 10: the network paints nothing but one color; back to the network of step 5, at a learning rate of"
     assert said(caplog)[-1] == f"{problem} 0.005"
 
 

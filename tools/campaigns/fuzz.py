@@ -50,7 +50,7 @@ FAULTS = ("crash", "hang", "wrong")
 def decode(data: bytes, _: int, folder: Path) -> str:
     try:
         for frame in Picture.open(data, Size(max_pixels=PIXELS)).frames():
-            image = frame.colours
+            image = frame.colors
             check(
                 image.mode == "RGB" and len(image.tobytes()) == 3 * image.width * image.height, "no whole RGB picture"
             )

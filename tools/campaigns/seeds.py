@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from safetensors.torch import save
 
 from stylenet.models.style_file import CARD_KEY, Card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialise
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
 
@@ -46,7 +46,7 @@ def pictures() -> dict[str, bytes]:
         "jpeg": encoded("JPEG", "RGB", exif=exif, icc_profile=profile),
         "jpeg progressive": encoded("JPEG", "RGB", progressive=True, quality=30),
         "jpeg cmyk": encoded("JPEG", "CMYK", icc_profile=profile),
-        "jpeg grey": encoded("JPEG", "L", restart_marker_rows=1),
+        "jpeg gray": encoded("JPEG", "L", restart_marker_rows=1),
         "mpo": encoded("MPO", "RGB", frames=3),
         "png": encoded("PNG", "RGB", exif=exif, icc_profile=profile),
         "png palette": encoded("PNG", "P", transparency=3, bits=4),
@@ -84,7 +84,7 @@ def pictures() -> dict[str, bytes]:
 
 def style_files() -> dict[str, bytes]:
     """A tiny style in three precisions, and one with a nested card."""
-    network = initialise(TransformerNet(TINY), 0)
+    network = initialize(TransformerNet(TINY), 0)
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     card = {CARD_KEY: Card("tiny", TINY, {"painting": {"title": "T"}}).to_json()}
     casts: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {

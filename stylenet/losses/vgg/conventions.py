@@ -33,8 +33,8 @@ class Convention:
 # (relu5_4, only 4x4 there: 0.43) and a spread of 0.31. Wrong feedings: torchvision's 3.5 and more, [-1, 1]
 # 1.6 to 2.9, 0-255 above 190, no mean: spread 0.99, red and blue exchanged but the mean not: 0.57. Not told
 # apart: red and blue exchanged in mean and weights alike (0.29), for VGG answers almost equally to both.
-NORMALISED = Convention(
-    name="activations normalised (Gatys et al.)",
+NORMALIZED = Convention(
+    name="activations normalized (Gatys et al.)",
     mean=(123.68 / 255, 116.779 / 255, 103.939 / 255),
     std=(1.0, 1.0, 1.0),
     everywhere=(0.3, 2.0),
@@ -43,7 +43,7 @@ NORMALISED = Convention(
 
 # torchvision's VGG16 has 0.28 in relu1_1, 0.56 in relu1_2 and 0.39 to 1.6 beyond. Wrong feedings, in relu1_2:
 # [0, 1] as it is or without the division by std 0.24, a file for 0-255 0.15, 0-255 itself 28 and more, a
-# normalised file 3.9. Not told apart: [-1, 1] (0.34). The bounds are wide for VGG19, which was not at hand.
+# normalized file 3.9. Not told apart: [-1, 1] (0.34). The bounds are wide for VGG19, which was not at hand.
 TORCHVISION = Convention(
     name="torchvision",
     mean=(0.485, 0.456, 0.406),
@@ -84,13 +84,13 @@ def fitting_convention(convolutions: Convolutions, candidates: list[Convention])
 def reference_picture() -> Float[Tensor, "1 3 64 64"]:
     """RGB in [0, 1]: warm light above, cool shade below, detail that weakens as in photos."""
     y, x = torch.meshgrid(torch.linspace(0, 1, 64), torch.linspace(0, 1, 64), indexing="ij")
-    colours = torch.stack([0.62 - 0.25 * y, 0.55 - 0.2 * y, 0.45 + 0.1 * x - 0.15 * y])
+    colors = torch.stack([0.62 - 0.25 * y, 0.55 - 0.2 * y, 0.45 + 0.1 * x - 0.15 * y])
     for k in range(1, 17):
         frequency, angle = 0.5 * 1.25**k, 2.39996 * k  # up to 18 periods a side; the golden angle
         across = 2 * math.pi * frequency * (x * math.cos(angle) + y * math.sin(angle))
-        for channel in range(3):  # nearly in phase, as the colours of a photo are
-            colours[channel] += 0.09 * torch.sin(across + 1.7 * k + 0.4 * channel) / math.sqrt(frequency)
-    return colours.clamp(0, 1)[None]
+        for channel in range(3):  # nearly in phase, as the colors of a photo are
+            colors[channel] += 0.09 * torch.sin(across + 1.7 * k + 0.4 * channel) / math.sqrt(frequency)
+    return colors.clamp(0, 1)[None]
 
 
 def _features(convolutions: Convolutions, x: Tensor) -> Iterator[tuple[str, Tensor]]:

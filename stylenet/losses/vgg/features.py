@@ -14,7 +14,7 @@ from stylenet.losses.vgg.weights import VGGWeights
 class VGGFeatures(nn.Module):
     """The frozen features of a VGG, as far as its weights go.
 
-    Takes RGB in [0, 1]; the normalisation its weights want is done inside. The weights are buffers that are
+    Takes RGB in [0, 1]; the normalization its weights want is done inside. The weights are buffers that are
     not saved: a checkpoint of the training holds no VGG.
     """
 
@@ -43,7 +43,7 @@ class VGGFeatures(nn.Module):
         return features
 
     def cast(self, dtype: torch.dtype) -> None:
-        """Puts the convolutions into `dtype` and channels_last; the normalisation of the input stays in fp32."""
+        """Puts the convolutions into `dtype` and channels_last; the normalization of the input stays in fp32."""
         for name, buffer in self.named_buffers():
             if name not in ("mean", "std"):
                 layout = torch.channels_last if buffer.dim() == 4 else torch.preserve_format

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from stylenet.losses.vgg.conventions import NORMALISED, Convention, Convolutions
+from stylenet.losses.vgg.conventions import NORMALIZED, Convention, Convolutions
 
 # Convolutions in each of the five blocks; a 2x2 max pooling stands between blocks.
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -19,7 +19,7 @@ def named_convolutions(state: dict[str, Tensor], architecture: str) -> tuple[Con
     """
     numbered = _numbered(state)
     mapping = numbered.pop(0) if 0 in numbered and numbered[0][0].shape == (3, 3, 1, 1) else None
-    # The artefact has the mapping at 0 and a padding before each convolution.
+    # The artifact has the mapping at 0 and a padding before each convolution.
     names = positions(architecture, first=2, step=3) if mapping else positions(architecture)
     if not numbered or list(numbered) != list(names)[: len(numbered)]:
         wanted = ", ".join(f"{i}" for i in names)
@@ -62,7 +62,7 @@ def _check_shapes(numbered: dict[int, tuple[Tensor, Tensor]]) -> None:
 
 
 def _unmapped(convolutions: Convolutions, mapping: tuple[Tensor, Tensor]) -> tuple[Convolutions, Convention]:
-    """Folds the 1x1 convolution A x + b, which the artefact has before conv1_1, into conv1_1.
+    """Folds the 1x1 convolution A x + b, which the artifact has before conv1_1, into conv1_1.
 
     A x + b = A (x - mean): the mean has to stay outside, for conv1_1 pads with zeros, which must mean "mean".
     """
@@ -70,5 +70,5 @@ def _unmapped(convolutions: Convolutions, mapping: tuple[Tensor, Tensor]) -> tup
     mean = torch.linalg.solve(matrix, -mapping[1].double()).tolist()
     weight, bias = convolutions["conv1_1"]
     folded = torch.einsum("omhw,mi->oihw", weight.double(), matrix).float().contiguous()
-    convention = replace(NORMALISED, mean=(mean[0], mean[1], mean[2]))
+    convention = replace(NORMALIZED, mean=(mean[0], mean[1], mean[2]))
     return convolutions | {"conv1_1": (folded, bias)}, convention

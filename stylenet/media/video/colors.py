@@ -1,4 +1,4 @@
-"""From a video's planes to RGB and back, so that no colour shifts.
+"""From a video's planes to RGB and back, so that no color shifts.
 
 The numbers of matrices, primaries and transfers are those of ITU-T H.273, as FFmpeg has them.
 """
@@ -19,7 +19,7 @@ HD = 720, 1280  # height and width from which players take an unnamed matrix for
 
 
 @dataclass(frozen=True)
-class Colours:
+class Colors:
     """What a video's numbers mean. `full`: black and white are 0 and 255, and not 16 and 235."""
 
     matrix: int
@@ -28,7 +28,7 @@ class Colours:
     full: bool = False
 
     @classmethod
-    def of(cls, frame: VideoFrame) -> "Colours":
+    def of(cls, frame: VideoFrame) -> "Colors":
         """As the frame says; what it does not say, as players guess it."""
         large = frame.height >= HD[0] or frame.width >= HD[1]
         matrix = frame.colorspace if frame.colorspace in MATRICES else (BT709 if large else BT601)
@@ -39,8 +39,8 @@ class Colours:
     def is_hdr(self) -> bool:
         return self.transfer in (PQ, HLG)
 
-    def encoded(self) -> "Colours":
-        """What is written: the same colours in 8 bits, within 16 to 235; BT.709 in place of HDR."""
+    def encoded(self) -> "Colors":
+        """What is written: the same colors in 8 bits, within 16 to 235; BT.709 in place of HDR."""
         if self.is_hdr:
             return replace(self, matrix=BT709, primaries=BT709, transfer=BT709, full=False)
         return replace(self, matrix=BT709 if self.matrix not in (BT709, BT601) else self.matrix, full=False)
@@ -54,19 +54,19 @@ class Converter:
 
     def to_rgb(self, frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
         """The picture that a player would show; of HDR, its rendering in BT.709."""
-        colours = Colours.of(frame)
+        colors = Colors.of(frame)
         pixels = self.convert(
             frame,
-            format="rgb48le" if colours.is_hdr else "rgb24",
-            src_colorspace=colours.matrix,
-            src_color_range=ColorRange.JPEG if colours.full else ColorRange.MPEG,
+            format="rgb48le" if colors.is_hdr else "rgb24",
+            src_colorspace=colors.matrix,
+            src_color_range=ColorRange.JPEG if colors.full else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
         ).to_ndarray()
-        wide = colours.primaries in (BT2020, UNKNOWN)
-        return to_sdr(pixels, colours.transfer, wide) if colours.is_hdr else pixels
+        wide = colors.primaries in (BT2020, UNKNOWN)
+        return to_sdr(pixels, colors.transfer, wide) if colors.is_hdr else pixels
 
-    def from_rgb(self, pixels: UInt8[np.ndarray, "h w 3"], colours: Colours, width: int, height: int) -> VideoFrame:
-        """A frame of this size to encode, with a colour for each four pixels; an odd row or column is left off."""
+    def from_rgb(self, pixels: UInt8[np.ndarray, "h w 3"], colors: Colors, width: int, height: int) -> VideoFrame:
+        """A frame of this size to encode, with a color for each four pixels; an odd row or column is left off."""
         even = pixels[: len(pixels) // 2 * 2, : pixels.shape[1] // 2 * 2]
         return self.convert(
             VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24"),
@@ -74,6 +74,6 @@ class Converter:
             height=height,
             format="yuv420p",
             src_color_range=ColorRange.JPEG,
-            dst_colorspace=colours.matrix,
-            dst_color_range=ColorRange.JPEG if colours.full else ColorRange.MPEG,
+            dst_colorspace=colors.matrix,
+            dst_color_range=ColorRange.JPEG if colors.full else ColorRange.MPEG,
         )

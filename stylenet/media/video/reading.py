@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.media.video.colors import Colours, Converter
+from stylenet.media.video.colors import Colors, Converter
 from stylenet.media.video.timing import Span
 from stylenet.media.video.turning import Turn, turn, upright
 
@@ -39,7 +39,7 @@ class Picture:
     pixels: UInt8[np.ndarray, "h w 3"]
     pts: int
     duration: int
-    colours: Colours
+    colors: Colors
     turn: Turn
 
 
@@ -75,7 +75,7 @@ class Clip:
 
     @property
     def others(self) -> list[Stream]:
-        """All streams but the one that is stylised."""
+        """All streams but the one that is stylized."""
         return [stream for stream in self.container.streams if stream is not self.video]
 
     @property
@@ -132,7 +132,7 @@ class Clip:
             if self.since_origin(self.last, self.time_base) in self.span:
                 pts = self.last - self.begin(self.time_base)
                 pixels, turned = self.converter.to_rgb(frame), turn(frame)
-                yield Picture(upright(pixels, turned), pts, self.duration(frame), Colours.of(frame), turned)
+                yield Picture(upright(pixels, turned), pts, self.duration(frame), Colors.of(frame), turned)
 
     def time(self, frame: VideoFrame) -> int:
         """When the frame is shown, in units of the time base; later than the one before it in damaged files too."""

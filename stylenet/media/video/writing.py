@@ -23,7 +23,7 @@ ITS_OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # fa
 
 
 class Writer:
-    """A video file that takes a clip's items, the pictures stylised. Raises `UserError` when that can't be written."""
+    """A video file that takes a clip's items, the pictures stylized. Raises `UserError` when that can't be written."""
 
     def __init__(self, path: Path, name: str, clip: Clip, encoding: Encoding) -> None:
         self.name, self.clip, self.encoding = name, clip, encoding
@@ -93,21 +93,21 @@ class Writer:
     def write_picture(self, picture: Picture) -> None:
         if not self.begun:
             self.begin(picture)
-        frame = self.converter.from_rgb(picture.pixels, picture.colours.encoded(), self.video.width, self.video.height)
+        frame = self.converter.from_rgb(picture.pixels, picture.colors.encoded(), self.video.width, self.video.height)
         frame.pts, frame.time_base, frame.duration = picture.pts, self.clip.time_base, picture.duration
         self.durations[picture.pts] = picture.duration
         self.seconds = (picture.pts + picture.duration) * self.clip.time_base
         self.encode(frame)
 
     def begin(self, picture: Picture) -> None:
-        """Size and colours, which the first picture tells; what came before it is written now."""
+        """Size and colors, which the first picture tells; what came before it is written now."""
         height, width = picture.pixels.shape[:2]
-        context, colours = self.video.codec_context, picture.colours.encoded()
-        self.size, self.hdr = (width, height), picture.colours.is_hdr
-        context.width, context.height = width - width % 2, height - height % 2  # a colour covers 2 x 2 pixels
+        context, colors = self.video.codec_context, picture.colors.encoded()
+        self.size, self.hdr = (width, height), picture.colors.is_hdr
+        context.width, context.height = width - width % 2, height - height % 2  # a color covers 2 x 2 pixels
         context.pix_fmt, context.time_base = "yuv420p", self.clip.time_base
-        context.colorspace, context.color_range = colours.matrix, ColorRange.MPEG
-        context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+        context.colorspace, context.color_range = colors.matrix, ColorRange.MPEG
+        context.color_primaries, context.color_trc = colors.primaries, colors.transfer
         shape = self.clip.video.sample_aspect_ratio
         if shape:
             context.sample_aspect_ratio = shape if picture.turn[0] else 1 / shape
@@ -135,7 +135,7 @@ class Writer:
     def finish(self) -> None:
         """Writes what the encoder still holds. The file plays from here on."""
         if not self.begun:
-            raise UserError(f"{self.clip.name}: has no frame there to stylise")
+            raise UserError(f"{self.clip.name}: has no frame there to stylize")
         with self.errors():
             self.encode(None)
             self.container.close()

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from stylenet.data import RandomCrops
 from stylenet.device import peak_memory
 from stylenet.distributed import anywhere
-from stylenet.evaluation.artifacts import Artefacts, artefacts, complaints
+from stylenet.evaluation.artifacts import Artifacts, artifacts, complaints
 from stylenet.evaluation.contact_sheet import contact_sheet, save_sheet
 from stylenet.training.loggers import log_metrics, log_sheet
 from stylenet.training.module import StyleTraining
@@ -85,7 +85,7 @@ def losses(trainer: pl.Trainer) -> dict[str, float]:
 class Sheets(Callback):
     """A contact sheet of fixed photos every so many steps, in the run folder and in the loggers.
 
-    Their artefacts are measured, and each kind is said in a line when it first appears in the second half of the run:
+    Their artifacts are measured, and each kind is said in a line when it first appears in the second half of the run:
     before that a grid is nothing unusual.
     """
 
@@ -106,22 +106,22 @@ class Sheets(Callback):
 
     @torch.no_grad()
     def draw(self, trainer: pl.Trainer, module: StyleTraining) -> None:
-        stylised = torch.stack(
+        stylized = torch.stack(
             [module.network(photo[None].to(module.device))[0].float().cpu() for photo in self.photos]
         )
-        self.watch(trainer, artefacts(self.photos, stylised))
-        sheet = contact_sheet(self.painting, self.photos, stylised)
+        self.watch(trainer, artifacts(self.photos, stylized))
+        sheet = contact_sheet(self.painting, self.photos, stylized)
         save_sheet(sheet, self.folder / f"{trainer.global_step:06d}.jpg")
         log_sheet(trainer.loggers, sheet, trainer.global_step)
 
-    def watch(self, trainer: pl.Trainer, found: Artefacts) -> None:
-        figures = {f"artefacts/{name}": value for name, value in asdict(found).items()}
+    def watch(self, trainer: pl.Trainer, found: Artifacts) -> None:
+        figures = {f"artifacts/{name}": value for name, value in asdict(found).items()}
         log_metrics(trainer.loggers, figures, trainer.global_step)
         if 2 * trainer.global_step < trainer.max_steps and not found.not_finite:
             return
         for kind, text in complaints(found).items():
             if kind not in self.told:
-                log.warning("step %d: the pictures show an artefact, %s", trainer.global_step, text)
+                log.warning("step %d: the pictures show an artifact, %s", trainer.global_step, text)
             self.told.add(kind)
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 ROW = 10  # steps left out one after another; with 16-bit floats a few are nothing unusual at the start
 ROLLBACKS = 3
-BLANK = 1 / 255  # what a colour spans, at most, in a picture with nothing on it
+BLANK = 1 / 255  # what a color spans, at most, in a picture with nothing on it
 KEY = "recovery"  # in the checkpoint
 
 
@@ -147,4 +147,4 @@ def complaint(network: nn.Module, photo: Float[Tensor, "1 3 s s"]) -> str | None
     """What is wrong with the picture that the network makes of a photo, if anything."""
     picture = network(photo)
     blank = picture.amax((2, 3)) - picture.amin((2, 3)) < BLANK
-    return "the network paints nothing but one colour" if bool(blank.all()) else None
+    return "the network paints nothing but one color" if bool(blank.all()) else None
