@@ -5,16 +5,12 @@ Pictures are RGB in [0, 1] with sRGB's gamma; Lab's white is D65, L in [0, 100].
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Linear RGB to XYZ (IEC 61966-2-1), each row over its sum, which is the white: so grays have no color at all.
-RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-RGB_TO_XYZ /= RGB_TO_XYZ.sum(1, keepdims=True)
-XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
-KNEE = 6 / 29  # of Lab's cube root; below it a straight line
+from stylenet.media.lab import lab_to_rgb, rgb_to_lab
+
 # A difference in Lab that hardly anyone sees counts as none: else a flat picture's noise would become a palette.
 INDISTINCT = 1.0
 GAIN = 2.0  # the most that a palette is spread: more makes hard black and white of the soft strokes of a dull style
@@ -80,33 +76,7 @@ def root(matrices: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
     return roots
 
 
-def rgb_to_lab(pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """CIE 1976 L*a*b* of sRGB; what lies outside of [0, 1] is clipped."""
-    rgb = pictures.clamp(0, 1)
-    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    xyz = mixed(RGB_TO_XYZ, linear)
-    roots = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
-    x, y, z = roots.unbind(1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
-
-
-def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Back to sRGB in [0, 1]; colors that it lacks are clipped."""
-    lightness, a, b = lab.unbind(1)
-    y = (lightness + 16) / 116
-    roots = torch.stack([y + a / 500, y, y - b / 200], dim=1)
-    xyz = torch.where(roots > KNEE, roots**3, 3 * KNEE**2 * (roots - 4 / 29))
-    linear = mixed(XYZ_TO_RGB, xyz).clamp(0, 1)
-    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
 def luma(pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     """Brightness as Rec. 709 weighs red, green and blue, in [0, 1]."""
     red, green, blue = pictures.unbind(1)
     return (0.2126 * red + 0.7152 * green + 0.0722 * blue)[:, None]
-
-
-def mixed(matrix: np.ndarray, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Each pixel's three values, multiplied by the matrix; as plain numbers, which no GPU has to wait for."""
-    x, y, z = pictures.unbind(1)
-    return torch.stack([i * x + j * y + k * z for i, j, k in matrix.tolist()], dim=1)
