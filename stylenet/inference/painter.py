@@ -89,8 +89,8 @@ class Painter(ABC):
 
 
 @dataclass(frozen=True)
-class Look:
-    """A painter with a brush and a mask in hand, for those who have nothing but pictures."""
+class BoundStyler:
+    """A painter with a fixed brush and mask, for pipelines that pass images alone (a `Styler`)."""
 
     painter: Painter
     brush: Brush = Brush()
@@ -101,8 +101,11 @@ class Look:
         return self.painter.networks
 
     def stylize(self, image: Picture) -> Picture:
-        """As the painter does, with this brush and this mask."""
+        """Stylizes as the painter does, with this brush and this mask."""
         return self.painter.stylize(image, self.brush, self.mask)
+
+
+Look = BoundStyler
 
 
 def _check(fits: bool, image: np.ndarray | Tensor) -> None:

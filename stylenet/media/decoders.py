@@ -36,7 +36,7 @@ Source = bytes | str | os.PathLike[str]
 
 
 class ImageError(UserError):
-    """A picture that can't be read or written; the message says why in one line."""
+    """An image that can't be read or written. The message is one line: `photo.jpg: is truncated`, `the image is …`."""
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def _opened_file(source: Source) -> io.BytesIO | io.BufferedReader:
 
 @contextmanager
 def _one_line_errors(source: Source, max_pixels: int) -> Iterator[None]:
-    name = "" if isinstance(source, bytes) else f"{shown(source)}: "
+    name = "the image " if isinstance(source, bytes) else f"{shown(source)}: "
     try:
         yield
     except ImageError as error:
@@ -102,7 +102,7 @@ def _register_heic() -> None:
 def check_size(width: int, height: int, max_pixels: int) -> None:
     """Raises `ImageError` for a picture of more than `max_pixels`."""
     if width * height > max_pixels:
-        raise ImageError(f"{width} x {height} pixels are more than the limit of {max_pixels:,}")
+        raise ImageError(f"has {width} x {height} pixels, more than the limit of {max_pixels:,}")
 
 
 def is_busywork(image: ImageFile.ImageFile) -> bool:

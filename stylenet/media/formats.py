@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.disk import shown, written_aside
+from stylenet.errors import UserError
 from stylenet.media.decoders import ImageError
 from stylenet.media.image import to_image
 
@@ -27,8 +28,12 @@ class Format:
     frames: bool = False
 
     def at_quality(self, quality: int | None) -> "Format":
-        """The same with another quality, 1 to 100, if it's a format that loses something."""
-        if quality is None or "quality" not in self.options:
+        """The same with another quality, 1 to 100, if the format is lossy. Raises `UserError` for another number."""
+        if quality is None:
+            return self
+        if not 1 <= quality <= 100:
+            raise UserError(f"quality must be 1 to 100, got {quality}")
+        if "quality" not in self.options:
             return self
         return replace(self, options={**self.options, "quality": quality})
 

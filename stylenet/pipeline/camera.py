@@ -15,7 +15,7 @@ from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.inference.temporal import Stylizt, steady_stylizing
 from stylenet.media.video.reading import one_line_errors
-from stylenet.pipeline.overlap import Stopwatch, ahead
+from stylenet.pipeline.prefetch import Stopwatch, ahead
 
 TITLE = "stylenet, q ends"
 Show = Callable[[UInt8[np.ndarray, "h w 3"]], bool]  # whether to go on

@@ -18,7 +18,7 @@ from stylenet.media.video.codecs import Encoding
 from stylenet.media.video.reading import Clip, Picture
 from stylenet.media.video.timing import Span, written_time
 from stylenet.media.video.writing import Writer
-from stylenet.pipeline.overlap import Stopwatch, ahead, behind
+from stylenet.pipeline.prefetch import Stopwatch, ahead, behind
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left"
 

@@ -1,6 +1,6 @@
-"""Files to stylized files: threads decode and encode while the network runs on the pictures in between.
+"""Image files to stylized files: threads decode and encode while the network runs on the images in between.
 
-A picture's way: its header is opened, a thread decodes it, the network stylizes it, a thread writes it.
+An image's steps: its header is read, a thread decodes it, the network stylizes it, a thread encodes and writes it.
 """
 
 import sys
@@ -8,29 +8,27 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial, wraps
+from dataclasses import dataclass, field
+from functools import wraps
 from io import BufferedIOBase, BytesIO
-from itertools import chain
 from pathlib import Path
 
 from PIL import Image
 
 from stylenet.disk import shown, written_aside
 from stylenet.errors import UserError
-from stylenet.media.animation import JOIN, Show
-from stylenet.media.formats import Format, encoded, own_format
-from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
+from stylenet.media.picture import OWN_SIZE, Size
 from stylenet.pipeline.plan import STANDARD_INPUT, STANDARD_OUTPUT, Job
-from stylenet.pipeline.threads import WORKERS, in_order, one_ahead
+from stylenet.pipeline.prefetch import WORKERS, in_order
+from stylenet.pipeline.restyle import Restyling
 
 
 @dataclass
 class Result:
-    """A job on its way, and in the end what became of it: `failure` says in one line why there is no result.
+    """A job in progress, and in the end its outcome: `failure` says in one line why there is no result.
 
-    `width` and `height` are the result's, `notes` what else happened to the picture, `pixels` what it takes of
-    the memory meanwhile. `seconds` is all the work that was put into it, `network` the network's part of it.
+    `width` and `height` are the result's, `notes` what was converted or left out. `seconds` is all the work that was
+    put into it, `network` the network's part of it.
     """
 
     job: Job
@@ -40,38 +38,49 @@ class Result:
     network: float = 0
     seconds: float = 0
     failure: str = ""
-    pixels: int = 0
-    # Only while it's on its way, and there is no failure:
-    picture: Picture = field(init=False, repr=False)
-    form: Format = field(init=False, repr=False)
-    frame: Frame = field(init=False, repr=False)
+    work: Restyling | None = field(default=None, repr=False)  # only while it is in progress, and has not failed
+
+    @property
+    def pixels(self) -> int:
+        """How many it keeps in memory."""
+        return self.work.pixels if self.work is not None else 0
 
 
-def step(work: Callable[["Batch", Result], None]) -> Callable[["Batch", Result], Result]:
-    """One step of a picture's way: timed, and not taken after a failure. A user's mistake is a failure."""
+Step = Callable[["Batch", Result, Restyling], None]
+
+
+def step(work: Step) -> Callable[["Batch", Result], Result]:
+    """Wraps one step of an image: timed, and skipped after a failure. A `UserError` is a failure."""
 
     @wraps(work)
     def taken(batch: "Batch", result: Result) -> Result:
-        start = time.perf_counter()
-        try:
-            if not result.failure:
-                work(batch, result)
-        except UserError as error:
-            result.failure = str(error)
-        except BrokenPipeError:  # standard output's reader has gone: there is nothing left to do
-            raise
-        except OSError as error:
-            result.failure = f"can't write {shown(result.job.target)}: {error.strerror}"
-        result.seconds += time.perf_counter() - start
+        with _failures(result):
+            if result.work is not None:
+                work(batch, result, result.work)
         return result
 
     return taken
 
 
-class Batch:
-    """One way to stylize, for many files. Leaving the `with` block ends the work: what is being written gets finished.
+@contextmanager
+def _failures(result: Result) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    except UserError as error:
+        result.failure, result.work = str(error), None
+    except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do
+        raise
+    except OSError as error:
+        result.failure, result.work = f"can't write {shown(result.job.target)}: {error.strerror}", None
+    finally:
+        result.seconds += time.perf_counter() - start
 
-    `stylize` makes an RGB picture of an RGB picture of the same size.
+
+class Batch:
+    """Stylizes many files in one way. Leaving the `with` block ends the work: files being written are finished.
+
+    `stylize` maps an RGB image to an RGB image of the same size.
     """
 
     def __init__(
@@ -87,72 +96,43 @@ class Batch:
         self.pool.shutdown(cancel_futures=True)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Result]:
-        """The results in the order of the jobs, failures among them, each as soon as it's written."""
+        """Yields the results in the order of the jobs, failures among them, each as soon as it is written."""
         opened = (self._open(Result(job)) for job in jobs)
-        decoded = in_order(self.pool, self._decode, opened)
+        decoded = in_order(self.pool, self._decode, opened, cost=_pixels)
         stylized = map(self._stylize, decoded)
-        return in_order(self.pool, self._write, stylized, eager=True)
+        return in_order(self.pool, self._write, stylized, cost=_pixels, eager=True)
 
-    def stylized(self, frame: Frame) -> Frame:
-        """A frame in the style: every frame of every file comes through here, once."""
-        return replace(frame, colors=self.stylize(frame.colors))
-
-    @step
-    def _open(self, result: Result) -> None:
+    def _open(self, result: Result) -> Result:
         source = result.job.source
-        picture = Picture.open(sys.stdin.buffer.read() if source is STANDARD_INPUT else source, self.size)
-        form = result.job.form or own_format(picture.format)
-        if picture.count > 1 and not (picture.animated and form.frames):
-            result.notes.append(f"first of {picture.count} {'frames' if picture.animated else 'pages'}")
-            picture = replace(picture, animated=False)
-        result.notes += [f"was {conversion}" for conversion in picture.converted]
-        result.picture, result.pixels, result.form = picture, picture.pixels, form.at_quality(self.quality)
+        with _failures(result):
+            data = sys.stdin.buffer.read() if source is STANDARD_INPUT else source
+            result.work = Restyling(data, self.size, result.job.format, self.quality)
+        return result
 
     @step
-    def _decode(self, result: Result) -> None:
-        if not result.picture.animated:
-            result.frame = next(result.picture.frames())
+    def _decode(self, result: Result, work: Restyling) -> None:
+        work.decode()
 
     @step
-    def _stylize(self, result: Result) -> None:
-        if result.picture.animated:
-            self._animate(result)
+    def _stylize(self, result: Result, work: Restyling) -> None:
+        if work.animated:
+            with _opened_target(result.job.target) as file:
+                work.animate(self.stylize, file, self.pool)
         else:
-            result.frame = self._in_time(result, result.frame)
-
-    def _in_time(self, result: Result, frame: Frame) -> Frame:
-        frame = frame if result.form.alpha else frame.on_white()
-        start = time.perf_counter()
-        stylized = self.stylized(frame)
-        result.network += time.perf_counter() - start
-        result.width, result.height = stylized.colors.size
-        return stylized
-
-    def _animate(self, result: Result) -> None:
-        """Frame by frame: while the network runs, the next frame is decoded and those before are encoded."""
-        frames = map(partial(self._in_time, result), one_ahead(self.pool, result.picture.frames()))
-        first = next(frames)  # tells the size
-        stills = in_order(self.pool, partial(_still, result.form), chain([first], frames))
-        show = Show(result.width, result.height, result.picture.count, result.picture.plays)
-        with _opened_target(result.job.target) as file:
-            JOIN[result.form.name](file, stills, show)
-        result.notes.append(f"{show.count} frames")
+            work.stylize(self.stylize)
 
     @step
-    def _write(self, result: Result) -> None:
-        if not result.picture.animated:
-            data = encoded(result.frame.with_alpha(), result.form, result.frame.kept)
+    def _write(self, result: Result, work: Restyling) -> None:
+        if not work.animated:
+            data = work.encode()
             with _opened_target(result.job.target) as file:
                 file.write(data)
-            del result.frame
-        del result.picture
+        result.width, result.height, result.notes = work.width, work.height, work.notes
+        result.network, result.work = work.network_seconds, None
 
 
-def _still(form: Format, frame: Frame) -> tuple[bytes, float]:
-    """An animation's frame as a file of its own, and its milliseconds."""
-    image = frame.with_alpha()
-    image = image.convert("RGBA") if form.name == "PNG" else image  # whose frames must all be of one kind
-    return encoded(image, form, frame.kept), frame.milliseconds
+def _pixels(result: Result) -> int:
+    return result.pixels
 
 
 @contextmanager

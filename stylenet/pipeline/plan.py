@@ -38,7 +38,7 @@ class Job:
 
     source: Path
     target: Path
-    form: Format | None = None
+    format: Format | None = None
 
     def is_done(self) -> bool:
         """Whether the result is there; results are never there by half."""

@@ -12,7 +12,7 @@ from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.inference.temporal import Stylizt, steady_stylizing
 from stylenet.models.transformer_net import MINIMUM_SIDE
-from stylenet.pipeline.overlap import Stopwatch, ahead, behind
+from stylenet.pipeline.prefetch import Stopwatch, ahead, behind
 
 RATE = 25  # frames a second, for the memory of the statistics: a pipe tells no times
 

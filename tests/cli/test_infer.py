@@ -126,7 +126,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_1(call: Run, arguments: list[
 def test_pictures_above_the_pixel_limit_are_refused_and_the_limit_can_be_moved(call: Run, folder: Path) -> None:
     code, out, err = call("photo.png", "-s", "night", "--max-pixels", "599")
     assert (code, out) == (1, [])
-    assert err == ["infer.py: photo.png: 30 x 20 pixels are more than the limit of 599"]
+    assert err == ["infer.py: photo.png: has 30 x 20 pixels, more than the limit of 599"]
     code, _, err = call("photo.png", "-s", "night", "--max-pixels", "600")
     assert (code, err) == (0, [])
 

@@ -125,7 +125,7 @@ def test_a_stream_goes_into_a_file(call: Run, folder: Path, monkeypatch: pytest.
         expected = stylized(pixels(folder / "photo.png"))
         np.testing.assert_array_equal(pixels(folder / "new/x.png"), expected)
         code, out, err = call("-", *CPU)  # there is no more of it
-        assert (code, out, err) == (1, [], ["infer.py: standard input: is empty"])
+        assert (code, out, err) == (1, [], ["infer.py: standard input: the image is empty"])
 
 
 def test_a_terminal_gets_no_pictures(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,9 +138,9 @@ def test_streams_have_their_own_jobs(folder: Path) -> None:
     (job,) = plan(["-"], "night")
     assert job.source is STANDARD_INPUT
     assert job.target is STANDARD_OUTPUT
-    assert job.form is None
+    assert job.format is None
     (job,) = plan(["photo.png"], "night", "-", ".webp")
-    assert (job.source, job.target is STANDARD_OUTPUT, job.form.name) == (Path("photo.png"), True, "WEBP")
+    assert (job.source, job.target is STANDARD_OUTPUT, job.format.name) == (Path("photo.png"), True, "WEBP")
     (folder / "standard output").touch()
     assert not job.is_done()
 

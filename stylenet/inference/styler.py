@@ -1,0 +1,20 @@
+"""What pipelines need of a style: something that maps an image to a stylized image of the same kind and size."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from torch import nn
+
+
+@runtime_checkable
+class Styler(Protocol):
+    """Anything that stylizes RGB images: a `Stylizer`, a `Blend`, or a `BoundStyler`, which adds brush and mask."""
+
+    @property
+    def networks(self) -> Sequence[nn.Module]:
+        """All networks at work, for callers that keep statistics in them."""
+        ...
+
+    def stylize(self, image: Any, /) -> Any:
+        """Returns a stylized image of the same kind (PIL image, array, tensor) and size."""
+        ...
