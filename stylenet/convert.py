@@ -1,8 +1,8 @@
-"""`python -m stylenet.convert`: see `stylenet.cli.convert`."""
+"""`python -m stylenet.convert`: the same as `stylenet convert`."""
 
 import sys
 
-from stylenet.cli.convert import main
+from stylenet.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["convert", *sys.argv[1:]]))

@@ -1,8 +1,8 @@
-"""`python -m stylenet.evaluate`: see `stylenet.cli.evaluate`."""
+"""`python -m stylenet.evaluate`: the same as `stylenet evaluate`."""
 
 import sys
 
-from stylenet.cli.evaluate import main
+from stylenet.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

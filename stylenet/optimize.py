@@ -1,8 +1,8 @@
-"""`python -m stylenet.optimize`: see `stylenet.cli.optimize`."""
+"""`python -m stylenet.optimize`: the same as `stylenet optimize`."""
 
 import sys
 
-from stylenet.cli.optimize import main
+from stylenet.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["optimize", *sys.argv[1:]]))

@@ -1,7 +1,6 @@
 """What many tests need: a loss network of VGG19's layers with a few random channels, `infer.py` and `train.py`."""
 
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from infer_command import ROOT, Done, Run, picture
 from safetensors.torch import save_file
 
-import train
+from stylenet.cli.main import run_command
 from stylenet.losses.vgg.conventions import NORMALIZED, reference_picture
 from stylenet.losses.vgg.features import VGGFeatures
 from stylenet.losses.vgg.layers import BLOCKS
@@ -88,16 +87,11 @@ def run(folder: Path) -> Run:
 
 
 @pytest.fixture
-def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def call(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """The same within this process, which spares the two seconds that torch's import takes."""
-    guarded = runpy.run_path(str(ROOT / "infer.py"))["guarded"]
 
     def infer(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["infer.py", *arguments])
-        try:
-            code = guarded()
-        except SystemExit as end:
-            code = int(end.code or 0)
+        code = run_command("infer", arguments, "infer.py")
         captured = capsys.readouterr()
         return code, captured.out.splitlines(), captured.err.splitlines()
 
@@ -110,7 +104,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     def trained_here(*arguments: str) -> int:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-        return train.guarded()
+        return run_command("train", arguments, "train.py")
 
     return trained_here

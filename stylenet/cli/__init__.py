@@ -1,1 +1,1 @@
-"""The commands."""
+"""The commands of `stylenet`: one module each, listed in `stylenet.cli.main.COMMANDS`."""

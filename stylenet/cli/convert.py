@@ -12,13 +12,13 @@ reflection and convolution are linear; the style file says `linear`; and the res
 import argparse
 import re
 import shlex
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from stylenet.cli.command import Parser
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.models.state_dict import read_state_dict
@@ -90,31 +90,21 @@ def target_for(file: Path, output: Path | None) -> Path:
     return target
 
 
-def arguments(typed: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m stylenet.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="a checkpoint: .pth, .model …")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"default: FILE with the suffix {SUFFIX}")
     parser.add_argument("--name", help="the name on its card; default: that of FILE")
     return parser.parse_args(typed)
 
 
-def main(typed: list[str] | None = None) -> int:
-    chosen = arguments(typed)
+def main(arguments: Sequence[str] | None = None) -> int:
+    chosen = parsed(arguments)
+    network, card = converted(chosen.file, shown(chosen.name or chosen.file.stem))
+    target = target_for(chosen.file, chosen.output)
     try:
-        network, card = converted(chosen.file, shown(chosen.name or chosen.file.stem))
-        target = target_for(chosen.file, chosen.output)
         save_style(target, network, card)
-    except UserError as error:
-        print(f"stylenet.cli.convert: {error}", file=sys.stderr)
-        return 1
     except OSError as error:
-        print(f"stylenet.cli.convert: can't write {shown(target)}: {error.strerror}", file=sys.stderr)
-        return 1
+        raise UserError(f"can't write {shown(target)}: {error.strerror}") from error
     print(f"python infer.py PHOTO -s {shlex.quote(shown(target))}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

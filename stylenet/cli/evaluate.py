@@ -10,8 +10,7 @@ the Gatys-equivalent, from N steps of optimization of each photo: hours on a CPU
 import argparse
 import json
 import logging
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.cli.command import Parser
 from stylenet.data import folder_squares, held_out_photos
 from stylenet.data.painting import STYLES, find_painting, read_painting
 from stylenet.device import pick_device
@@ -112,10 +112,8 @@ def shipped_painting(card: Card) -> Path:
     raise UserError("this style's painting is not in configs/style/: name its file with --painting")
 
 
-def arguments(typed: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m stylenet.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(__doc__)
     parser.add_argument("styles", nargs="+", metavar="STYLE", help="names in checkpoints/, or style files")
     parser.add_argument("--photos", metavar="DIR", help="a folder of photos; default: the built-in held-out ones")
     parser.add_argument(
@@ -136,19 +134,11 @@ def arguments(typed: list[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen = arguments()
-    try:
-        for size in chosen.size:
-            squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
-            for style in chosen.styles:
-                print(json.dumps(evaluate(chosen, style, squares.float() / 255)), flush=True)
-    except UserError as error:
-        print(f"stylenet.cli.evaluate: {error}", file=sys.stderr)
-        return 1
+    chosen = parsed(arguments)
+    for size in chosen.size:
+        squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
+        for style in chosen.styles:
+            print(json.dumps(evaluate(chosen, style, squares.float() / 255)), flush=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

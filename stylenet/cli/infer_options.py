@@ -1,10 +1,9 @@
 """The command line of `infer.py`: its options, and what they ask for."""
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
+from stylenet.cli.command import Parser
 from stylenet.cli.infer_video import add_video_options
 from stylenet.device import DEVICES
 from stylenet.disk import shown
@@ -24,22 +23,8 @@ examples:
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """Says in one line what was wrong, without the usage, and ends with exit code 1."""
-
-    def error(self, message: str) -> NoReturn:
-        complain(f"error: {' '.join(message.split())} (see --help)")
-        sys.exit(1)
-
-
 def parser() -> Parser:
-    result = Parser(
-        "infer.py",
-        description="Stylizes pictures with a trained network.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    result = Parser(description="Stylizes pictures with a trained network.", epilog=EXAMPLES)
     for add_options in (add_main_options, add_brush_options, add_size_options, add_file_options, add_video_options):
         add_options(result)
     return result
@@ -168,7 +153,3 @@ def brush_and_mask(options: argparse.Namespace, jobs: Sequence[Job] = ()) -> tup
     if any(job.target.exists() and job.target.samefile(options.mask) for job in jobs):
         raise UserError(f"--mask {shown(options.mask)} would be overwritten; choose another output with -o")
     return brush, 1 - mask if options.mask_invert else mask
-
-
-def complain(message: str) -> None:
-    print(f"infer.py: {message}", file=sys.stderr, flush=True)

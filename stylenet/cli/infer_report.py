@@ -4,6 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from stylenet.cli.command import program
 from stylenet.disk import shown
 from stylenet.pipeline.images import Result
 
@@ -89,7 +90,7 @@ def line_of(result: Result) -> str:
     """A result in a line."""
     source, target = shown(result.job.source), shown(result.job.target)
     if result.failure:
-        return f"infer.py: {'' if source in result.failure else f'{source}: '}{result.failure}"
+        return f"{program()}: {'' if source in result.failure else f'{source}: '}{result.failure}"
     times = f"network {1000 * result.network:.0f} ms, whole {1000 * result.seconds:.0f} ms"
     parts = [f"{source} -> {target}  {result.width} x {result.height}, {times}", *result.notes]
     return ", ".join(parts)

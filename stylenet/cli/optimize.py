@@ -8,7 +8,7 @@ The picture is worked out at a small size first and refined at each doubling, th
 
 import argparse
 import logging
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from stylenet.cli.command import Parser
 from stylenet.data.painting import find_painting, read_painting
 from stylenet.device import DEVICES, pick_device
-from stylenet.errors import UserError
 from stylenet.evaluation.optimization import OPTIMIZERS, STARTS, optimize, start_from
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
@@ -72,10 +72,8 @@ def between(output: Path, width: int, step: int) -> Path:
     return output.with_name(f"{output.stem}-{width:04d}-{step:05d}{output.suffix}")
 
 
-def arguments(typed: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m stylenet.optimize", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(__doc__)
     parser.add_argument("photo", type=Path)
     parser.add_argument("painting", help="a picture file")
     parser.add_argument("-o", "--output", type=Path, help="default: PHOTO-optimized.png beside the photo")
@@ -99,17 +97,9 @@ def arguments(typed: list[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen = arguments()
-    try:
-        write_image(chosen.output, stylized(chosen)[0].cpu())
-    except UserError as error:
-        print(f"stylenet.cli.optimize: {error}", file=sys.stderr)
-        return 1
+    chosen = parsed(arguments)
+    write_image(chosen.output, stylized(chosen)[0].cpu())
     print(chosen.output)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

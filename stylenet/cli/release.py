@@ -11,11 +11,13 @@ import argparse
 import logging
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from stylenet.cli.evaluate import arguments as evaluation
+from stylenet.cli.command import Parser
+from stylenet.cli.evaluate import parsed as evaluation
 from stylenet.data import held_out_photos
 from stylenet.data.painting import STYLES, find_painting
 from stylenet.device import pick_device
@@ -96,11 +98,9 @@ def make(style: str, settings: list[str]) -> None:
     halve(SHELF / f"{style}{SUFFIX}")  # also what was trained, and then stopped before this
 
 
-def arguments(typed: list[str] | None = None) -> tuple[argparse.Namespace, argparse.Namespace]:
+def parsed(typed: Sequence[str] | None) -> tuple[argparse.Namespace, argparse.Namespace]:
     """What is asked of this command, and the options of the evaluation."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stylenet.release", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument("words", nargs="*", metavar="STYLE or SETTING=VALUE")
     parser.add_argument("--pages", action="store_true", help="pages alone, of the networks that are there")
     parser.add_argument(
@@ -119,20 +119,12 @@ def arguments(typed: list[str] | None = None) -> tuple[argparse.Namespace, argpa
     return chosen, evaluation([*chosen.styles, *options, "--gatys-optimizers", "lbfgs"])
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen, options = arguments()
-    try:
-        for style in chosen.styles:
-            if not chosen.pages:
-                make(style, chosen.settings)
-            write_page(SHELF / f"{style}{SUFFIX}", options)
-            write_index()
-    except UserError as error:
-        print(f"stylenet.cli.release: {error}", file=sys.stderr)
-        return 1
+    chosen, options = parsed(arguments)
+    for style in chosen.styles:
+        if not chosen.pages:
+            make(style, chosen.settings)
+        write_page(SHELF / f"{style}{SUFFIX}", options)
+        write_index()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
-"""`python -m stylenet.release`: see `stylenet.cli.release`."""
+"""`python -m stylenet.release`: the same as `stylenet release`."""
 
+import runpy
 import sys
 
-from stylenet.cli.release import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.argv.insert(1, "release")
+    runpy.run_module("stylenet", run_name="__main__", alter_sys=True)  # this package stands below the commands

@@ -1,14 +1,15 @@
 """Ten `infer.py` at once. Two trainings at once are in test_resuming.py, ten on a cold cache in test_fetching.py."""
 
 import os
-import runpy
 import socket
 import sys
 from pathlib import Path
 
-from infer_command import ROOT, names
+from infer_command import names
 from PIL import Image
 from runs import CONTEXT
+
+from stylenet.cli.main import run_command
 
 
 def infer_alone(folder: Path) -> None:
@@ -20,8 +21,7 @@ def infer_alone(folder: Path) -> None:
     socket.socket.connect = refuse  # type: ignore[method-assign, assignment]
     os.environ["STYLENET_CACHE"] = str(folder / "cache")
     os.chdir(folder)
-    sys.argv = ["infer.py", "photo.png", "-s", "night", "-o", "out", "--device", "cpu"]
-    sys.exit(runpy.run_path(str(ROOT / "infer.py"))["guarded"]())
+    sys.exit(run_command("infer", ["photo.png", "-s", "night", "-o", "out", "--device", "cpu"]))
 
 
 def test_ten_at_once_leave_one_whole_result_and_fetch_nothing(folder: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stylenet.cli import evaluate, optimize
+from stylenet.cli import evaluate
+from stylenet.cli.main import run_command
 from stylenet.data.painting import STYLES
 from stylenet.disk import SOURCE_TREE, file_sha256
 from stylenet.errors import UserError
@@ -105,6 +106,7 @@ def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: 
     ("options", "part"), [(["--size", "8"], "--size"), (["-o", "photo.png"], "another file"), (["--start", "x"], "x")]
 )
 def test_optimize_refuses_in_words(options: list[str], part: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        optimize.arguments(["photo.png", "wave.jpg", *options])
-    assert part in capfd.readouterr().err.splitlines()[-1]
+    assert run_command("optimize", ["photo.png", "wave.jpg", *options]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("stylenet optimize: error: ")
+    assert part in line

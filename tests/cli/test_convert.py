@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylenet.cli.convert import main
+from stylenet.cli.main import run_command
 from stylenet.disk import SOURCE_TREE
 from stylenet.models.style_file import load_style, read_card
 
@@ -119,6 +119,10 @@ def test_the_command_prints_the_next_one_and_replaces_nothing_unasked(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b.model", "a b.safetensors", "new"]
 
 
+def main(arguments: list[str]) -> int:
+    return run_command("convert", arguments)
+
+
 class Payload:
     """Unpickling this makes a file."""
 
@@ -133,7 +137,7 @@ def complaint(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert main([str(path)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("stylenet.cli.convert: ")
+    assert captured.err.startswith("stylenet convert: error: ")
     assert captured.err.count("\n") == 1
     assert not path.with_suffix(".safetensors").exists()
     return captured.err

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylenet.cli.main import run_command
 from stylenet.models.style_file import Card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -35,14 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    guarded = runpy.run_path(str(ROOT / "infer.py"))["guarded"]
-
     def infer(*arguments: str) -> tuple[int, list[str]]:
-        monkeypatch.setattr(sys, "argv", ["infer.py", "photo.png", *arguments])
-        try:
-            code = guarded()
-        except SystemExit as end:
-            code = int(end.code or 0)
+        code = run_command("infer", ["photo.png", *arguments], "infer.py")
         return code, capsys.readouterr().err.splitlines()
 
     return infer

@@ -148,7 +148,7 @@ def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
     file = tmp_path / "checkpoints" / "wave.safetensors"
     before = load_file(file)
     typed = ["wave", "--weights", str(tiny_vgg_file), "--gatys", "2", "--gatys-photos", "1"]
-    pages.write_page(file, evaluate.arguments(typed))
+    pages.write_page(file, evaluate.parsed(typed))
     facts, text = read_card(file).facts, file.with_suffix(".md").read_text()
     assert [found["size"] for found in facts["figures"]] == [256, 512]
     assert set(facts["figures"][0]["gatys"]["noise/lbfgs"]) == {"steps", "low", "high", "loss"}
@@ -161,7 +161,7 @@ def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert Image.open(file.with_suffix(".jpg")).width > 1000
     file.with_suffix(".md").write_text("as it was")
-    pages.write_page(file, evaluate.arguments(typed))
+    pages.write_page(file, evaluate.parsed(typed))
     assert file.with_suffix(".md").read_text() == "as it was"
     pages.write_index()
     assert "[wave](wave.md)" in (tmp_path / "checkpoints" / "README.md").read_text()

@@ -16,9 +16,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from PIL import Image
-from runs import SMALL, Run
+from runs import ROOT, SMALL, Run
 
-import train
+from stylenet.cli.train import CONFIGS
+from stylenet.cli.train_arguments import quoted, with_budget
 from stylenet.losses.perceptual import LossSettings
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import load_style, read_card
@@ -27,11 +28,9 @@ from stylenet.training.run_folder import style_name
 from stylenet.training.settings import Settings
 from stylenet.training.setup import find_base
 
-SOURCE = Path(train.__file__).parent
-
 
 def command(script: str, *arguments: str | Path) -> list[str]:
-    return [sys.executable, str(SOURCE / script), *map(str, arguments)]
+    return [sys.executable, str(ROOT / script), *map(str, arguments)]
 
 
 def run(folder: Path, script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -182,7 +181,7 @@ def test_any_file_name_reaches_the_settings_as_typed(
     assert f"there is none at {name}\n" in capfd.readouterr().err
 
 
-GROUPS = sorted(path.relative_to(SOURCE / "configs") for path in (SOURCE / "configs").glob("*/*.yaml"))
+GROUPS = sorted(path.relative_to(CONFIGS) for path in Path(CONFIGS).glob("*/*.yaml"))
 
 
 @pytest.mark.parametrize("choice", GROUPS, ids=str)
@@ -197,8 +196,8 @@ def test_every_config_composes(choice: Path) -> None:
 
 def composed(options: list[str]) -> Settings:
     ConfigStore.instance().store("settings", Settings)
-    with initialize_config_dir(str(SOURCE / "configs"), version_base="1.3"):
-        settings = OmegaConf.to_object(compose("train", [train.quoted(option) for option in options]))
+    with initialize_config_dir(CONFIGS, version_base="1.3"):
+        settings = OmegaConf.to_object(compose("train", [quoted(option) for option in options]))
     assert isinstance(settings, Settings)
     return settings
 
@@ -272,8 +271,8 @@ def test_the_budget_suits_the_device_unless_one_is_given(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert sorted(train.with_budget(["style=wave", *given])) == sorted(["style=wave", taken])
-    assert train.with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
+    assert sorted(with_budget(["style=wave", *given])) == sorted(["style=wave", taken])
+    assert with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
 
 
 def test_a_run_of_a_smaller_network_is_found_again_by_its_form(

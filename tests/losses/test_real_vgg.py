@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from infer_command import ROOT
 
-import train
 from stylenet.models.style_file import read_card
 
-SCRIPT = Path(train.__file__)
+SCRIPT = ROOT / "train.py"
 
 
 @pytest.mark.slow

@@ -367,11 +367,11 @@ def test_without_pyav_a_line_says_what_to_install(infer: Callable[..., Lines], m
 
 def test_raw_frames_go_through_infer_and_a_picture_needs_no_pyav(folder: Path) -> None:
     """In a process of its own, where PyAV can't be imported."""
-    start = "import sys; sys.modules['av'] = None; import infer; sys.exit(infer.guarded())"
-    command = [sys.executable, "-c", start, "--raw", "30x20", "-s", "night", "--steady", "0"]
+    start = "import sys; sys.modules['av'] = None; from stylenet.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, "infer", "--raw", "30x20", "-s", "night", "--steady", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, input=FRAMES.tobytes(), capture_output=True, env=environment)
     assert done.returncode == 0, done.stderr.decode()
     expected = np.stack([Stylizer.load("night").stylize(frame) for frame in FRAMES])
     np.testing.assert_array_equal(np.frombuffer(done.stdout, np.uint8).reshape(FRAMES.shape), expected)
-    assert done.stderr.decode().startswith("infer.py: 5 frames in ")
+    assert done.stderr.decode().startswith("stylenet infer: 5 frames in ")

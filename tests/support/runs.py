@@ -20,7 +20,7 @@ SMALL = [
     "style.size=32",
 ]
 NOBODY = 65534
-PRELOADED = ["runs", "train", "stylenet.training.run", "pytest"]
+PRELOADED = ["runs", "stylenet.cli.train", "stylenet.training.run", "pytest"]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(PRELOADED)
 os.environ["OMP_NUM_THREADS"] = "1"  # networks this small gain nothing from more, and lose much on a busy machine
@@ -67,13 +67,13 @@ def _train(folder: Path, log: Path, arguments: tuple[str, ...], before: Callable
     os.dup2(descriptor, 2)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.chdir(folder)
-    sys.argv = ["train.py", *arguments]
-    import train
+    sys.argv = [str(ROOT / "train.py"), *arguments]
+    from stylenet.cli.main import run_command
 
     if before is None:
-        sys.exit(train.guarded())
+        sys.exit(run_command("train", arguments, "train.py"))
     before()
-    code = train.guarded()
+    code = run_command("train", arguments, "train.py")
     sys.stdout.flush()
     os._exit(code)  # multiprocessing would trip over what `before` took away
 
@@ -83,15 +83,13 @@ def become_nobody(weights: str) -> None:
 
     A short run comes first, which imports what that user could not read.
     """
-    import train
+    from stylenet.cli.main import run_command
 
-    arguments, folder = sys.argv, Path.cwd()
+    folder = Path.cwd()
     with tempfile.TemporaryDirectory() as elsewhere:
         os.chdir(elsewhere)
-        sys.argv = ["train.py", "style=wave", weights, *SMALL, "steps=1"]
-        assert train.guarded() == 0
+        assert run_command("train", ["style=wave", weights, *SMALL, "steps=1"]) == 0
         os.chdir(folder)
-    sys.argv = arguments
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)

@@ -1,0 +1,124 @@
+"""What all commands share: messages of one line, an argument parser, and the exit code for each kind of error."""
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from types import FrameType
+from typing import NoReturn
+
+from stylenet.errors import UserError
+
+Main = Callable[[Sequence[str]], int]
+
+INTERRUPTED = 128 + signal.SIGINT  # the exit code that shells expect after Ctrl-C
+PROGRAM = ContextVar("PROGRAM", default="stylenet")
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that raises `UserError` instead of printing its usage and exiting with code 2."""
+
+    def __init__(self, description: str | None, epilog: str | None = None) -> None:
+        super().__init__(
+            program(),
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{' '.join(message.split())} (see --help)")
+
+
+def program() -> str:
+    """The running command as the user typed it: `stylenet infer`, or `infer.py`."""
+    return PROGRAM.get()
+
+
+def complain(message: str) -> None:
+    """Prints one line to standard error, with the name of the command in front."""
+    print(f"{program()}: {message}", file=sys.stderr, flush=True)
+
+
+def run_main(main: Main, arguments: Sequence[str], name: str) -> int:
+    """Runs a command's `main` under the name that messages show; returns the exit code.
+
+    0 is success; 1 a mistake of the user's (`UserError`, one line) or a closed pipe; 128 plus the signal's number after
+    SIGINT or SIGTERM. Any other exception is a bug and keeps its traceback.
+    """
+    token = PROGRAM.set(name)
+    try:
+        with standard_streams(), ending_signals(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # problems with a file are reported in our own line
+            return exit_code(main, arguments)
+    finally:
+        PROGRAM.reset(token)
+
+
+def exit_code(main: Main, arguments: Sequence[str]) -> int:
+    """Calls `main` and turns what ends it into an exit code."""
+    try:
+        code = main(arguments)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        complain(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as ended:  # a signal, or argparse after --help
+        return code_of(ended)
+    except BrokenPipeError:  # the reader of the output has gone
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def code_of(ended: SystemExit) -> int:
+    """The exit code of a `SystemExit`, whose text, if it has one, is printed."""
+    if isinstance(ended.code, str):
+        complain(ended.code)
+        return 1
+    return ended.code or 0
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Makes standard output and error usable wherever the command runs.
+
+    Characters that a terminal's encoding lacks are escaped; streams of a notebook have no `reconfigure`; a program
+    without a console has no streams at all (`None`), and writes nowhere.
+    """
+    before = sys.stdout, sys.stderr
+    with open(os.devnull, "w") as nowhere:
+        sys.stdout, sys.stderr = (stream or nowhere for stream in before)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def ending_signals() -> Iterator[None]:
+    """Ends the block by an exception on SIGINT and SIGTERM, so that partial files are removed; in the main thread."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {}
+    with suppress(ValueError):  # signal handlers belong to the main thread
+        before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

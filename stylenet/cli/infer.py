@@ -1,0 +1,93 @@
+"""`stylenet infer`: stylizes images and videos with a trained network."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from stylenet.cli.command import complain
+from stylenet.cli.infer_options import brush_and_mask, parsed
+from stylenet.cli.infer_report import Report
+from stylenet.cli.infer_video import stylize_video, wants_video
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.inference.blend import Blend, check_weights
+from stylenet.inference.painter import Look, Painter
+from stylenet.inference.stylizer import Stylizer
+from stylenet.media.picture import Size
+from stylenet.models.catalog import find_weighted_style, styles
+from stylenet.models.style_file import read_card
+from stylenet.pipeline.images import Batch
+from stylenet.pipeline.plan import STANDARD_OUTPUT, plan
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    options = parsed(list(sys.argv[1:] if arguments is None else arguments))
+    if options.list:
+        return list_styles()
+    video = wants_video(options)
+    if not options.inputs and not video:
+        raise UserError("which picture? python infer.py PHOTO -s STYLE")
+    if options.style is None:
+        raise UserError(f"which style? -s NAME, one of: {', '.join(map(shown, styles())) or 'none yet'}")
+    parts = [find_weighted_style(text) for text in options.style]
+    check_weights([weight for _, weight in parts], masked=options.mask is not None)
+    # Named after the files: what a stranger's card calls itself has no say in where results go.
+    name = "+".join(file.stem for file, _ in parts)
+    if video:
+        brush, mask = brush_and_mask(options)
+        return stylize_video(options, Look(load(parts, options.device), brush, mask), name, complain)
+    return stylize_pictures(options, parts, name)
+
+
+def stylize_pictures(options: argparse.Namespace, parts: list[tuple[Path, float]], name: str) -> int:
+    """Stylizes the pictures that the options name; returns the exit code."""
+    suffix = f".{options.format}" if options.format else None
+    jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
+    left = [job for job in jobs if not (options.skip_existing and job.is_done())]
+    to_stream = any(job.target is STANDARD_OUTPUT for job in jobs)
+    if to_stream and sys.stdout.isatty():
+        raise UserError("a picture can't be written to a terminal: -o FILE")
+    brush, mask = brush_and_mask(options, jobs)
+    look = Look(load(parts, options.device, compile="auto"), brush, mask)
+    size = Size(options.size, options.max_size, options.max_pixels)
+    with (
+        Report(len(left), len(jobs) - len(left), to_stream) as report,
+        Batch(look.stylize, size, options.quality) as batch,
+    ):
+        look.painter.watch(report.rows.show)
+        for result in batch.run(left):
+            report.tell(result)
+    return 1 if report.failed else 0
+
+
+def load(parts: list[tuple[Path, float]], device: str, compile: bool | Literal["auto"] = False) -> Painter:  # noqa: A002
+    """One style, or a blend of several."""
+    painters = [(Stylizer.load(file, device, compile=compile), weight) for file, weight in parts]
+    return Blend(painters) if len(painters) > 1 else painters[0][0]
+
+
+def list_styles() -> int:
+    """One line a style: its name, its painting and the artist."""
+    found = styles()
+    wide = max(map(len, map(shown, found)), default=0)
+    cards = [(name, described(path)) for name, path in found.items()]
+    for name, text in cards:
+        if text is not None:
+            print(f"{shown(name):{wide}}  {text}".rstrip())
+    if not found:
+        complain("there are no styles yet: python train.py makes them")
+    return 0 if all(text is not None for _, text in cards) else 1
+
+
+def described(path: Path) -> str | None:
+    """Title and artist on a style file's card; nothing, and a complaint, if it can't be read."""
+    try:
+        painting = read_card(path).facts.get("painting")
+    except UserError as error:
+        complain(str(error))
+        return None
+    facts = painting if isinstance(painting, dict) else {}
+    return ", ".join(shown(str(facts[key])) for key in ("title", "artist") if facts.get(key))
