@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from paintings import split, trained
 
 from stylenet.data.painting import STYLES
+from stylenet.losses.settings import LossSettings
 from stylenet.models.style_file import read_card
 
 STARTS = {"auto": "from a trained network", "null": "from random weights"}
@@ -21,7 +22,7 @@ def held_out(style: Path) -> float:
     """Content and style on the held-out photos, as the training weighs them."""
     facts = read_card(style).facts
     found, loss = facts["held_out"], facts["loss"]
-    return float(loss["content_weight"] * found["content"] + loss["style_weight"] * found["style"])
+    return sum(LossSettings.from_card(loss).weights[name] * found[name] for name in ("content", "style"))
 
 
 def losses(folder: Path, painting: Path, start: str, steps: list[int], settings: list[str]) -> list[float]:

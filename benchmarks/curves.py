@@ -15,7 +15,7 @@ SPAN = 15  # logged values in a moving mean: single photos differ more than the 
 
 
 def logged(folder: Path) -> tuple[list[int], list[float]]:
-    """Steps, and the weighted loss there without the calm term, which every second step has."""
+    """Steps, and the weighted loss there without the stability term, which runs of other versions log otherwise."""
     with (folder / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["loss/total"]]
     terms = ("loss/content", "loss/style", "loss/tv")

@@ -24,7 +24,7 @@ from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.losses.vgg.layers import BLOCKS
 from stylenet.models.transformer_net import TransformerNet, initialize
-from stylenet.training.module import StyleTraining
+from stylenet.training.module import StyleTraining, total_of
 
 DEVICE = pick_device()
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -117,7 +117,7 @@ def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Ca
     def step() -> None:
         pixels = next(batches).to(DEVICE, non_blocking=True)
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
-            total = module.losses(pixels, 1)["total"]
+            total = total_of(module.weighted_losses(pixels, 1))
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.network.parameters(), 10.0)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.cli.command import Parser
-from stylenet.data import folder_squares, held_out_photos
+from stylenet.data import folder_squares, held_out_photos, unit_photos
 from stylenet.data.painting import STYLES, find_painting, read_painting
 from stylenet.device import pick_device
 from stylenet.disk import file_sha256
@@ -88,7 +88,7 @@ def rounded(figures: Mapping[str, float]) -> dict[str, float]:
 def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
     """The criterion that the card tells of. Raises `UserError`, whatever a stranger's card has in its place."""
     try:
-        loss, size = LossSettings(**card.facts["loss"]), card.facts["painting"]["size"]
+        loss, size = LossSettings.from_card(card.facts["loss"]), card.facts["painting"]["size"]
         digest = card.facts["loss_network"].get("sha256")
         architecture = str(card.facts["loss_network"].get("architecture", "vgg19"))
         layers = [*loss.content_layers, *loss.style_layers]
@@ -99,7 +99,7 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
     found = loss_network(weights, architecture)
     if found.sha256 != digest:
         log.warning("%s was trained with other weights than %s: its losses mean something else", card.name, found.name)
-    return criterion_for(VGGFeatures(found), read_painting(painting, size), loss)
+    return criterion_for(VGGFeatures(found), read_painting(painting, size), loss, unit_photos())
 
 
 def shipped_painting(card: Card) -> Path:

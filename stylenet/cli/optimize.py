@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylenet.cli.command import Parser
+from stylenet.data import unit_photos
 from stylenet.data.painting import find_painting, read_painting
 from stylenet.device import DEVICES, pick_device
 from stylenet.evaluation.optimization import OPTIMIZERS, STARTS, optimize, start_from
@@ -40,7 +41,7 @@ def stylized(chosen: argparse.Namespace) -> Float[Tensor, "1 3 h w"]:
     for scale in [2.0**-level for level in reversed(range(chosen.scales))]:
         target = to_tensor(resized(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
         painting = read_painting(find_painting(chosen.painting), max(SMALLEST, round(chosen.style_size * scale)))
-        criterion = criterion_for(vgg, painting.to(device), loss)
+        criterion = criterion_for(vgg, painting.to(device), loss, unit_photos())
         picture = refine(criterion, target, picture, chosen)
     assert picture is not None
     return picture
@@ -83,7 +84,7 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scales", type=int, default=2, help="sizes from coarse to fine; default 2")
     parser.add_argument("--start", choices=STARTS, default="photo")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="lbfgs")
-    parser.add_argument("--style-weight", type=float, default=loss_preset().style_weight)
+    parser.add_argument("--style-weight", type=float, default=loss_preset().weights["style"])
     parser.add_argument("--every", type=int, default=0, help="keep the picture every so many steps")
     parser.add_argument("--weights", default="auto", help="of the loss network: auto, torchvision, or a file")
     parser.add_argument("--device", choices=DEVICES, default="auto")

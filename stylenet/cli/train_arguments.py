@@ -20,7 +20,7 @@ def quoted(argument: str) -> str:
     Paths are quoted, so that any file name works (spaces, brackets, commas, … break the grammar), and settings of
     Lightning's Trainer may be new keys.
     """
-    if argument.startswith("trainer."):
+    if argument.startswith(("trainer.", "loss.weights.")):  # which may be new keys
         return f"++{argument}"
     match = PATHS.fullmatch(argument)
     if not match or match[2] in ("", "null", "auto"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -27,7 +27,9 @@ from stylenet.data.sources import (
 from stylenet.disk import shown
 from stylenet.models.transformer_net import MINIMUM_SIDE
 
-__all__ = ["Photos", "PhotosError", "folder_squares", "held_out_photos", "open_photos"]
+__all__ = ["Photos", "PhotosError", "folder_squares", "held_out_photos", "open_photos", "unit_photos"]
+
+UNIT_SIZE = 256  # pixels
 
 
 def open_photos(
@@ -116,6 +118,11 @@ def held_out_photos(size: int, sample: Path = SAMPLE) -> tuple[UInt8[Tensor, "n 
     rows = Rows(dataset, "image")
     squares = [_square(rows[index].source, size) for index in range(len(rows))]
     return torch.stack(squares), list(dataset["title"])
+
+
+def unit_photos() -> Float[Tensor, "8 3 256 256"]:
+    """Every second held-out photo in [0, 1], by which the units of the loss terms are measured."""
+    return held_out_photos(UNIT_SIZE)[0][::2].float() / 255
 
 
 def folder_squares(path: str, size: int) -> UInt8[Tensor, "n 3 size size"]:

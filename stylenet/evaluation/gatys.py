@@ -40,8 +40,7 @@ def weighted_losses(
 ) -> list[float]:
     """The total loss of each stylized photo, as the training weighs it."""
     with torch.inference_mode():
-        each = [criterion(network(photo[None]).float(), photo[None]) for photo in photos]
-    return [float(losses.weighted(criterion.settings)["total"]) for losses in each]
+        return [float(criterion.total(network(photo[None]).float(), photo[None])) for photo in photos]
 
 
 def equivalents(

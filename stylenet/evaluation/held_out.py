@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.losses.criterion import untouched
-from stylenet.losses.perceptual import Losses, PerceptualLoss
+from stylenet.losses.criterion import photo_losses
+from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.models.transformer_net import TransformerNet
 
 
@@ -35,10 +35,9 @@ def held_out_losses(
     criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]
 ) -> HeldOut:
     """One photo at a time as well. The criterion must be on the photos' device."""
-    after = [criterion(picture[None], photo[None]) for picture, photo in zip(stylized, photos, strict=True)]
-    style, before = mean(after, "style"), float(untouched(criterion, photos))
-    return HeldOut(mean(after, "content"), style, before, style / before)
-
-
-def mean(losses: list[Losses], term: str) -> float:
-    return float(torch.stack([getattr(each, term) for each in losses]).mean())
+    terms = ("content", "style")
+    pairs = zip(stylized, photos, strict=True)
+    losses = [criterion(image[None], photo[None], terms) for image, photo in pairs]
+    content, style = (float(torch.stack([each[name] for each in losses]).mean()) for name in terms)
+    before = float(photo_losses(criterion, photos)["style"])
+    return HeldOut(content, style, before, style / before)

@@ -60,7 +60,7 @@ class Run:
             raise EnoughError
         self.done += 1
         self.picture.grad = None
-        total = self.criterion(self.picture, self.photo).weighted(self.criterion.settings)["total"]
+        total = self.criterion.total(self.picture, self.photo)
         total.backward()
         loss = float(total.detach())
         self.watch(self.done, loss, self.picture.detach())

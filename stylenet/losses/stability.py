@@ -1,8 +1,8 @@
-"""Calm networks: what a network makes of a photo should move with the photo, and not answer its noise.
+"""Stability loss: shift equivariance and noise robustness of a network.
 
-A network that works on every fourth pixel can paint by where the pixels stand in its grid: a shift by one pixel then
-changes the picture, and video flickers. The penalty needs no video: a photo is shifted by a known number of pixels and
-lightly noised, and what the network makes of both is compared where they overlap (the synthetic pairs of
+A network that works on every fourth pixel can paint by where the pixels are in its grid: a shift by one pixel then
+changes the image, and video flickers. The penalty needs no video: a photo is shifted by a known number of pixels and
+slightly noised, and what the network makes of both is compared where they overlap (the synthetic pairs of
 fast-artistic-videos, Ruder et al. 2018, with whole pixels, so that nothing is interpolated).
 """
 
@@ -11,36 +11,53 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylenet.distributed import rank_and_world
-from stylenet.losses.perceptual import contrast
+from stylenet.losses.measures import contrast
 
 REACH = 3  # pixels; with the network's stride of 4, every shift that its grid can tell from none
 NOISE = 6 / 255  # the largest standard deviation
-RIM = 16  # pixels at the border, where the two photos differ in what lies beyond; of small photos an eighth
+MARGIN = 16  # pixels at the border, where the two photos differ in what lies beyond; of small photos an eighth
 
 
-def calm_loss(
-    network: nn.Module, photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"], number: int
+def stability_loss(
+    network: nn.Module,
+    photos: Float[Tensor, "b 3 h w"],
+    stylized: Float[Tensor, "b 3 h w"],
+    number: int,
+    share: tuple[int, int] = (0, 1),
 ) -> Float[Tensor, ""]:
     """Mean squared difference of each of `stylized` to what becomes of its photo shifted and noised, over its contrast.
 
-    Shift and noise depend on `number` alone, so that a resumed run goes on with what would have come next.
+    Shift and noise depend on `number` alone, so that a resumed run continues with what would have come next. `share`
+    is the rank of this process and the number of processes, which draw different parts of one noise.
     """
     generator = torch.Generator().manual_seed(number)
     down, right = torch.randint(-REACH, REACH + 1, (2,), generator=generator).tolist()
-    sigma = NOISE * torch.rand((), generator=generator)
+    sigma = float(NOISE * torch.rand((), generator=generator))
     height, width = photos.shape[-2:]
     wider = F.pad(photos, (REACH, REACH, REACH, REACH), mode="replicate")
     shifted = wider[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width]
-    rank, world = rank_and_world()
-    noise = sigma * torch.randn((world, *photos.shape), generator=generator)[rank]
-    again = network((shifted + noise.to(photos)).contiguous(memory_format=torch.channels_last))
-    difference = (inner(again, 0, 0) - inner(stylized, down, right)).float().square().mean((1, 2, 3))
+    noisy = shifted + sigma * standard_noise(photos, number, generator, share)
+    again = network(noisy.contiguous(memory_format=torch.channels_last))
+    difference = (cropped(again, 0, 0) - cropped(stylized, down, right)).float().square().mean((1, 2, 3))
     return (difference / contrast(stylized)).mean()
 
 
-def inner(pictures: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h2 w2"]:
-    """Without the rim, seen from so many pixels further."""
-    height, width = pictures.shape[-2:]
-    rim = REACH + min(RIM, height // 8, width // 8)
-    return pictures[..., rim + down : height - rim + down, rim + right : width - rim + right]
+def standard_noise(
+    photos: Float[Tensor, "b 3 h w"], number: int, generator: torch.Generator, share: tuple[int, int]
+) -> Float[Tensor, "b 3 h w"]:
+    """Standard normal noise, drawn where the photos are: on a GPU the way from the CPU took longer than the term.
+
+    A GPU's generator gives other numbers than a CPU's.
+    """
+    rank, processes = share
+    if photos.device.type != "cpu":
+        generator = torch.Generator(photos.device).manual_seed(number)
+    shape = (processes, *photos.shape)
+    return torch.randn(shape, generator=generator, device=photos.device)[rank].to(photos.dtype)
+
+
+def cropped(images: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h2 w2"]:
+    """Crop without the border, offset by (down, right)."""
+    height, width = images.shape[-2:]
+    margin = REACH + min(MARGIN, height // 8, width // 8)
+    return images[..., margin + down : height - margin + down, margin + right : width - margin + right]

@@ -6,6 +6,8 @@ All of it comes from the card inside the style file, but for what the machine te
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stylenet.losses.settings import LossSettings
+
 # What a network is to reach at every size that it is evaluated at.
 AT_MOST, AT_LEAST = {"content": 1.2, "share": 0.1, "shift": 4.0, "noise": 1.0}, {"ssim": 0.3}
 GATYS_FROM_NOISE = 50  # steps
@@ -60,7 +62,7 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
     start = f"the network `{training['init']['style']}`" if training.get("init") else "random weights"
     size = f"{training['batch']} at {training['crop']} px, rate {training['learning_rate']:g}, {training['precision']}"
     took = f"; {run['minutes']:.0f} minutes on {run['device']}" if run else ""
-    weights = {term: loss[f"{term}_weight"] for term in ("content", "style", "tv", "calm")}
+    weights = LossSettings.from_card(loss).weights
     rows = {
         "painting": f"{about}; seen at {painting['size']} px",
         "photos": "; ".join(facts["photos"]),

@@ -1,7 +1,7 @@
 """Where a run's numbers and pictures go: a CSV file always, Weights & Biases where it can be had without asking.
 
 Metric names are the same for every style, so that one dashboard compares them: `loss/content`, `loss/style`, `loss/tv`,
-`loss/calm`, `loss/total` (weighted, training), `speed/{images_per_second,waiting,seconds}`, `memory/peak_gib`,
+`loss/stability`, `loss/total` (weighted, training), `speed/{images_per_second,waiting,seconds}`, `memory/peak_gib`,
 `artifacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/{content,style,untouched,share}` (unweighted), and the
 picture `sheet`.
 """

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import median
 
@@ -13,12 +13,13 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from stylenet.losses.perceptual import Losses, PerceptualLoss
-from stylenet.losses.stability import calm_loss
+from stylenet.distributed import rank_and_world
+from stylenet.losses.perceptual import PerceptualLoss
+from stylenet.losses.terms import LOSS_TERMS
 from stylenet.models.transformer_net import TransformerNet
 
 WARM_UP = 0.1  # of all steps
-CALM_EVERY = 2  # steps
+CYCLE = math.lcm(*(term.every for term in LOSS_TERMS.values()))  # batches in which every term has its turns
 TIMED_ROUNDS, UNTIMED_ROUNDS = 4, 2  # of as many steps
 
 Crops = Callable[[int], IterableDataset[Tensor]]
@@ -30,6 +31,11 @@ def rate_factor(step: int, steps: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def total_of(values: Mapping[str, Tensor]) -> Tensor:
+    """What a step minimizes: the sum of the weighted terms; one taken at every second batch counts twice there."""
+    return torch.stack([LOSS_TERMS[name].every * value for name, value in values.items()]).sum()
 
 
 class StyleTraining(pl.LightningModule):
@@ -51,28 +57,31 @@ class StyleTraining(pl.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self.criterion = criterion
         self.crops, self.steps, self.learning_rate = crops, steps, learning_rate
+        self.latest: dict[str, Tensor] = {}  # the last value of each weighted term
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         return DataLoader(self.crops(self.global_step * self.trainer.accumulate_grad_batches), batch_size=None)
 
-    def training_step(self, batch: UInt8[Tensor, "b 3 h w"], _: int) -> Tensor:
-        losses = self.losses(batch, self.global_step)
-        self.log_dict({f"loss/{name}": value.detach() for name, value in losses.items()}, sync_dist=True)
-        return losses["total"]
+    def training_step(self, batch: UInt8[Tensor, "b 3 h w"], index: int) -> Tensor:
+        batches = self.trainer.accumulate_grad_batches
+        values = self.weighted_losses(batch, self.global_step * batches + index % batches)
+        self.log_losses(values)
+        return total_of(values)
 
-    def losses(self, batch: UInt8[Tensor, "b 3 h w"], step: int) -> dict[str, Tensor]:
-        """The weighted terms of the criterion for a batch, and their `total`.
+    def log_losses(self, values: Mapping[str, Tensor]) -> None:
+        """Logs each weighted term and their sum. A term that is not taken at every batch counts as it was last."""
+        self.latest |= {name: value.detach() for name, value in values.items()}
+        if set(self.latest) >= set(self.criterion.terms):  # else a resumed run is between two turns of a term
+            losses = self.latest | {"total": torch.stack(list(self.latest.values())).sum()}
+            self.log_dict({f"loss/{name}": value for name, value in losses.items()}, sync_dist=True)
 
-        The calm term costs a second pass through the network, so it is taken at every second step, twice as heavy.
-        """
+    def weighted_losses(self, batch: UInt8[Tensor, "b 3 h w"], number: int) -> dict[str, Tensor]:
+        """The weighted terms of the criterion that are due at batch `number`, counted from 0."""
         photos = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
         stylized = self.network(photos).float()
-        terms: Losses = self.criterion(stylized, photos)
-        losses, weight = terms.weighted(self.criterion.settings), self.criterion.settings.calm_weight
-        if weight and step % CALM_EVERY == 0:
-            calm = CALM_EVERY * weight * calm_loss(self.network, photos, stylized, step)
-            losses |= {"calm": calm, "total": losses["total"] + calm}
-        return losses
+        share = rank_and_world()
+        values = self.criterion(stylized, photos, network=self.network, number=number, share=share)
+        return self.criterion.weighted(values)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         # Fused, it can leave a step out on the device (`stylenet.training.callbacks.recovery`).
@@ -92,15 +101,15 @@ def steps_in(minutes: float, module: StyleTraining, device: torch.device, device
     batch = batch[: len(batch) // devices].to(device)
     seconds = [seconds_of_a_round(module, batch, bf16) for _ in range(UNTIMED_ROUNDS + TIMED_ROUNDS)]
     module.zero_grad()
-    return max(1, int(60 * minutes * CALM_EVERY / median(seconds[UNTIMED_ROUNDS:])))
+    return max(1, int(60 * minutes * CYCLE / median(seconds[UNTIMED_ROUNDS:])))
 
 
 def seconds_of_a_round(module: StyleTraining, batch: UInt8[Tensor, "b 3 h w"], bf16: bool) -> float:
-    """Of a step with the calm term and those without."""
+    """Times as many batches as it takes for every loss term to have its turn."""
     start = time.perf_counter()
-    for step in range(CALM_EVERY):
+    for number in range(CYCLE):
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
-            total = module.losses(batch, step)["total"]
+            total = total_of(module.weighted_losses(batch, number))
         total.backward()  # type: ignore[no-untyped-call]
         total.item()  # waits for a GPU
     return time.perf_counter() - start

@@ -207,7 +207,7 @@ def facts(parts: Parts) -> dict[str, Any]:
     training["init"] = parts.init
     return {
         "painting": {**style, "sha256": parts.painting_sha256},
-        "loss": asdict(settings.loss),
+        "loss": settings.loss.to_card(),
         "loss_network": {
             "architecture": settings.loss_network.architecture,
             "name": parts.weights.name,

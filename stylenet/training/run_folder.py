@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from stylenet.disk import shown, written_aside
 from stylenet.errors import UserError
+from stylenet.training.settings import upgraded
 
 OUTPUTS, SHELF = Path("outputs"), Path("checkpoints")
 SETTINGS, DECISIONS, LOCK = "config.yaml", "decisions.json", ".lock"
@@ -104,7 +105,7 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
 def read_settings(folder: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
-        return dict(values)
+        return upgraded(dict(values))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"resume: {folder} is no run folder: its config.yaml cannot be read") from error
 

@@ -6,7 +6,9 @@ Hydra composes a run's settings from the YAML files and the command line, agains
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
+from stylenet.losses.settings import OLD_NAMES, LossSettings
+
+MISSING = "???"  # what OmegaConf takes for a value that has to be given
 
 
 @dataclass
@@ -55,21 +57,6 @@ class LossNetwork:
 
 
 @dataclass
-class Loss:
-    """See `stylenet.losses.perceptual.LossSettings`."""
-
-    form: str = MISSING  # scale_free or johnson
-    content_layers: list[str] = MISSING
-    style_layers: list[str] = MISSING
-    content_layer_weights: list[float] = field(default_factory=list)  # one for each layer; equal when none are given
-    style_layer_weights: list[float] = field(default_factory=list)
-    content_weight: float = MISSING
-    style_weight: float = MISSING
-    tv_weight: float = MISSING
-    calm_weight: float = MISSING
-
-
-@dataclass
 class Logging:
     wandb: bool = True
     project: str = "stylenet"
@@ -85,6 +72,14 @@ class Length:
     minutes: float | None = None
 
 
+def upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings in a run folder, maybe of an older version, in which what the loss then lacked weighs nothing."""
+    loss = dict(values.get("loss", {}))
+    weights = {**dict.fromkeys(LossSettings().weights, 0.0), **loss.pop("weights", {})}
+    weights |= {name: loss.pop(old) for old, name in OLD_NAMES.items() if loss.get(old) is not None}
+    return {**values, "loss": {**loss, "weights": weights}}
+
+
 @dataclass
 class Settings:
     """The whole run. One of `steps` and `minutes` gives its length; with neither, the budget does."""
@@ -93,7 +88,7 @@ class Settings:
     data: Data = field(default_factory=Data)
     network: Network = field(default_factory=Network)
     loss_network: LossNetwork = field(default_factory=LossNetwork)
-    loss: Loss = field(default_factory=Loss)
+    loss: LossSettings = field(default_factory=LossSettings)
     trainer: dict[str, Any] = field(default_factory=dict)  # handed to Lightning's Trainer
     logger: Logging = field(default_factory=Logging)
     budget: Length = field(default_factory=Length)

@@ -11,13 +11,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from stylenet.data import Photos, RandomCrops, held_out_photos, open_photos
+from stylenet.data import Photos, RandomCrops, held_out_photos, open_photos, unit_photos
 from stylenet.data.painting import find_painting, read_painting
 from stylenet.device import bf16_pays
 from stylenet.disk import file_sha256, shown
 from stylenet.errors import UserError
 from stylenet.losses.criterion import criterion_for
-from stylenet.losses.perceptual import LossSettings
 from stylenet.losses.vgg import VGGFeatures, VGGWeights, load_vgg_weights
 from stylenet.models.catalog import SHIPPED, find_style
 from stylenet.models.style_file import SUFFIX, load_style, read_card
@@ -161,10 +160,10 @@ def make_module(
 ) -> StyleTraining:
     """The network and what it is to learn."""
     vgg = VGGFeatures(weights)
-    loss = LossSettings(**asdict(settings.loss))
+    loss = settings.loss
     with named("loss.content_layers, loss.style_layers"):
         vgg.check_layers({*loss.content_layers, *loss.style_layers})
-    criterion = criterion_for(vgg, painting, loss)
+    criterion = criterion_for(vgg, painting, loss, unit_photos())
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     crops = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
     return StyleTraining(network, criterion, crops, steps=1, learning_rate=settings.learning_rate)

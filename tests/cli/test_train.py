@@ -18,9 +18,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 from runs import ROOT, SMALL, Run
 
-from stylenet.cli.train import CONFIGS
+from stylenet.cli.train import CONFIGS, recorded
 from stylenet.cli.train_arguments import quoted, with_budget
-from stylenet.losses.perceptual import LossSettings
+from stylenet.losses.perceptual import check_terms
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import load_style, read_card
 from stylenet.models.transformer_net import NetworkSettings
@@ -191,7 +191,7 @@ def test_every_config_composes(choice: Path) -> None:
     options += ["style.image=x.jpg"] if choice.stem == "own" else []
     options += ["data.path=x"] if choice in (Path("data/folder.yaml"), Path("data/hub.yaml")) else []
     settings = composed(options)
-    LossSettings(**asdict(settings.loss)), NetworkSettings(**asdict(settings.network))
+    check_terms(settings.loss.weights), NetworkSettings(**asdict(settings.network))
 
 
 def composed(options: list[str]) -> Settings:
@@ -200,6 +200,19 @@ def composed(options: list[str]) -> Settings:
         settings = OmegaConf.to_object(compose("train", [quoted(option) for option in options]))
     assert isinstance(settings, Settings)
     return settings
+
+
+@pytest.mark.parametrize("option", ["loss.weights.stability=2", "loss.calm_weight=2"])
+def test_a_weight_is_set_by_its_term_and_by_its_old_name(option: str) -> None:
+    weights = composed(["style=starry", option]).loss.weights
+    assert weights == {"content": 1.0, "style": 12.0, "tv": 0.08, "stability": 2.0}
+
+
+def test_a_run_folder_with_the_old_names_keeps_its_weights(tmp_path: Path) -> None:
+    old = {"content_layers": ["relu2_2"], "content_weight": 1.0, "style_weight": 3.0, "calm_weight": 0.5}
+    (tmp_path / "config.yaml").write_text(json.dumps({"style": {"image": "x.jpg"}, "loss": old}))
+    loss = OmegaConf.to_object(recorded(tmp_path)).loss  # type: ignore[union-attr]
+    assert loss.weights == {"content": 1.0, "style": 3.0, "tv": 0.0, "stability": 0.5}
 
 
 @pytest.mark.parametrize(("network", "name"), [("full", "starry"), ("small", "starry-small"), ("tiny", "starry-tiny")])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from test_perceptual import pictures
 
-from stylenet.data import held_out_photos
-from stylenet.losses.criterion import EVERY, SIZE, criterion_for, untouched
+from stylenet.data import unit_photos
+from stylenet.losses.criterion import criterion_for, photo_losses
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
 
@@ -19,12 +19,12 @@ def test_untouched_photos_are_the_root_of_their_distance_from_the_painting(
     tiny_vgg: VGGFeatures, strength: float
 ) -> None:
     painting = strength * pictures(1, seed=1)
-    photos = held_out_photos(SIZE)[0][::EVERY].float() / 255
-    plainly = untouched(PerceptualLoss(tiny_vgg, painting, settings("scale_free")), photos)
-    in_units = untouched(criterion_for(tiny_vgg, painting, settings("scale_free")), photos)
+    photos = unit_photos()
+    plainly = photo_losses(PerceptualLoss(tiny_vgg, painting, settings("scale_free")), photos)["style"]
+    in_units = photo_losses(criterion_for(tiny_vgg, painting, settings("scale_free"), photos), photos)["style"]
     torch.testing.assert_close(in_units, plainly.sqrt())
 
 
 def test_the_papers_terms_stay_in_its_units(tiny_vgg: VGGFeatures) -> None:
-    criterion = criterion_for(tiny_vgg, pictures(1, seed=1), settings("johnson"))
+    criterion = criterion_for(tiny_vgg, pictures(1, seed=1), settings("johnson"), unit_photos())
     assert criterion.style_unit == 1

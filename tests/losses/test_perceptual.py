@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylenet.errors import UserError
-from stylenet.losses.perceptual import LossSettings, PerceptualLoss, gram_matrix, squared_distance, total_variation
+from stylenet.losses.measures import gram_matrix, squared_distance, total_variation
+from stylenet.losses.perceptual import LossSettings, PerceptualLoss, check_terms, loss_preset
+from stylenet.losses.terms import LOSS_TERMS, Term
 from stylenet.losses.vgg import VGGFeatures
 
 LAYERS = ["relu1_1", "relu2_1"]
@@ -60,7 +62,7 @@ def test_a_paler_picture_varies_no_less(tiny_vgg: VGGFeatures) -> None:
     deviation = np.sqrt(stylized.numpy().astype(np.float64).var(axis=(2, 3)).mean())
     expected = total_variation(stylized).item() / deviation
     for picture in (stylized, 0.3 + 0.2 * stylized):
-        assert criterion(picture, photo).tv.item() == pytest.approx(expected, rel=1e-3)
+        assert criterion(picture, photo)["tv"].item() == pytest.approx(expected, rel=1e-3)
 
 
 @given(st.floats(0.01, 100))
@@ -78,9 +80,9 @@ def test_distance_of_nothing_to_a_picture_is_one() -> None:
 def test_a_photo_has_its_own_content_and_the_painting_its_own_style(tiny_vgg: VGGFeatures) -> None:
     painting, photo = pictures(1, seed=1), pictures(1, seed=2)
     criterion = PerceptualLoss(tiny_vgg, painting, settings())
-    assert criterion(photo, photo).content.item() == 0
-    assert criterion(painting, photo).style.item() == pytest.approx(0, abs=1e-10)
-    assert criterion(painting, photo).content.item() > 0.01
+    assert criterion(photo, photo)["content"].item() == 0
+    assert criterion(painting, photo)["style"].item() == pytest.approx(0, abs=1e-10)
+    assert criterion(painting, photo)["content"].item() > 0.01
 
 
 def numpy_gram(features: torch.Tensor, center: torch.Tensor | None = None) -> np.ndarray:
@@ -103,14 +105,51 @@ def test_style_agrees_with_numpy(form: str, tiny_vgg: VGGFeatures) -> None:
         else:
             gram, target = numpy_gram(mine[layer]) / 4, numpy_gram(its[layer]) / 4  # four channels
             expected += weight * ((gram - target) ** 2).mean()
-    assert criterion(photo, photo).style.item() == pytest.approx(expected, rel=1e-4)
+    assert criterion(photo, photo)["style"].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_total_is_the_weighted_sum(tiny_vgg: VGGFeatures) -> None:
-    chosen = settings(content_weight=2.0, style_weight=3.0, tv_weight=0.5)
-    losses = PerceptualLoss(tiny_vgg, pictures(1, seed=1), chosen)(pictures(2), pictures(2, seed=3))
-    expected = 2 * losses.content + 3 * losses.style + 0.5 * losses.tv
-    assert losses.weighted(chosen)["total"].item() == pytest.approx(expected.item())
+    chosen = settings(weights={"content": 2.0, "style": 3.0, "tv": 0.5})
+    criterion = PerceptualLoss(tiny_vgg, pictures(1, seed=1), chosen)
+    stylized, photos = pictures(2), pictures(2, seed=3)
+    losses = criterion(stylized, photos)
+    expected = 2 * losses["content"] + 3 * losses["style"] + 0.5 * losses["tv"]
+    assert criterion.total(stylized, photos).item() == pytest.approx(expected.item())
+
+
+def test_a_term_without_a_weight_is_not_computed(tiny_vgg: VGGFeatures) -> None:
+    criterion = PerceptualLoss(tiny_vgg, pictures(1, seed=1), settings(weights={"style": 3.0, "tv": 0.0}))
+    assert set(criterion(pictures(1), pictures(1))) == {"style"}
+    assert set(criterion(pictures(1), pictures(1), ["content", "style"])) == {"content", "style"}
+
+
+def test_the_stability_term_needs_the_network_and_is_taken_at_every_second_batch(tiny_vgg: VGGFeatures) -> None:
+    criterion = PerceptualLoss(tiny_vgg, pictures(1, seed=1), settings(weights={"stability": 1.0, "tv": 1.0}))
+    network, photos = torch.nn.Identity(), pictures(1)
+    found = [set(criterion(photos, photos, network=network, number=number)) for number in range(3)]
+    assert found == [{"tv", "stability"}, {"tv"}, {"tv", "stability"}]
+    assert set(criterion(photos, photos)) == {"tv"}
+
+
+def test_a_new_term_is_one_function_in_the_mapping(tiny_vgg: VGGFeatures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSS_TERMS, "gray", Term(lambda step: step.stylized.mean() - step.photos.mean()))
+    criterion = PerceptualLoss(tiny_vgg, pictures(1, seed=1), settings(weights={"gray": 2.0}))
+    stylized, photos = torch.full((1, 3, 24, 24), 0.75), torch.full((1, 3, 24, 24), 0.5)
+    assert criterion.total(stylized, photos).item() == pytest.approx(0.5)
+
+
+def test_weights_are_known_by_their_old_names_and_a_card_that_lacks_one_has_nothing_of_it() -> None:
+    old = settings(content_weight=2.0, calm_weight=5.0)
+    assert (old.weights["content"], old.weights["stability"], old.calm_weight) == (2.0, 5.0, None)
+    assert old.to_card()["weights"] == {"content": 2.0, "style": 12.0, "tv": 0.08, "stability": 5.0}
+    card = {"content_layers": ["relu2_2"], "style_layers": LAYERS, "content_weight": 1.0, "style_weight": 4.0}
+    assert LossSettings.from_card(card).weights == {"content": 1.0, "style": 4.0}
+    assert LossSettings.from_card(old.to_card()) == old
+
+
+def test_every_preset_has_a_weight_for_every_term() -> None:
+    for name in ("scale_free", "johnson"):
+        assert set(loss_preset(name).weights) == set(LOSS_TERMS)
 
 
 def test_one_style_weight_means_the_same_for_features_of_any_scale(tiny_vgg: VGGFeatures) -> None:
@@ -120,15 +159,15 @@ def test_one_style_weight_means_the_same_for_features_of_any_scale(tiny_vgg: VGG
     tiny_vgg.conv1_1_weight *= 50
     tiny_vgg.get_buffer("conv1_1_bias").mul_(50)
     after = PerceptualLoss(tiny_vgg, painting, chosen)(stylized, photos)
-    torch.testing.assert_close(torch.stack(before), torch.stack(after), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
         ({"form": "free"}, "loss.form"),
-        ({"style_weight": -1.0}, "loss.style_weight"),
-        ({"tv_weight": float("nan")}, "loss.tv_weight"),
+        ({"style_weight": -1.0}, "loss.weights.style"),
+        ({"weights": {"tv": float("nan")}}, "loss.weights.tv"),
         ({"style_layers": []}, "loss.style_layers"),
         ({"style_layers": ["relu1_1", "relu1_1"]}, "loss.style_layers"),
         ({"style_layer_weights": [1.0]}, "loss.style_layers"),
@@ -138,3 +177,11 @@ def test_one_style_weight_means_the_same_for_features_of_any_scale(tiny_vgg: VGG
 def test_a_wrong_setting_is_named(changes: dict[str, object], name: str) -> None:
     with pytest.raises(UserError, match=name):
         settings(**changes)
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"), [({"sytle": 1.0}, "loss.weights.sytle is not a term"), ({"tv": 0.0}, "at least one of")]
+)
+def test_weights_of_no_term_are_refused(weights: dict[str, float], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        check_terms(weights)

@@ -1,12 +1,12 @@
-"""The calm term, on networks whose answer to a shift and to noise is known."""
+"""The stability term, on networks whose answer to a shift and to noise is known."""
 
 import pytest
 import torch
 from torch import nn
 
 from stylenet.losses import stability
-from stylenet.losses.perceptual import FLAT
-from stylenet.losses.stability import calm_loss
+from stylenet.losses.measures import FLAT
+from stylenet.losses.stability import stability_loss
 
 
 class Grid(nn.Module):
@@ -30,13 +30,13 @@ def test_a_network_that_moves_with_the_photo_is_calm(side: int, monkeypatch: pyt
     monkeypatch.setattr(stability, "NOISE", 0)
     x = photos(side)
     for number in range(20):
-        assert calm_loss(nn.Identity(), x, x, number).item() == 0
+        assert stability_loss(nn.Identity(), x, x, number).item() == 0
 
 
 def test_a_network_that_paints_by_its_grid_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stability, "NOISE", 0)
     x = photos()
-    losses = [calm_loss(Grid(), x, Grid()(x), number).item() for number in range(20)]
+    losses = [stability_loss(Grid(), x, Grid()(x), number).item() for number in range(20)]
     # Half of the columns differ by 0.1, unless the shift is across by nothing.
     expected = 0.005 / Grid()(x).numpy().var(axis=(2, 3)).mean()
     assert sum(loss == pytest.approx(expected, rel=0.15) for loss in losses) > 12
@@ -45,15 +45,21 @@ def test_a_network_that_paints_by_its_grid_is_not(monkeypatch: pytest.MonkeyPatc
 def test_a_paler_picture_is_no_calmer() -> None:
     x = photos()
     paler = nn.Sequential(Grid(), Paler())
-    assert calm_loss(paler, x, paler(x), 3).item() == pytest.approx(calm_loss(Grid(), x, Grid()(x), 3).item(), rel=1e-4)
+    assert stability_loss(paler, x, paler(x), 3).item() == pytest.approx(
+        stability_loss(Grid(), x, Grid()(x), 3).item(), rel=1e-4
+    )
 
 
 def test_noise_is_measured_in_the_pixels_own_unit() -> None:
     x = torch.full((1, 3, 400, 400), 0.5)
-    losses = [FLAT * calm_loss(nn.Identity(), x, x, number).item() for number in range(30)]
+    losses = [FLAT * stability_loss(nn.Identity(), x, x, number).item() for number in range(30)]
     assert 0.7 * stability.NOISE < max(losses) ** 0.5 <= 1.02 * stability.NOISE
 
 
 def test_equal_numbers_give_equal_shifts_and_noise() -> None:
     x = photos()
-    assert calm_loss(Grid(), x, x, 3).item() == calm_loss(Grid(), x, x, 3).item() != calm_loss(Grid(), x, x, 4).item()
+    assert (
+        stability_loss(Grid(), x, x, 3).item()
+        == stability_loss(Grid(), x, x, 3).item()
+        != stability_loss(Grid(), x, x, 4).item()
+    )

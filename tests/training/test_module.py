@@ -1,6 +1,7 @@
 """The rate schedule, the module, and the callbacks around it."""
 
 import signal
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
@@ -14,7 +15,7 @@ from stylenet.losses.vgg import VGGFeatures
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.training import module as training
 from stylenet.training.callbacks.progress import StopOnSignal
-from stylenet.training.module import StyleTraining, rate_factor, steps_in
+from stylenet.training.module import StyleTraining, rate_factor, steps_in, total_of
 
 
 class OneBatch(IterableDataset[torch.Tensor]):
@@ -33,7 +34,7 @@ class OneBatch(IterableDataset[torch.Tensor]):
 @pytest.fixture
 def module(tiny_vgg: VGGFeatures) -> StyleTraining:
     painting = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], style_weight=3.0)
+    settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], weights={"content": 1.0, "style": 3.0})
     network = initialize(TransformerNet(NetworkSettings(4, 1)), 0)
     return StyleTraining(network, PerceptualLoss(tiny_vgg, painting, settings), OneBatch, 60, 1e-2)
 
@@ -64,7 +65,7 @@ def test_the_loss_falls_on_two_photos(module: StyleTraining) -> None:
     optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-2)
     totals = []
     for _ in range(40):
-        total = module.losses(batch, 0)["total"]
+        total = total_of(module.weighted_losses(batch, 0))
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
@@ -78,8 +79,8 @@ def test_a_checkpoint_holds_the_network_and_no_loss_network(module: StyleTrainin
 
 def test_twice_the_minutes_are_twice_the_steps(module: StyleTraining, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "seconds_of_a_round", lambda *_: 0.5)
-    assert steps_in(1.0, module, torch.device("cpu"), devices=1, bf16=False) == 120 * training.CALM_EVERY
-    assert steps_in(2.0, module, torch.device("cpu"), devices=1, bf16=False) == 240 * training.CALM_EVERY
+    assert steps_in(1.0, module, torch.device("cpu"), devices=1, bf16=False) == 120 * training.CYCLE
+    assert steps_in(2.0, module, torch.device("cpu"), devices=1, bf16=False) == 240 * training.CYCLE
 
 
 def test_timing_teaches_nothing(module: StyleTraining) -> None:
@@ -123,3 +124,32 @@ def test_a_stop_waits_for_the_end_of_a_step_and_a_second_signal_for_nothing(modu
         with pytest.raises(SystemExit, match="143"):
             signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+class Metrics(pl.Callback):
+    """The losses that were logged at each step, and what was minimized."""
+
+    def __init__(self) -> None:
+        self.logged: list[dict[str, float]] = []
+        self.minimized: list[float] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any) -> None:
+        self.logged.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+        self.minimized.append(float(outputs["loss"]))
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_the_logged_total_has_the_stability_term_once_at_every_step(tiny_vgg: VGGFeatures, accumulated: int) -> None:
+    settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], weights={"style": 3.0, "stability": 2.0})
+    network = initialize(TransformerNet(NetworkSettings(4, 1)), 0)
+    module = StyleTraining(network, PerceptualLoss(tiny_vgg, torch.rand(1, 3, 32, 32), settings), OneBatch, 60, 1e-5)
+    metrics = Metrics()
+    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
+    trainer = pl.Trainer(max_steps=4, callbacks=[metrics], accumulate_grad_batches=accumulated, **options)
+    trainer.fit(module)
+    assert len(metrics.logged) == 4 * accumulated
+    for number, (logged, minimized) in enumerate(zip(metrics.logged, metrics.minimized, strict=True)):
+        assert set(logged) == {"loss/style", "loss/stability", "loss/total"}
+        assert logged["loss/total"] == pytest.approx(logged["loss/style"] + logged["loss/stability"])
+        expected = logged["loss/style"] + (2 * logged["loss/stability"] if number % 2 == 0 else 0)
+        assert minimized * (accumulated if trainer else 1) == pytest.approx(expected, rel=1e-5)

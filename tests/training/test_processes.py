@@ -10,7 +10,7 @@ from runs import ROOT, SMALL
 
 from stylenet.models.style_file import read_card
 
-TERMS = ("loss/content", "loss/style", "loss/tv", "loss/calm", "loss/total")
+TERMS = ("loss/content", "loss/style", "loss/tv", "loss/stability", "loss/total")
 STEPS = ("steps=4", "batch=4", "learning_rate=1e-4", "trainer.precision=32-true", "loss.calm_weight=1")
 
 

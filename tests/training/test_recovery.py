@@ -48,13 +48,13 @@ class Poisoned(StyleTraining):
     def on_train_start(self) -> None:
         self.count = self.global_step * self.trainer.accumulate_grad_batches
 
-    def losses(self, batch: Tensor, step: int) -> dict[str, Tensor]:
-        losses = super().losses(batch, step)
+    def weighted_losses(self, batch: Tensor, number: int) -> dict[str, Tensor]:
+        losses = super().weighted_losses(batch, number)
         weight = next(self.network.parameters())
         if self.count in self.bad_losses:
-            losses["total"] = losses["total"] / 0
+            losses["style"] = losses["style"] / 0
         if self.count in self.bad_gradients:  # the root of 0 is 0, its slope there is not finite
-            losses["total"] = losses["total"] + (weight - weight.detach()).abs().sum().sqrt()
+            losses["style"] = losses["style"] + (weight - weight.detach()).abs().sum().sqrt()
         self.count += 1
         return losses
 
@@ -75,7 +75,7 @@ class Watch(Callback):
 @pytest.fixture
 def poisoned(tiny_vgg: VGGFeatures) -> Callable[..., Poisoned]:
     def made(**poison: tuple[int, ...]) -> Poisoned:
-        settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], style_weight=3.0)
+        settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], weights={"content": 1.0, "style": 3.0})
         painting = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
         network = initialize(TransformerNet(NetworkSettings(4, 1)), 0)
         module = Poisoned(network, PerceptualLoss(tiny_vgg, painting, settings), Batches, 60, 1e-2)
@@ -195,13 +195,13 @@ def test_a_run_stopped_in_the_middle_of_it_goes_on_to_the_same_end(
 
 def sicken() -> None:
     """From its tenth step on, this process's training has a loss that is no number."""
-    whole = StyleTraining.losses
+    whole = StyleTraining.weighted_losses
 
-    def losses(module: StyleTraining, batch: Tensor, step: int) -> dict[str, Tensor]:
-        losses = whole(module, batch, step)
-        return {**losses, "total": losses["total"] * (torch.nan if step > 8 else 1)}
+    def losses(module: StyleTraining, batch: Tensor, number: int) -> dict[str, Tensor]:
+        losses = whole(module, batch, number)
+        return {**losses, "style": losses["style"] * (torch.nan if number > 8 else 1)}
 
-    StyleTraining.losses = losses  # type: ignore[method-assign]
+    StyleTraining.weighted_losses = losses  # type: ignore[method-assign]
 
 
 def test_a_run_that_gives_up_keeps_its_last_good_network(tmp_path: Path, tiny_vgg_file: Path) -> None:

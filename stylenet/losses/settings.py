@@ -1,0 +1,75 @@
+"""Settings of the loss: its form, its layers, and how much each term weighs."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from stylenet.errors import UserError
+
+FORMS = ("scale_free", "johnson")
+# Names that these weights had before they were one mapping: in run folders, style files and on command lines.
+OLD_NAMES = {"content_weight": "content", "style_weight": "style", "tv_weight": "tv", "calm_weight": "stability"}
+
+
+@dataclass
+class LossSettings:
+    """What is compared, where, and how much each term weighs.
+
+    `weights` has the terms of `stylenet.losses.terms.LOSS_TERMS` as keys; a term that is missing weighs nothing. The
+    layers of a term weigh the same unless `…_layer_weights` has a number for each. `form` is described in
+    `stylenet.losses.perceptual`. Raises `UserError` for values that cannot be used.
+    """
+
+    # With relu3_2 alone, skies fell apart into dark and light patches, and faces with them.
+    content_layers: list[str] = field(default_factory=lambda: ["relu2_2", "relu3_2"])
+    style_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3", "relu4_1"])
+    content_layer_weights: list[float] = field(default_factory=list)
+    style_layer_weights: list[float] = field(default_factory=list)
+    form: str = "scale_free"  # or johnson
+    weights: dict[str, float] = field(
+        default_factory=lambda: {
+            "content": 1.0,  # of the energy of the photo's features
+            "style": 12.0,  # of the geometric mean of the painting's measure and the photos'
+            "tv": 0.08,  # without it, long runs mix colors as lines of 4 px instead of in strokes
+            "stability": 6.0,  # of the squared contrast: what differs by a tenth of it costs 0.06
+        }
+    )
+    # Old names of the weights, which take precedence; None once the settings are made.
+    content_weight: float | None = None
+    style_weight: float | None = None
+    tv_weight: float | None = None
+    calm_weight: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise UserError(f"loss.form must be one of {', '.join(FORMS)}, got {self.form}")
+        self.weights = dict(self.weights)
+        for old, name in OLD_NAMES.items():
+            if (value := getattr(self, old)) is not None:
+                self.weights[name] = value
+                setattr(self, old, None)
+        for name, weight in self.weights.items():
+            if not 0 <= weight < math.inf:
+                raise UserError(f"loss.weights.{name} must be 0 or more, and finite, got {weight}")
+        self.layer_weights("content"), self.layer_weights("style")
+
+    @classmethod
+    def from_card(cls, values: Mapping[str, Any]) -> "LossSettings":
+        """The settings on a style file's card, also on one older than some term: that term then weighs nothing."""
+        return cls(**{"weights": {}, **values})
+
+    def to_card(self) -> dict[str, Any]:
+        """The settings as plain values, without the old names."""
+        return {name: value for name, value in asdict(self).items() if name not in OLD_NAMES}
+
+    def layer_weights(self, term: str) -> dict[str, float]:
+        """The layers of a term and their weights; `scale_free` takes their mean, `johnson` their sum."""
+        layers, weights = getattr(self, f"{term}_layers"), getattr(self, f"{term}_layer_weights")
+        weights = weights or [1.0] * len(layers)
+        if not layers or len(weights) != len(layers) or len(set(layers)) < len(layers):
+            raise UserError(f"loss.{term}_layers must be different layers, with a weight for each or none at all")
+        if not all(0 < weight < math.inf for weight in weights):
+            raise UserError(f"loss.{term}_layer_weights must be more than 0, got {min(weights)}")
+        whole = sum(weights) if self.form == "scale_free" else 1.0
+        return {layer: weight / whole for layer, weight in zip(layers, weights, strict=True)}
