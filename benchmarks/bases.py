@@ -22,7 +22,7 @@ def held_out(style: Path) -> float:
     """Content and style on the held-out photos, as the training weighs them."""
     facts = read_card(style).facts
     found, loss = facts["held_out"], facts["loss"]
-    return sum(LossSettings.from_card(loss).weights[name] * found[name] for name in ("content", "style"))
+    return float(sum(LossSettings.from_card(loss).weights[name] * found[name] for name in ("content", "style")))
 
 
 def losses(folder: Path, painting: Path, start: str, steps: list[int], settings: list[str]) -> list[float]:

@@ -61,7 +61,7 @@ class Run:
         self.done += 1
         self.picture.grad = None
         total = self.criterion.total(self.picture, self.photo)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         loss = float(total.detach())
         self.watch(self.done, loss, self.picture.detach())
         return loss

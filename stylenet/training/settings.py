@@ -8,7 +8,7 @@ from typing import Any
 
 from stylenet.losses.settings import OLD_NAMES, LossSettings
 
-MISSING = "???"  # what OmegaConf takes for a value that has to be given
+MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
 
 
 @dataclass
