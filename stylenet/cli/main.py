@@ -25,6 +25,8 @@ COMMANDS = {
     "evaluate": Command("stylenet.cli.evaluate", "measure a network on held-out photos"),
     "optimize": Command("stylenet.cli.optimize", "stylize one image by optimization, without a network"),
     "convert": Command("stylenet.cli.convert", "import a network trained with pytorch/examples' fast_neural_style"),
+    "export": Command("stylenet.cli.export", "export a network to ONNX, for other runtimes"),
+    "web": Command("stylenet.cli.web", "write the browser page as static files"),
     "release": Command("stylenet.cli.release", "train and evaluate the networks in checkpoints/"),
 }
 

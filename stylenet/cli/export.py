@@ -1,0 +1,54 @@
+"""`stylenet export starry -o starry.onnx`: a trained network for other runtimes, without PyTorch."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from stylenet.cli.command import Parser
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.export.onnx import SUFFIX, export_onnx
+from stylenet.export.picture_graph import CHANNELS
+from stylenet.models.catalog import find_style
+from stylenet.models.style_file import load_style
+
+DESCRIPTION = """\
+Exports a trained network to ONNX, for ONNX Runtime, OpenVINO and browsers. Input and output are uint8 images
+`batch height width channels` of any size."""
+EXAMPLES = """\
+examples:
+  stylenet export starry -o starry.onnx               RGB, for programs
+  stylenet export starry -o starry.onnx --channels 4  RGBA, for the browser page
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    options = parsed(arguments)
+    target = options.output or Path(f"{Path(options.style).stem}{SUFFIX}")
+    check_target(target, named=options.output is not None)
+    network, card = load_style(find_style(options.style))
+    try:
+        export_onnx(network, card, target, options.channels)
+    except OSError as error:
+        raise UserError(f"cannot write {shown(target)}: {error.strerror}") from error
+    print(f"{shown(target)}: {target.stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(DESCRIPTION, EXAMPLES)
+    parser.add_argument("style", metavar="NAME_OR_FILE", help="a style of checkpoints/, or a style file")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=f"default: NAME{SUFFIX}")
+    parser.add_argument(
+        "--channels", type=int, choices=CHANNELS, default=CHANNELS[0], help="3: RGB (default); 4: RGBA, alpha is kept"
+    )
+    return parser.parse_args(arguments)
+
+
+def check_target(target: Path, named: bool) -> None:
+    """Raises `UserError` for another suffix, and rather than replace a file that the user did not name."""
+    if target.suffix != SUFFIX:
+        raise UserError(f"-o must end in {SUFFIX}, got {shown(target)}")
+    if not named and target.exists():
+        raise UserError(f"{shown(target)} exists: -o names the file to write")

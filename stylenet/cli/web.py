@@ -1,0 +1,50 @@
+"""`stylenet web FOLDER`: writes the browser page as static files."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from stylenet.cli.command import Parser
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.models.catalog import find_style
+from stylenet.web.site import write_site
+
+DESCRIPTION = """\
+Writes the browser page into a folder: style transfer of photos and the camera on the visitor's own machine. Any web
+server can serve the folder; no image leaves the browser."""
+EXAMPLES = """\
+examples:
+  stylenet web page && python -m http.server -d page  http://localhost:8000
+  stylenet web page -s wave -s my-painting.safetensors  more networks
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    options = parsed(arguments)
+    styles = [find_style(style) for style in options.style]
+    try:
+        write_site(options.folder, styles)
+    except OSError as error:
+        raise UserError(f"cannot write to {shown(options.folder)}: {error.strerror}") from error
+    print(f"{shown(options.folder)}: {size_of(options.folder) / 1e6:.1f} MB")
+    return 0
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(DESCRIPTION, EXAMPLES)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="created if missing")
+    parser.add_argument(
+        "-s",
+        "--style",
+        action="append",
+        default=[],
+        metavar="NAME_OR_FILE",
+        help="another network for the page (needs the extra onnx); the small ones of checkpoints/ are there",
+    )
+    return parser.parse_args(arguments)
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,42 @@
+"""A network that takes and gives images as files and screens hold them: bytes, channels last."""
+
+import copy
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor, nn
+
+CHANNELS = (3, 4)  # RGB, or RGBA whose alpha passes through
+
+
+class PictureGraph(nn.Module):
+    """Maps `uint8` images `b h w c` to stylized ones of the same shape. With four channels, alpha is kept as it is."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = exportable(network)
+
+    def forward(self, picture: UInt8[Tensor, "b h w c"]) -> UInt8[Tensor, "b h w c"]:
+        photos = picture[..., :3].permute(0, 3, 1, 2).float() / 255
+        stylized = self.network(photos).permute(0, 2, 3, 1)
+        whole = (stylized * 255).round().clamp(0, 255).to(torch.uint8)
+        return torch.cat([whole, picture[..., 3:]], -1) if picture.shape[-1] == 4 else whole
+
+
+def exportable(network: nn.Module) -> nn.Module:
+    """A copy in fp32 with PyTorch's own instance norm, which exports as one operator and for any batch.
+
+    The package's own takes batch norm for a single image, a choice that an export would fix forever.
+    """
+    result = copy.deepcopy(network).float().cpu().eval()
+    for parent in list(result.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.InstanceNorm2d):
+                setattr(parent, name, plain_norm(child))
+    return result.requires_grad_(False)
+
+
+def plain_norm(norm: nn.InstanceNorm2d) -> nn.InstanceNorm2d:
+    result = nn.InstanceNorm2d(norm.num_features, norm.eps, affine=True)
+    result.load_state_dict(norm.state_dict())
+    return result.eval()

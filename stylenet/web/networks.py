@@ -1,0 +1,56 @@
+"""The networks of a page: ONNX files for RGBA images, each with a line in `networks.json` and a picture."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from stylenet.disk import SOURCE_TREE
+from stylenet.export.onnx import export_onnx
+from stylenet.models.style_file import Card, load_style
+
+FOLDER = "networks"
+LIST = "networks.json"
+THUMBNAIL_SIDE = 96  # pixels
+PAINTINGS = SOURCE_TREE / "configs/style"
+
+
+def add_network(folder: Path, style: Path) -> None:
+    """Exports a style file into the page's folder, with its description and, where it is known, its painting."""
+    network, card = load_style(style)
+    target = folder / FOLDER / f"{style.stem}.onnx"
+    export_onnx(network, card, target, channels=4)
+    painting = PAINTINGS / f"{style.stem.partition('-')[0]}.jpg"
+    if painting.exists():
+        thumbnail(painting, target.with_suffix(".jpg"))
+    text = json.dumps(description(card, target), ensure_ascii=False)
+    target.with_suffix(".json").write_text(text, encoding="utf-8")
+
+
+def write_list(folder: Path) -> None:
+    """Writes `networks.json`: the descriptions of all networks in the folder, the smallest file first."""
+    networks = sorted((folder / FOLDER).glob("*.onnx"), key=lambda path: (path.stat().st_size, path.name))
+    entries = [json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) for path in networks]
+    (folder / LIST).write_text(json.dumps(entries, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def description(card: Card, network: Path) -> dict[str, Any]:
+    painting = card.facts.get("painting")
+    facts = painting if isinstance(painting, dict) else {}
+    return {
+        "key": network.stem,
+        "title": str(facts.get("title") or network.stem),
+        "about": f"{network.stem}, {network.stat().st_size / 1e6:.1f} MB",
+        "source": f"{FOLDER}/{network.name}",
+        "thumbnail": f"{FOLDER}/{network.stem}.jpg" if network.with_suffix(".jpg").exists() else None,
+    }
+
+
+def thumbnail(painting: Path, target: Path) -> None:
+    """A square from the middle of the painting."""
+    with Image.open(painting) as image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = image.convert("RGB").crop((left, top, left + side, top + side))
+    square.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS).save(target, quality=80)

@@ -1,0 +1,116 @@
+// Runs networks by ONNX Runtime Web, apart from the page, which stays responsive.
+
+const CHOICE = new URL(self.location.href).searchParams.get('engine') ?? 'auto'; // auto, wasm or webgpu
+// The build with WebGPU needs promise integration, which not every browser has; the other one is WebAssembly alone.
+const BUILD = 'Suspending' in WebAssembly ? '.jspi' : '';
+const RUNTIME = new URL(`runtime/`, self.location.href);
+const MAXIMUM_THREADS = 4;
+
+const networks = new Map();
+let runtime; // a promise of { ort, provider, name }
+
+async function started() {
+  const name = BUILD ? 'ort.jspi.min.js' : 'ort.wasm.min.js';
+  const [ort, wasmBinary, webgpu] = await Promise.all([
+    import(new URL(name, RUNTIME)),
+    unzipped(new URL(`ort-wasm-simd-threaded${BUILD}.wasm.gz`, RUNTIME)),
+    wantsWebGPU(),
+  ]);
+  const threads = self.crossOriginIsolated ? Math.min(MAXIMUM_THREADS, navigator.hardwareConcurrency || 1) : 1;
+  ort.env.logLevel = 'error';
+  Object.assign(ort.env.wasm, {
+    numThreads: threads,
+    wasmBinary,
+    wasmPaths: { mjs: new URL(`ort-wasm-simd-threaded${BUILD}.js`, RUNTIME).href },
+  });
+  const words = `WebAssembly, ${threads} thread${threads > 1 ? 's' : ''}`;
+  return { ort, provider: webgpu ? 'webgpu' : 'wasm', name: webgpu ? 'WebGPU' : words };
+}
+
+/** Whether there is a graphics card: a software adapter is far slower than WebAssembly. */
+async function wantsWebGPU() {
+  if (!BUILD || CHOICE === 'wasm' || !navigator.gpu) return false;
+  const adapter = await navigator.gpu.requestAdapter();
+  return adapter !== null && (CHOICE === 'webgpu' || !adapter.info?.isFallbackAdapter);
+}
+
+/** A gzipped file's content, also from a server that unpacks it on the way. */
+async function unzipped(url) {
+  const packed = new Uint8Array(await fetched(url));
+  if (packed[0] !== 0x1f || packed[1] !== 0x8b) return packed.buffer;
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+}
+
+async function fetched(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${new URL(url).pathname} is missing on the server (${response.status})`);
+  return response.arrayBuffer();
+}
+
+async function load({ key, source }) {
+  const { ort, provider } = await (runtime ??= started());
+  if (networks.has(key)) return {};
+  const bytes = typeof source === 'string' ? await fetched(new URL(source, self.location.href)) : source;
+  let session;
+  try {
+    session = await ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: [provider] });
+  } catch {
+    throw new Error('this is not an ONNX file that can be read');
+  }
+  networks.set(key, { session, channels: channelsOf(session) });
+  return {};
+}
+
+/** 3 or 4, of a network that `stylenet export` made. */
+function channelsOf(session) {
+  const [input] = session.inputMetadata;
+  const channels = input?.shape?.[3];
+  const fits = session.inputNames[0] === 'picture' && input.type === 'uint8' && (channels === 3 || channels === 4);
+  if (!fits) throw new Error('this network was not exported by stylenet');
+  return channels;
+}
+
+async function stylize({ key, width, height, pixels }) {
+  const { ort } = await runtime;
+  const { session, channels } = networks.get(key);
+  const start = performance.now();
+  const picture = new ort.Tensor('uint8', channels === 4 ? pixels : withoutAlpha(pixels), [1, height, width, channels]);
+  const { stylized } = await session.run({ picture });
+  const result = await stylized.getData();
+  stylized.dispose();
+  const whole = channels === 4 ? new Uint8Array(result) : withAlpha(result, pixels);
+  return { pixels: whole, milliseconds: performance.now() - start };
+}
+
+function withoutAlpha(pixels) {
+  const result = new Uint8Array((pixels.length / 4) * 3);
+  for (let i = 0, j = 0; i < pixels.length; i += 4) {
+    for (let c = 0; c < 3; c++) result[j++] = pixels[i + c];
+  }
+  return result;
+}
+
+function withAlpha(colors, pixels) {
+  const result = new Uint8Array(pixels); // a copy, for its alpha
+  for (let i = 0, j = 0; i < result.length; i += 4) {
+    for (let c = 0; c < 3; c++) result[i + c] = colors[j++];
+  }
+  return result;
+}
+
+const TASKS = { start: async () => (await (runtime ??= started())).name, load, stylize };
+
+self.onmessage = async ({ data }) => {
+  try {
+    const result = await TASKS[data.task](data);
+    self.postMessage({ id: data.id, result }, result?.pixels ? [result.pixels.buffer] : []);
+  } catch (error) {
+    self.postMessage({ id: data.id, error: reason(error) });
+  }
+};
+
+/** One line: a number is what the runtime throws when memory is short. */
+function reason(error) {
+  if (typeof error === 'number' || /memory|alloc/i.test(error?.message)) return 'not enough memory for an image of this size';
+  return String(error?.message ?? error).split('\n')[0];
+}

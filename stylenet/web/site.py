@@ -1,0 +1,57 @@
+"""The page as a folder of static files, for any web server."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from stylenet.errors import UserError
+from stylenet.web.networks import add_network, write_list
+
+PACKAGE = Path(__file__).parent
+PAGE = PACKAGE / "page"  # HTML, CSS and JavaScript as they are written
+BUILT = PACKAGE / "built"  # runtime, networks and example photo: made by tools/fetch_web.py, part of the wheel
+TEMPLATES = ("index.html", "offline.js")
+# Scripts, networks and images come from the page's own host alone, and nothing can be sent to another.
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+)
+# For every file of the page. The second and third give its WebAssembly several threads.
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def write_site(folder: Path, styles: Sequence[Path] = ()) -> None:
+    """Writes the page into `folder`, with the built-in networks and those of the style files `styles`.
+
+    Existing files of the page are replaced. Raises `UserError` when the runtime was not fetched or a file is no style.
+    """
+    require_runtime()
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in (PAGE, BUILT):
+        shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    for name in TEMPLATES:
+        text = (PAGE / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("{{policy}}", POLICY), encoding="utf-8")
+    for style in styles:
+        add_network(folder, style)
+    write_list(folder)
+
+
+def require_runtime() -> None:
+    """Raises `UserError`, naming the command, where the files that are not in the repository are missing."""
+    if not (BUILT / "runtime").is_dir():
+        raise UserError("the page's runtime is missing: python tools/fetch_web.py fetches it")

@@ -1,0 +1,188 @@
+"""The page in a real browser: photos, camera, styles, strength, save; and its pixels, which equal PyTorch's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from page import PATIENCE, count, pixels, png, ready, set_value, shows, upload
+from PIL import Image
+
+from stylenet.models.catalog import SHIPPED
+from stylenet.models.style_file import load_style
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (45, 61, 3), np.uint8)
+TINY, SMALL = "starry-tiny", "starry-small"
+
+
+@pytest.fixture(scope="module")
+def page(browser, address: str) -> Iterator[object]:
+    """One page for all tests of this file, with a photo of its own size in the tiny network's style."""
+    context = browser.new_context(accept_downloads=True)
+    page = context.new_page()
+    page.requests = []
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.goto(address)
+    ready(page)
+    yield page
+    context.close()
+
+
+@pytest.fixture(autouse=True)
+def opened(page) -> None:
+    """The tests' photo at its own size, whatever the test before has left."""
+    page.locator(f"input[value={TINY}]").check(force=True)
+    set_value(page, "strength", 100)
+    set_value(page, "side", 0)
+    upload(page, ("a photo.png", png(PHOTO)))
+    page.locator('#result[aria-label^="a photo.png in the style"]').wait_for(timeout=PATIENCE)
+    shows(page, "61 × 45 px")
+
+
+def by_torch(name: str, photo: np.ndarray = PHOTO) -> np.ndarray:
+    network, _ = load_style(SHIPPED / f"{name}.safetensors")
+    with torch.inference_mode():
+        stylized = network(torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255)
+    return 255 * stylized[0].permute(1, 2, 0).numpy()
+
+
+def test_a_photo_is_stylized_as_by_pytorch(page) -> None:
+    shown = pixels(page)
+    assert np.abs(shown[..., :3] - by_torch(TINY).round()).max() <= 1
+    assert (shown[..., 3] == 255).all()
+    assert np.array_equal(pixels(page, "photo")[..., :3], PHOTO)
+
+
+def test_another_style_takes_the_same_photo_by_keyboard_alone(page) -> None:
+    page.locator(f"input[value={TINY}]").focus()
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("radio", name=SMALL).and_(page.locator(":checked")).wait_for()
+    page.wait_for_timeout(100)
+    shows(page, "61 × 45 px")
+    assert np.abs(pixels(page)[..., :3] - by_torch(SMALL).round()).max() <= 1
+
+
+def test_strength_mixes_photo_and_style(page) -> None:
+    set_value(page, "strength", 40)
+    expected = PHOTO + 0.4 * (by_torch(TINY) - PHOTO)
+    assert np.abs(pixels(page)[..., :3] - expected).max() <= 1
+    set_value(page, "strength", 150)
+    expected = np.clip(PHOTO + 1.5 * (by_torch(TINY) - PHOTO), 0, 255)
+    assert np.abs(pixels(page)[..., :3] - expected).max() <= 2  # rounded before it is exaggerated
+
+
+def test_the_longest_side_is_what_was_chosen(page) -> None:
+    upload(page, ("large.png", png(np.zeros((300, 600, 3), np.uint8))))
+    shows(page, "600 × 300 px")
+    set_value(page, "side", 256)
+    shows(page, "256 × 128 px")
+
+
+def test_what_is_saved_is_what_is_shown(page, tmp_path: Path) -> None:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save").click()
+    assert download.value.suggested_filename == f"a photo-{TINY}.png"
+    download.value.save_as(tmp_path / "saved.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "saved.png").convert("RGBA")), pixels(page))
+
+
+def test_the_camera_runs_until_it_is_turned_off_and_leaves_its_last_image(page) -> None:
+    set_value(page, "side", 256)
+    before, camera = count(page), page.get_by_role("button", name="Camera", exact=True)
+    camera.click()
+    page.locator("#timing", has_text="images a second").wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(500)
+    assert camera.get_attribute("aria-pressed") == "true"
+    assert count(page) > before
+    camera.click()
+    shows(page, "Camera off")
+    assert camera.get_attribute("aria-pressed") == "false"
+    shown = pixels(page)
+    assert shown.shape[:2] == (192, 256)
+    assert shown[..., :3].std() > 1
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save").click()
+    assert download.value.suggested_filename == f"camera-{TINY}.png"
+
+
+def negative(channels: int, name: str = "picture") -> bytes:
+    """A network that inverts an image, in the form of an export."""
+    from onnx import TensorProto, helper
+
+    shape = ["batch", "height", "width", channels]
+    values = [helper.make_tensor_value_info(key, TensorProto.UINT8, shape) for key in (name, "stylized")]
+    node = helper.make_node("BitwiseNot", [name], ["stylized"])
+    graph = helper.make_graph([node], "negative", values[:1], values[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
+
+
+def test_an_exported_network_can_be_added_also_one_without_alpha(page) -> None:
+    pytest.importorskip("onnx", reason="needs the extra onnx")
+    upload(page, ("negative.onnx", negative(3)), "add")
+    shows(page, "negative: 61 × 45 px")
+    assert np.array_equal(pixels(page)[..., :3], 255 - PHOTO)
+
+
+@pytest.mark.parametrize(
+    ("name", "control", "message"),
+    [
+        ("notes.txt", "open", "notes.txt is not an image that this browser can read"),
+        ("broken.onnx", "add", "this is not an ONNX file that can be read"),
+        ("foreign.onnx", "add", "this network was not exported by stylenet"),
+        ("small.png", "open", "an image must be at least 16 px wide and high"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line_and_the_page_goes_on(
+    page, name: str, control: str, message: str
+) -> None:
+    pytest.importorskip("onnx", reason="needs the extra onnx")
+    contents = {"foreign.onnx": negative(3, "image"), "small.png": png(PHOTO[:15])}
+    upload(page, (name, contents.get(name, b"nothing")), control)
+    page.locator("#status.error", has_text=message).wait_for(timeout=PATIENCE)
+    upload(page, ("again.png", png(PHOTO)))
+    shows(page, "61 × 45 px")
+
+
+def test_every_control_has_a_role_and_a_name(page) -> None:
+    for role, name in [
+        ("button", "Camera"),
+        ("button", "Save"),
+        ("slider", "Before / after"),
+        ("slider", "Strength"),
+        ("combobox", "Longest side"),
+        ("radio", TINY),
+        ("status", ""),
+        ("img", "a photo.png in the style of The Starry Night"),
+    ]:
+        assert page.get_by_role(role, name=name).first.count() == 1, name
+    assert page.get_by_label("Open a photo").count() == page.get_by_label("Add a network (.onnx)").count() == 1
+
+
+def test_the_tab_key_reaches_every_control(page) -> None:
+    page.locator("#compare").focus()
+    reached = []
+    for _ in range(8):
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.name"))
+        page.keyboard.press("Tab")
+    assert reached == ["compare", "open", "camera", "save", "style", "add", "strength", "side"]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_nothing_is_wider_than_the_screen(page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_nothing_is_asked_of_or_sent_to_another_host(page, address: str) -> None:
+    assert {url.split("//")[1].split("/")[0] for url in page.requests if url.startswith("http")} == {
+        address.split("//")[1].strip("/")
+    }
+    assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', error => error.message)") == "Failed to fetch"
+    refused = page.evaluate(
+        """() => new Promise(resolve => {
+          addEventListener('securitypolicyviolation', event => resolve(event.violatedDirective));
+          fetch('http://127.0.0.1:9/').catch(() => {});
+        })"""
+    )
+    assert refused == "connect-src"
