@@ -1,10 +1,15 @@
 """The page's controls, and what its canvases show."""
 
 import io
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from stylenet.web.site import BUILT
 
 SECONDS = 1000  # milliseconds
 PATIENCE = 120 * SECONDS
@@ -18,6 +23,28 @@ SET = """([id, value]) => {
   element.value = value;
   element.dispatchEvent(new Event(element.tagName === 'SELECT' ? 'change' : 'input', { bubbles: true }));
 }"""
+
+
+def missing() -> str | None:
+    """What the tests of the page lack here."""
+    if not (BUILT / "networks/starry-small.json").exists():
+        return "the page's runtime: python tools/fetch_web.py"
+    if shutil.which("chromium") is None:
+        return "Chromium: apt-get install chromium"
+    try:
+        import playwright  # noqa: F401
+    except ImportError:
+        return "Playwright: pip install -e '.[dev]'"
+    return None
+
+
+def require_browser() -> None:
+    """Skips a module of tests that could not run here, with one line; in CI, that is an error."""
+    if (reason := missing()) is None:
+        return
+    if os.environ.get("CI") == "true":
+        raise RuntimeError(f"the tests of the page need {reason}")
+    pytest.skip(f"the tests of the page need {reason}", allow_module_level=True)
 
 
 def pixels(page, canvas: str = "result") -> np.ndarray:

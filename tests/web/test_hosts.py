@@ -3,16 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
-from page import pixels, ready
+from page import pixels, ready, require_browser
 from static_server import served
 
-from stylenet.errors import UserError
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import load_style
-from stylenet.web import site as site_module
-from stylenet.web.site import HEADERS, write_site
+
+require_browser()
 
 WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
 SIDE = 64  # pixels: a software adapter takes seconds for them
@@ -55,17 +53,3 @@ def test_webgpu_gives_the_pixels_of_pytorch_and_is_not_chosen_on_a_software_adap
         assert engine.startswith(name)
         assert np.abs(np.reshape(values, photo.shape)[..., :3] - expected).max() <= 1
     browser.close()
-
-
-def test_a_missing_runtime_is_one_line_that_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site_module, "BUILT", tmp_path / "nowhere")
-    with pytest.raises(UserError, match="runtime is missing: python tools/fetch_web"):
-        write_site(tmp_path / "page")
-
-
-def test_the_written_page_states_the_policy_of_the_headers(site: Path) -> None:
-    policy = HEADERS["Content-Security-Policy"]
-    for name in ("index.html", "offline.js"):
-        text = (site / name).read_text()
-        assert policy in text
-        assert "{{" not in text

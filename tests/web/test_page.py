@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from page import PATIENCE, count, pixels, png, ready, set_value, shows, upload
+from page import PATIENCE, count, pixels, png, ready, require_browser, set_value, shows, upload
 from PIL import Image
 
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import load_style
+
+require_browser()
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (45, 61, 3), np.uint8)
 TINY, SMALL = "starry-tiny", "starry-small"

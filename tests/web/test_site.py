@@ -1,0 +1,67 @@
+"""The page's folder: what is written, from what, and for which networks."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stylenet.cli.main import main
+from stylenet.errors import UserError
+from stylenet.models.style_file import Card
+from stylenet.web import site
+from stylenet.web.networks import description
+from stylenet.web.site import HEADERS, PAGE, write_site
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a page goes, of a runtime that is there but does nothing, and two networks."""
+    built = tmp_path / "built"
+    (built / "runtime").mkdir(parents=True)
+    (built / "networks").mkdir()
+    for name, size in (("wave", 3), ("night", 2)):
+        (built / f"networks/{name}.onnx").write_bytes(bytes(size))
+        (built / f"networks/{name}.json").write_text(json.dumps({"key": name}))
+    monkeypatch.setattr(site, "BUILT", built)
+    return tmp_path / "page"
+
+
+def test_a_missing_runtime_is_one_line_that_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(site, "BUILT", tmp_path / "nowhere")
+    with pytest.raises(UserError, match="runtime is missing: python tools/fetch_web"):
+        write_site(tmp_path / "page")
+    assert main(["web", str(tmp_path / "page")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "page").exists()
+
+
+def test_the_written_page_states_the_policy_of_the_headers(folder: Path) -> None:
+    write_site(folder)
+    policy = HEADERS["Content-Security-Policy"]
+    for name in ("index.html", "offline.js"):
+        text = (folder / name).read_text()
+        assert policy in text
+        assert "{{" not in text
+
+
+def test_a_page_is_written_whole_with_its_smallest_network_first(folder: Path) -> None:
+    assert main(["web", str(folder)]) == 0
+    assert {path.name for path in PAGE.iterdir()} < {path.name for path in folder.iterdir()}
+    assert [entry["key"] for entry in json.loads((folder / "networks.json").read_text())] == ["night", "wave"]
+    assert main(["web", str(folder)]) == 0  # again, over what is there
+
+
+def test_a_network_is_described_by_its_card_whatever_is_missing_on_it(tmp_path: Path) -> None:
+    file = tmp_path / "night.onnx"
+    file.write_bytes(bytes(250_000))
+    described = description(Card("night", facts={"painting": {"title": "The Night"}}), file)
+    assert described == {
+        "key": "night",
+        "title": "The Night",
+        "about": "night, 0.2 MB",
+        "source": "networks/night.onnx",
+        "thumbnail": None,
+    }
+    assert description(Card("night", facts={"painting": 7}), file)["title"] == "night"
