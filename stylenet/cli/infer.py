@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from stylenet.cli.command import complain
+from stylenet.cli.command import complain, program
 from stylenet.cli.infer_options import brush_and_mask, parsed
 from stylenet.cli.infer_report import Report
-from stylenet.cli.infer_video import stylize_video, wants_video
+from stylenet.cli.infer_video import check_encoding, check_kinds, is_live, stylize_clips, stylize_live
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.inference.blend import Blend, check_weights
-from stylenet.inference.painter import Look, Painter
+from stylenet.inference.painter import BoundStyler, Painter
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.picture import Size
 from stylenet.models.catalog import find_weighted_style, styles
@@ -27,40 +27,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parsed(list(sys.argv[1:] if arguments is None else arguments))
     if options.list:
         return list_styles()
-    video = wants_video(options)
-    if not options.inputs and not video:
-        raise UserError("which picture? python infer.py PHOTO -s STYLE")
+    live = is_live(options)
+    if not options.inputs and not live:
+        raise UserError(f"no input: {program()} IMAGE -s STYLE")
     if options.style is None:
-        raise UserError(f"which style? -s NAME, one of: {', '.join(map(shown, styles())) or 'none yet'}")
+        raise UserError(f"no style: -s NAME, one of: {', '.join(map(shown, styles())) or 'none yet'}")
     parts = [find_weighted_style(text) for text in options.style]
     check_weights([weight for _, weight in parts], masked=options.mask is not None)
-    # Named after the files: what a stranger's card calls itself has no say in where results go.
-    name = "+".join(file.stem for file, _ in parts)
-    if video:
+    if live:
         brush, mask = brush_and_mask(options)
-        return stylize_video(options, Look(load(parts, options.device), brush, mask), name, complain)
-    return stylize_pictures(options, parts, name)
+        return stylize_live(options, BoundStyler(load(parts, options.device), brush, mask), complain)
+    # Named after the files: a name on an untrusted style file's card must not decide where results go.
+    return stylize_files(options, parts, "+".join(file.stem for file, _ in parts))
 
 
-def stylize_pictures(options: argparse.Namespace, parts: list[tuple[Path, float]], name: str) -> int:
-    """Stylizes the pictures that the options name; returns the exit code."""
+def stylize_files(options: argparse.Namespace, parts: list[tuple[Path, float]], name: str) -> int:
+    """Stylizes the images and clips that the options name; returns the exit code."""
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
-    left = [job for job in jobs if not (options.skip_existing and job.is_done())]
+    check_kinds(options, jobs)
     to_stream = any(job.target is STANDARD_OUTPUT for job in jobs)
     if to_stream and sys.stdout.isatty():
-        raise UserError("a picture can't be written to a terminal: -o FILE")
+        raise UserError("an image can't be written to a terminal: -o FILE")
     brush, mask = brush_and_mask(options, jobs)
-    look = Look(load(parts, options.device, compile="auto"), brush, mask)
+    left = [job for job in jobs if not (options.skip_existing and job.is_done())]
+    images, clips = [job for job in left if not job.is_clip], [job for job in left if job.is_clip]
+    check_encoding(options, clips)
+    painter = load(parts, options.device, compile="auto")
+    styler = BoundStyler(painter, brush, mask)
     size = Size(options.size, options.max_size, options.max_pixels)
     with (
-        Report(len(left), len(jobs) - len(left), to_stream) as report,
-        Batch(look.stylize, size, options.quality) as batch,
+        Report(len(images), len(jobs) - len(left), to_stream) as report,
+        Batch(styler, size, options.quality) as batch,
     ):
-        look.painter.watch(report.rows.show)
-        for result in batch.run(left):
+        painter.watch(report.rows.show)
+        for result in batch.run(images):
             report.tell(result)
-    return 1 if report.failed else 0
+    code = 1 if report.failed else 0
+    return max(code, stylize_clips(options, clips, styler, complain)) if clips else code
 
 
 def load(parts: list[tuple[Path, float]], device: str, compile: bool | Literal["auto"] = False) -> Painter:  # noqa: A002

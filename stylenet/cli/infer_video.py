@@ -1,170 +1,179 @@
-"""The part of `infer.py` that is about video: its options, and what is done with them."""
+"""The video part of `infer`: its options, and the work on clips, raw frames and cameras."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from pathlib import Path
+from typing import Any
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.temporal import MEMORY, Stylizt
-from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, Encoding
+from stylenet.inference.styler import Styler
+from stylenet.inference.temporal import MEMORY
+from stylenet.media.picture import Size
+from stylenet.media.sequence import Sequence as Numbered
+from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, format_of, rate_factor
 from stylenet.media.video.timing import Span, read_time
+from stylenet.pipeline.plan import Job
 
-Say = Callable[[str], None]  # tells the user a line
+Say = Callable[[str], None]  # prints a line for the user
 
-PICTURE_OPTIONS = ("size", "max_size", "format", "quality", "skip_existing")
-OPTIONS = ("start", "end", "codec", "crf", "steady", "raw", "camera")
+RATES = 1, 240  # frames per second
+IMAGE_OPTIONS = ("format",)
+OPTIONS = ("start", "end", "codec", "crf", "steady", "rate", "raw", "camera")
+# Options of files that live input does not have.
+FILE_OPTIONS = ("size", "max_size", "format", "quality", "skip_existing")
 
 
 def add_video_options(parser: argparse.ArgumentParser) -> None:
-    """The group of options that only videos have."""
+    """Adds the group of options that only videos have."""
     group = parser.add_argument_group(
-        "video", f"python infer.py clip.mp4 -s starry; needs pip install -e '.[video]'; writes {' '.join(FORMATS)}"
+        "video", f"Needs pip install 'stylenet[video]'. Writes {' '.join(FORMATS)}; also .gif, .webp, .png animations."
     )
     add = group.add_argument
-    add("--start", metavar="TIME", help="begin here: seconds, or hours:minutes:seconds")
-    add("--end", metavar="TIME", help="end here, as counted in the whole clip")
-    add("--codec", choices=CODECS, help="default: h264, of .webm vp9")
-    add("--crf", type=int, metavar="NUMBER", help="0 is the best, 18 the default of h264; 6 more halve the file")
-    steady = f"memory of the contrast and, where nothing moves, of the strokes; default: {MEMORY:g}; 0: none"
+    add("--start", metavar="TIME", help="start of the part to stylize: seconds, or hours:minutes:seconds")
+    add("--end", metavar="TIME", help="end of the part, in source time")
+    add("--codec", choices=CODECS, help="default: h264 (vp9 for .webm; vp9 or prores where there is transparency)")
+    crf = "constant rate factor: lower is better (h264: 0 to 51, default 18; +6 about halves the size)"
+    add("--crf", type=int, metavar="NUMBER", help=crf)
+    add("--rate", metavar="FPS", help="frame rate of numbered images (frames/%%04d.png) as input; default: 25")
+    steady = f"temporal smoothing in seconds; 0 disables it; default: {MEMORY:g}"
     add("--steady", type=float, metavar="SECONDS", help=steady)
-    add("--raw", metavar="WIDTHxHEIGHT", help="RGB frames, 3 bytes a pixel, from stdin to stdout (without PyAV)")
-    add("--camera", type=int, metavar="NUMBER", help="live into a window, or into -o /dev/videoN")
+    add("--raw", metavar="WIDTHxHEIGHT", help="raw RGB frames from stdin to stdout, 3 bytes per pixel (without PyAV)")
+    add("--camera", type=int, metavar="NUMBER", help="live from this camera into a window, or into -o /dev/videoN")
 
 
-def wants_video(options: argparse.Namespace) -> bool:
-    """Whether these options are about video. Raises `UserError` when only some of them are."""
-    if options.raw is not None or options.camera is not None:
-        without(options, PICTURE_OPTIONS)
-        return True
-    videos = [text for text in options.inputs if Path(text).suffix.lower() in SUFFIXES and not Path(text).is_dir()]
+def is_live(options: argparse.Namespace) -> bool:
+    """Whether frames come from a camera or a pipe. Raises `UserError` for an option that these do not have."""
+    if options.raw is None and options.camera is None:
+        return False
+    kind = "raw" if options.raw is not None else "camera"
+    others = [name for name in OPTIONS if name not in (kind, "steady") and getattr(options, name) is not None]
+    others += [name for name in FILE_OPTIONS if getattr(options, name)]
+    if others:
+        raise UserError(f"--{kind} cannot be combined with --{others[0].replace('_', '-')}")
+    return True
+
+
+def check_kinds(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Raises `UserError` for an option that applies to none of the jobs."""
+    clips = [job for job in jobs if job.is_clip]
     given = [name for name in OPTIONS if getattr(options, name) is not None]
-    if given and not videos:
+    if given and not clips:
         raise UserError(f"--{given[0]} is for videos ({' '.join(sorted(SUFFIXES))})")
-    if videos and len(videos) < len(options.inputs):
-        raise UserError(f"{shown(videos[0])} is a video and others are not; stylize them by a call of their own")
-    if videos:
-        without(options, PICTURE_OPTIONS)
-    return bool(videos)
+    if options.rate is not None and not any(Numbered.of(os.fspath(job.source)) for job in clips):
+        raise UserError("--rate is for numbered images as input, like frames/%04d.png")
+    given = [name for name in IMAGE_OPTIONS if getattr(options, name)]
+    if given and jobs and len(clips) == len(jobs):
+        raise UserError(f"--{given[0]} is for images; the output's suffix chooses a video's format")
 
 
-def without(options: argparse.Namespace, names: Sequence[str]) -> None:
-    """Raises `UserError` for an option that says nothing about videos."""
-    given = [name for name in names if getattr(options, name)]
-    if given:
-        raise UserError(f"--{given[0].replace('_', '-')} is for pictures")
-
-
-def stylize_video(options: argparse.Namespace, stylizt: Stylizt, style: str, say: Say) -> int:
-    """Does what `wants_video` found to be wanted; the exit code."""
-    memory = MEMORY if options.steady is None else options.steady
-    if not 0 <= memory < 3600:
-        raise UserError(f"--steady is a time of 0 to 3600 seconds, got {memory:g}")
+def stylize_live(options: argparse.Namespace, styler: Styler, say: Say) -> int:
+    """Stylizes raw frames or a camera's until they end; returns the exit code."""
     if options.raw is not None:
-        return pipe(options, stylizt, memory, say)
-    if options.camera is not None:
-        return live(options, stylizt, memory, say)
-    return files(options, stylizt, style, memory, say)
-
-
-def pipe(options: argparse.Namespace, stylizt: Stylizt, memory: float, say: Say) -> int:
-    alone(options, "raw")
-    if options.inputs not in ([], ["-"]) or options.output not in (None, "-"):
-        raise UserError("--raw takes its frames from stdin and gives them to stdout")
-    from stylenet.pipeline.raw_frames import end_as_filters_do, read_size, stylize_raw
-
-    size = read_size(options.raw)
-    if sys.stdin.isatty() or sys.stdout.isatty():
-        raise UserError("--raw takes its frames from a pipe or file and gives them to one, and not a terminal")
-    end_as_filters_do()
-    say(str(stylize_raw(stylizt, size, memory, sys.stdin.buffer, sys.stdout.buffer)))
-    return 0
-
-
-def live(options: argparse.Namespace, stylizt: Stylizt, memory: float, say: Say) -> int:
-    alone(options, "camera")
+        return stylize_pipe(options, styler, say)
     if options.inputs:
         raise UserError(f"--camera takes no inputs, got {shown(options.inputs[0])}")
     with pyav():
         from stylenet.pipeline.camera import stylize_camera
-    say(str(stylize_camera(stylizt, options.camera, memory, options.output)))
+    with option("--camera"):
+        say(str(stylize_camera(styler, options.camera, memory_of(options), options.output)))
     return 0
 
 
-def alone(options: argparse.Namespace, kind: str) -> None:
-    """Raises `UserError` for an option that only files have."""
-    others = [name for name in OPTIONS if name not in (kind, "steady") and getattr(options, name) is not None]
-    if others:
-        raise UserError(f"--{kind} doesn't go with --{others[0]}")
+def stylize_pipe(options: argparse.Namespace, styler: Styler, say: Say) -> int:
+    if options.inputs not in ([], ["-"]) or options.output not in (None, "-"):
+        raise UserError("--raw reads from stdin and writes to stdout: no inputs, no output")
+    from stylenet.pipeline.raw_frames import end_as_filters_do, read_size, stylize_raw
+
+    with option("--raw"):
+        size, memory = read_size(options.raw), memory_of(options)
+        if sys.stdin.isatty() or sys.stdout.isatty():
+            raise UserError("frames are read from and written to a pipe or file, not a terminal")
+        end_as_filters_do()
+        say(str(stylize_raw(styler, size, memory, sys.stdin.buffer, sys.stdout.buffer)))
+    return 0
 
 
-def files(options: argparse.Namespace, stylizt: Stylizt, style: str, memory: float, say: Say) -> int:
-    """Each clip by itself: one that fails does not keep the next."""
-    start, end = time(options, "start"), time(options, "end")
-    span = Span(start or Fraction(0), end)
+def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], styler: Styler, say: Say) -> int:
+    """Stylizes clips one by one; one that fails does not keep the next. Returns the exit code."""
+    settings: dict[str, Any] = {
+        "memory": memory_of(options),
+        "span": span_of(options),
+        "size": Size(options.size, options.max_size, options.max_pixels),
+        "codec": options.codec,
+        "crf": options.crf,
+        "quality": options.quality,
+        "rate": rate_of(options),
+    }
     with pyav():
-        from stylenet.pipeline.clip import Job, Stopped, stylize_clip
-    code = 0
-    for source, target in planned([Path(text) for text in options.inputs], style, options.output):
+        from stylenet.pipeline.clip import ClipJob, Stopped, stylize_clip
+    failed = 0
+    for done, job in enumerate(jobs):
         try:
-            job = Job(source, target, Encoding.of(target, options.codec, options.crf), span, memory)
-            print(stylize_clip(stylizt, job, say), flush=True)
+            print(stylize_clip(styler, ClipJob(job.source, job.target, **settings), say), flush=True)
         except Stopped as stop:
-            say(str(stop))
+            left = len(jobs) - done - 1
+            say(f"{stop}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")
             return stop.code
         except (UserError, OSError) as error:
-            say(str(error) if isinstance(error, UserError) else f"{shown(target)}: {error.strerror}")
-            code = 1
-    return code
+            say(str(error) if isinstance(error, UserError) else f"{shown(job.target)}: {error.strerror}")
+            failed += 1
+    if len(jobs) > 1:
+        print(f"{len(jobs) - failed} videos{f', {failed} failed' if failed else ''}", flush=True)
+    return 1 if failed else 0
 
 
-def time(options: argparse.Namespace, name: str) -> Fraction | None:
-    """An option's time in seconds. Raises `UserError`, which names the option."""
-    text = getattr(options, name)
+def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Raises `UserError`, which names the option, for a codec or rate factor that a target does not take."""
+    for target in {job.target for job in jobs if job.target.suffix.lower() in FORMATS}:
+        with option(f"--codec: {shown(target)}"):
+            codec = format_of(target).codec(options.codec)
+        with option("--crf"):
+            rate_factor(codec, options.crf)
+
+
+def memory_of(options: argparse.Namespace) -> float:
+    memory: float = MEMORY if options.steady is None else options.steady
+    if not 0 <= memory < 3600:
+        raise UserError(f"--steady must be 0 to 3600 seconds, got {memory:g}")
+    return memory
+
+
+def span_of(options: argparse.Namespace) -> Span:
+    with option("--start"):
+        start = Fraction(0) if options.start is None else read_time(options.start)
+    with option("--end"):
+        return Span(start, None if options.end is None else read_time(options.end))
+
+
+def rate_of(options: argparse.Namespace) -> Fraction:
     try:
-        return None if text is None else read_time(text)
+        rate = Fraction(25 if options.rate is None else options.rate)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UserError(f"--rate must be {RATES[0]} to {RATES[1]} frames per second, got {shown(str(options.rate))}")
+    return rate
+
+
+@contextmanager
+def option(name: str) -> Iterator[None]:
+    """Prefixes the errors of the block with the name of the option that caused them."""
+    try:
+        yield
     except UserError as error:
-        raise UserError(f"--{name}: {error}") from error
+        raise UserError(f"{name}: {error}") from error
 
 
 @contextmanager
 def pyav() -> Iterator[None]:
-    """Around an import that needs PyAV. Raises `UserError` without it."""
+    """Surrounds an import that needs PyAV. Raises `UserError` without it."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "av":
             raise
-        raise UserError("video needs PyAV: pip install -e '.[video]'") from None
-
-
-def planned(sources: list[Path], style: str, output: str | None) -> list[tuple[Path, Path]]:
-    """Each clip with its target: `output` itself if it has a video's suffix, else a name in that folder.
-
-    What is not written as it came (AVI, say) becomes MKV, which holds every sound. Raises `UserError` when a result
-    would overwrite a clip or another result.
-    """
-    folder = Path(output) if output is not None else None
-    if folder is not None and folder.suffix.lower() in SUFFIXES and not folder.is_dir():
-        if len(sources) > 1:
-            raise UserError(f"output {shown(folder)} is a file, which holds one video and not {len(sources)}")
-        targets = [folder]
-    else:
-        targets = [(folder or source.parent) / named(source, style) for source in sources]
-    for source, target in zip(sources, targets, strict=True):
-        if any(same(target, other) for other in sources):
-            raise UserError(f"the result for {shown(source)} would overwrite the input {shown(target)}; choose with -o")
-        if targets.count(target) > 1:
-            raise UserError(f"two clips would both become {shown(target)}; run them one by one with -o")
-    return list(zip(sources, targets, strict=True))
-
-
-def named(source: Path, style: str) -> str:
-    return f"{source.stem}-{style}{source.suffix if source.suffix.lower() in FORMATS else '.mkv'}"
-
-
-def same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+        raise UserError("video needs PyAV: pip install 'stylenet[video]'") from None

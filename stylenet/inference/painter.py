@@ -105,9 +105,6 @@ class BoundStyler:
         return self.painter.stylize(image, self.brush, self.mask)
 
 
-Look = BoundStyler
-
-
 def _check(fits: bool, image: np.ndarray | Tensor) -> None:
     if not fits:
         raise UserError(f"a picture must be {KINDS}, got {type(image).__name__} {tuple(image.shape)}")

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageFile
 
 from stylenet.media.decoders import MAXIMUM_PIXELS, ImageError, Source, check_size, opened_image
 from stylenet.media.image import conversions, fitted, to_rgb_or_rgba, upright
 from stylenet.media.metadata import kept_metadata
 
+INVISIBLE = np.array([255, 255, 255, 0], np.uint8)  # any color may be stored where nothing is seen
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # in other formats several pictures are pages, or a camera's previews
 
 
@@ -117,6 +120,18 @@ class Picture:
                 if image.size != sides:  # a GIF's later frames can stretch it beyond every limit
                     raise ImageError(f"has a frame of {image.width} x {image.height} pixels, unlike its first")
                 yield _frame(upright(image).copy(), image, self.size)  # as the next one is laid over it
+
+
+def resized_pixels(pixels: UInt8[np.ndarray, "h w c"], size: Size) -> UInt8[np.ndarray, "p q c"]:
+    """RGB or RGBA pixels at the size to work at; pixels that are invisible become white. Raises `ImageError`."""
+    height, width, channels = pixels.shape
+    wanted = size.of(width, height)
+    if wanted != (width, height):
+        image = Image.fromarray(np.ascontiguousarray(pixels)).resize(wanted, Image.Resampling.LANCZOS)
+        pixels = np.array(image)
+    if channels == 4:
+        pixels = np.where(pixels[..., 3:] == 0, INVISIBLE, pixels)
+    return pixels
 
 
 def _plays(image: ImageFile.ImageFile) -> int:

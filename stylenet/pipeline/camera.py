@@ -1,4 +1,4 @@
-"""A camera, live: its frames stylized into a window, or into a v4l2 device that other programs take for a camera."""
+"""Live video: a camera's frames, stylized into a window or a v4l2 device that other programs use as a camera."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.temporal import Stylizt, steady_stylizing
+from stylenet.inference.styler import Styler
+from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.video.reading import one_line_errors
 from stylenet.pipeline.prefetch import Stopwatch, ahead
 
@@ -21,22 +22,22 @@ TITLE = "stylenet, q ends"
 Show = Callable[[UInt8[np.ndarray, "h w 3"]], bool]  # whether to go on
 
 
-def stylize_camera(stylizt: Stylizt, number: int, memory: float, output: str | None) -> Stopwatch:
-    """Until q or Ctrl-C. Raises `UserError` when there is no such camera, or nothing to show it on."""
+def stylize_camera(styler: Styler, number: int, memory: float, output: str | None) -> Stopwatch:
+    """Stylizes until q or Ctrl-C. Raises `UserError` when there is no such camera, or nothing to show it on."""
     if output is not None and not Path(output).is_char_device():
-        raise UserError(f"--camera shows in a window or on a v4l2 device, -o /dev/videoN, got {shown(output)}")
+        raise UserError(f"a camera's frames go to a window or a v4l2 device, /dev/videoN, got {shown(output)}")
     device = Path(f"/dev/video{number}")
     if not device.exists():
         there = ", ".join(sorted(path.name[5:] for path in Path("/dev").glob("video[0-9]*"))) or "none"
         raise UserError(f"there is no camera {number}; cameras here (v4l2, {device.parent}/video*): {there}")
     with window() if output is None else loopback(output) as show:
-        return stylize_live(stylizt, frames(str(device), "v4l2"), memory, show)
+        return stylize_live(styler, frames(str(device), "v4l2"), memory, show)
 
 
-def stylize_live(stylizt: Stylizt, source: Iterator[np.ndarray], memory: float, show: Show) -> Stopwatch:
+def stylize_live(styler: Styler, source: Iterator[np.ndarray], memory: float, show: Show) -> Stopwatch:
     watch = Stopwatch()
     # One ahead is the newest: a camera drops what nobody fetches.
-    with steady_stylizing(stylizt, memory) as stylize, ahead(source, depth=1) as taken:
+    with steady_stylizing(styler, memory) as stylize, ahead(source, depth=1) as taken:
         for frame in taken:
             with watch.running():
                 stylized = stylize(frame, time.monotonic())
@@ -57,14 +58,14 @@ def window() -> Iterator[Show]:
     try:
         import cv2
     except ModuleNotFoundError:
-        raise UserError("a window needs OpenCV: pip install opencv-python; or -o /dev/videoN") from None
+        raise UserError("a window needs OpenCV: pip install opencv-python; or use a v4l2 device, /dev/videoN") from None
 
     def show(frame: np.ndarray) -> bool:
         try:
             cv2.imshow(TITLE, frame[..., ::-1])
             return bool(cv2.waitKey(1) != ord("q"))
         except cv2.error:
-            raise UserError("OpenCV can't open a window here; choose a v4l2 device with -o /dev/videoN") from None
+            raise UserError("OpenCV can't open a window here; choose a v4l2 device, /dev/videoN") from None
 
     yield show
     cv2.destroyAllWindows()

@@ -1,91 +1,156 @@
-"""A video file, stylized into another."""
+"""Clips to stylized clips: video files, animations and numbered image sequences, each from and to any of them."""
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
 from av.stream import Stream
 from tqdm import tqdm
 
 from stylenet.disk import shown, written_aside
-from stylenet.inference.temporal import Stylizt, steady_stylizing
-from stylenet.media.video.codecs import Encoding
-from stylenet.media.video.reading import Clip, Picture
+from stylenet.errors import UserError
+from stylenet.inference.styler import Styler
+from stylenet.inference.temporal import steady_stylizing
+from stylenet.media.formats import WRITABLE
+from stylenet.media.picture import OWN_SIZE, Size
+from stylenet.media.sequence import Sequence
+from stylenet.media.video.codecs import FORMATS, SUFFIXES, Encoding
+from stylenet.media.video.reading import Clip, ClipFrame
+from stylenet.media.video.stills import (
+    RATE,
+    AnimationFrames,
+    AnimationWriter,
+    ImageWriter,
+    SequenceFrames,
+    SequenceWriter,
+)
 from stylenet.media.video.timing import Span, written_time
-from stylenet.media.video.writing import Writer
+from stylenet.media.video.writing import VideoWriter
 from stylenet.pipeline.prefetch import Stopwatch, ahead, behind
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left"
+Source = Clip | AnimationFrames | SequenceFrames
+Target = VideoWriter | ImageWriter
 
 
 @dataclass(frozen=True)
-class Job:
-    """A clip to stylize, and how. `memory`: of the statistics, in seconds."""
+class ClipJob:
+    """A clip to stylize, and how. Source and target are files, or sequences by their pattern (`frames/%04d.png`).
+
+    `memory`, in seconds, is that of the temporal statistics. `codec` and `crf` are a video file's, `quality` an
+    image's (JPEG, WebP), `rate` that of a sequence that is read, in frames per second.
+    """
 
     source: Path
     target: Path
-    encoding: Encoding
-    span: Span
     memory: float
+    span: Span = Span()
+    size: Size = OWN_SIZE
+    codec: str | None = None
+    crf: int | None = None
+    quality: int | None = None
+    rate: Fraction = RATE
 
 
 class Stopped(Exception):  # noqa: N818  # no error, as KeyboardInterrupt is none
-    """The user ended the work by a signal, before the clip was through. The message says what there is."""
+    """The user ended the work by a signal, before the clip was through. The message says what is kept."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.code = 128 + number  # what a shell expects
 
 
-def stylize_clip(stylizt: Stylizt, job: Job, say: Callable[[str], None]) -> str:
-    """Does the job and reports in a line; `say` hears in a line each of what can't be kept.
+def stylize_clip(styler: Styler, job: ClipJob, say: Callable[[str], None]) -> str:
+    """Does the job and returns a line about it; `say` takes a line for each thing that can't be kept.
 
     Raises `UserError` when the clip can't be read or written, `Stopped` after Ctrl-C or SIGTERM: what was done by then
-    stands beside the target, whole in itself.
+    stands beside the target, as a file that plays.
     """
-    with Clip(job.source, job.span) as clip, written_aside(job.target) as aside, signals() as caught:
-        with Writer(aside, shown(job.target), clip, job.encoding) as writer:
+    with open_source(job) as source, open_target(job) as aside, signals() as caught:
+        with open_writer(job, source, aside) as writer:
             if writer.left_out():
-                say(f"{clip.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
-            watch = stylize_items(stylizt, job, clip, writer, caught)
+                say(f"{source.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
+            watch = stylize_items(styler, job, source, writer, caught)
             if caught and not writer.begun:
-                raise Stopped(f"{clip.name}: stopped before the first frame", caught[0])
+                raise Stopped(f"{source.name}: stopped before the first frame", caught[0])
             writer.finish()
-        for text in remarks(clip, writer):
-            say(f"{clip.name}: {text}")
+        for text in (*source.notes(), *writer.notes()):
+            say(f"{source.name}: {text}")
         if caught:
             raise Stopped(kept(aside, job, writer.seconds), caught[0])
-    size = f"{writer.video.width} x {writer.video.height}"
-    return f"{clip.name} -> {shown(job.target)}  {size}, {watch}"
+    size = f"{writer.size[0]} x {writer.size[1]}"
+    return f"{source.name} -> {shown(job.target)}  {size}, {watch}"
 
 
-def stylize_items(stylizt: Stylizt, job: Job, clip: Clip, writer: Writer, caught: list[int]) -> Stopwatch:
+def open_source(job: ClipJob) -> Source:
+    """The job's source by its name. Raises `UserError`."""
+    sequence = Sequence.of(os.fspath(job.source))
+    if sequence is not None:
+        return SequenceFrames(sequence, job.span, job.size, job.rate)
+    if job.source.suffix.lower() in SUFFIXES:
+        return Clip(job.source, job.span, job.size)
+    return AnimationFrames(job.source, job.span, job.size)
+
+
+def open_target(job: ClipJob) -> AbstractContextManager[Path]:
+    """A file beside the target, which takes its name in the end; a sequence's files do so one by one."""
+    return nullcontext(job.target) if Sequence.of(os.fspath(job.target)) else written_aside(job.target)
+
+
+def open_writer(job: ClipJob, source: Source, aside: Path) -> Target:
+    """A writer for the job's target by its name. Raises `UserError`."""
+    sequence, suffix = Sequence.of(os.fspath(job.target)), job.target.suffix.lower()
+    if sequence is not None:
+        first = source.first if isinstance(source, SequenceFrames) else 1
+        return SequenceWriter(sequence, source, first, job.quality)
+    if suffix in FORMATS or suffix not in WRITABLE:
+        return VideoWriter(aside, shown(job.target), source, Encoding.of(job.target, job.codec, job.crf, source.alpha))
+    if not WRITABLE[suffix].frames:
+        wanted = ", ".join(name for name, format_ in WRITABLE.items() if format_.frames)
+        problem = f"{shown(job.target)}: holds a single image, not a video"
+        raise UserError(f"{problem}; {wanted} hold animations, and names like %04d{suffix} a sequence")
+    return AnimationWriter(aside, job.target, source, job.quality)
+
+
+def stylize_items(styler: Styler, job: ClipJob, source: Source, writer: Target, caught: list[int]) -> Stopwatch:
     """Takes the clip through the network into the writer, until its end or a signal."""
-    total = round(clip.seconds * clip.rate) if clip.seconds is not None else None
-    bar = tqdm(total=total, unit=" frames", desc=clip.name, disable=None, leave=False, bar_format=BAR)
+    total = round(source.seconds * source.rate) if source.seconds is not None else None
+    bar = tqdm(total=total, unit=" frames", desc=source.name, disable=None, leave=False, bar_format=BAR)
     watch = Stopwatch()
-    reading, stylizing = ahead(clip.items(set(writer.copies))), steady_stylizing(stylizt, job.memory)
+    reading, stylizing = ahead(source.items(set(writer.copies))), steady_stylizing(styler, job.memory)
     with bar, behind(writer.write) as put, stylizing as stylize, reading as items:
         for item in items:
             if caught:
                 break
-            if isinstance(item, Picture):
+            if isinstance(item, ClipFrame):
                 with watch.running():
-                    item = replace(item, pixels=stylize(item.pixels, float(item.pts * clip.time_base)))
+                    colors = stylize(item.pixels[..., :3], float(item.pts * source.time_base))
+                item = replace(item, pixels=with_opacity(colors, item.pixels))
                 bar.update()
             put(item)
     return watch
+
+
+def with_opacity(colors: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """The colors with the opacity of the other pixels, if they have any."""
+    return colors if pixels.shape[2] == 3 else np.dstack([colors, pixels[..., 3]])
 
 
 @contextmanager
 def signals() -> Iterator[list[int]]:
     """Collects Ctrl-C and SIGTERM while the block runs, for it to end in order; the next Ctrl-C ends at once."""
     caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # others get no signals
+        yield caught
+        return
 
     def catch(number: int, frame: FrameType | None) -> None:
         caught.append(number)
@@ -99,23 +164,20 @@ def signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def kept(aside: Path, job: Job, seconds: Fraction) -> str:
-    """Renames what was written so far, not over an earlier result, and says so."""
-    unfinished = job.target.with_name(f"{job.target.stem}-unfinished{job.target.suffix}")
-    os.replace(aside, unfinished)
+def kept(aside: Path, job: ClipJob, seconds: Fraction) -> str:
+    """Gives what was written so far a name that is not taken yet, and says which."""
+    unfinished = job.target
+    if aside != job.target:
+        unfinished = free_name(job.target)
+        os.replace(aside, unfinished)
     rest = written_time(job.span.start + seconds)
-    return f"{shown(job.source)}: stopped; {shown(unfinished)} plays to here, --start {rest} goes on"
+    return f"{shown(job.source)}: stopped; frames so far are in {shown(unfinished)}; continue with --start {rest}"
 
 
-def remarks(clip: Clip, writer: Writer) -> Iterator[str]:
-    """What the result does not have of the clip."""
-    width, height = writer.size
-    if writer.hdr:
-        yield "HDR became BT.709, as an ordinary screen shows it"
-    if width % 2 or height % 2:
-        yield f"{width} x {height} pixels lost a row or column, as the encoder takes even sides only"
-    if clip.damaged:
-        yield f"{clip.damaged} damaged packets left out"
+def free_name(target: Path) -> Path:
+    """`clip-unfinished.mp4`, or with a number where there is one already: the parts of a clip stopped twice."""
+    names = (f"{target.stem}-unfinished{'' if number == 1 else f'-{number}'}{target.suffix}" for number in count(1))
+    return next(path for name in names if not (path := target.with_name(name)).exists())
 
 
 def listed(streams: list[Stream]) -> str:

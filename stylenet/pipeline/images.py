@@ -13,10 +13,9 @@ from functools import wraps
 from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
-from PIL import Image
-
 from stylenet.disk import shown, written_aside
 from stylenet.errors import UserError
+from stylenet.inference.styler import Styler
 from stylenet.media.picture import OWN_SIZE, Size
 from stylenet.pipeline.plan import STANDARD_INPUT, STANDARD_OUTPUT, Job
 from stylenet.pipeline.prefetch import WORKERS, in_order
@@ -78,15 +77,10 @@ def _failures(result: Result) -> Iterator[None]:
 
 
 class Batch:
-    """Stylizes many files in one way. Leaving the `with` block ends the work: files being written are finished.
+    """Stylizes many files in one way. Leaving the `with` block ends the work: files being written are finished."""
 
-    `stylize` maps an RGB image to an RGB image of the same size.
-    """
-
-    def __init__(
-        self, stylize: Callable[[Image.Image], Image.Image], size: Size = OWN_SIZE, quality: int | None = None
-    ) -> None:
-        self.stylize, self.size, self.quality = stylize, size, quality
+    def __init__(self, styler: Styler, size: Size = OWN_SIZE, quality: int | None = None) -> None:
+        self.stylize, self.size, self.quality = styler.stylize, size, quality
         self.pool = ThreadPoolExecutor(WORKERS)
 
     def __enter__(self) -> "Batch":

@@ -1,29 +1,34 @@
-"""What to stylize and where to put it: names in, pairs of source and target out.
+"""What to stylize and where to put it: names of inputs to pairs of source and target.
 
-Nothing is written here, and nothing that would lose a file gets through.
+Nothing is written here, and no job that is returned would lose a file.
 """
 
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from pathlib import Path
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE, Format, format_of
+from stylenet.media.sequence import Sequence
+from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
+from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
 
 STREAM = "-"  # as an argument: a standard stream
 # In a job, by identity: a file may have such a name too.
 STANDARD_INPUT, STANDARD_OUTPUT = Path("standard input"), Path("standard output")
-# Of files worth opening when a folder is searched.
-SUFFIXES = frozenset(WRITABLE) | {".jfif", ".ppm", ".pgm", ".avif", ".heic", ".heif"}
+# Image files worth opening when a folder is searched.
+IMAGE_SUFFIXES = frozenset(WRITABLE) | {".jfif", ".ppm", ".pgm", ".avif", ".heic", ".heif"}
+SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
 class Found:
-    """A picture, and its place under an output folder: a searched folder is mirrored there."""
+    """An image or clip, and its place under an output folder: a searched folder is mirrored there."""
 
     source: Path
     place: Path
@@ -31,65 +36,100 @@ class Found:
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to stylize and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
+    """An image or clip to stylize and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
 
-    Without a format it's the photo's own, or PNG if that can't be written.
+    Without a format it is the image's own, or PNG if that can't be written.
     """
 
     source: Path
     target: Path
     format: Format | None = None
 
+    @property
+    def is_clip(self) -> bool:
+        """Whether frames go one after the other from or into a video file or a numbered sequence."""
+        return any(_is_clip(path) for path in (self.source, self.target))
+
     def is_done(self) -> bool:
-        """Whether the result is there; results are never there by half."""
-        return self.target is not STANDARD_OUTPUT and os.path.exists(self.target)
+        """Whether the result is there; results are never there partially. A sequence is done with its last file."""
+        if self.target is STANDARD_OUTPUT:
+            return False
+        source, target = (Sequence.of(os.fspath(path)) for path in (self.source, self.target))
+        if target is None:
+            return os.path.exists(self.target)
+        return source is not None and all(target.file(number).exists() for number in source.files())
 
 
 def plan(
-    inputs: Sequence[str],
+    inputs: Several[str],
     style: str,
     output: str | None = None,
     suffix: str | None = None,
     skip_existing: bool = False,
 ) -> list[Job]:
-    """The jobs for files, folders and globs, in the order given and without repetition.
+    """The jobs for files, folders, globs and sequences, in the order given and without repetition.
 
-    `output` is a file if it has a picture's suffix, else a folder; without it, results stand beside their
-    sources. `-` is a standard stream. `suffix` is that of the format to write, else the output's or the source's.
-    With `skip_existing` an earlier run's results are no inputs. Raises `UserError` when a result would overwrite
-    an input, another result, or leave the folder.
+    `output` is a file if it has a suffix that can be written, or is the pattern of a sequence; else a folder; without
+    it, results stand beside their sources. `-` is a standard stream. `suffix` is that of the image format to write,
+    else the output's or the source's. With `skip_existing` an earlier run's results are no inputs. Raises `UserError`
+    when a result would overwrite an input, another result, or leave the folder, and for a suffix that isn't written.
     """
     if STREAM in (*inputs, output):
         return [_stream_job(inputs, output, suffix)]
-    target = Path(output) if output is not None else None
-    if target is not None and _names_a_picture(target):
-        jobs = [Job(_only(list(find(inputs)), target), target, _form(target, suffix))]
+    if output is not None and names_a_file(output):
+        target = Path(output)
+        jobs = [Job(source := _only(list(find(inputs)), target), target, _format(source, target, suffix))]
         _check_targets(jobs)
         return jobs
-    jobs = [_job(found, style, target, suffix) for found in find(inputs, target)]
+    folder = Path(output) if output is not None else None
+    jobs = [_job(found, style, folder, suffix) for found in find(inputs, folder)]
     if skip_existing:
         results = {_entry(job.target) for job in jobs}
         jobs = [job for job in jobs if _entry(job.source) not in results]
     _check_targets(jobs)
-    if target is not None:
-        _check_inside(jobs, target)
+    if folder is not None:
+        _check_inside(jobs, folder)
     return jobs
 
 
-def _stream_job(inputs: Sequence[str], output: str | None, suffix: str | None) -> Job:
-    """One picture from standard input, or to standard output, or both."""
+def names_a_file(output: str) -> bool:
+    """Whether an output is a file, and not a folder: by its suffix, unless it is there as a folder or ends with a
+    slash.
+
+    Raises `UserError` for a suffix that can't be written, which is more likely a mistake than a folder's name.
+    """
+    if output.endswith(("/", os.sep)) or os.path.isdir(output):
+        return False
+    suffix = Path(output).suffix.lower()
+    if not suffix or suffix in WRITABLE or suffix in VIDEO_FORMATS:
+        return bool(suffix)
+    kinds = f"{', '.join(WRITABLE)}; of videos {', '.join(VIDEO_FORMATS)}"
+    hint = f"; a folder of this name needs a slash at its end, {shown(output)}/"
+    raise UserError(f"{shown(output)}: can't write this kind of file; there are {kinds}{hint}")
+
+
+def _is_clip(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES or Sequence.of(os.fspath(path)) is not None
+
+
+def _stream_job(inputs: Several[str], output: str | None, suffix: str | None) -> Job:
+    """One image from standard input, or to standard output, or both."""
     if STREAM in inputs and len(inputs) > 1:
-        raise UserError(f"- is one picture and comes alone, not with {len(inputs) - 1} more")
+        raise UserError("'-' (standard input) cannot be combined with other inputs")
     source = STANDARD_INPUT if STREAM in inputs else _only(list(find(inputs)), STANDARD_OUTPUT)
     if output is None or output == STREAM:
-        return Job(source, STANDARD_OUTPUT, WRITABLE[suffix] if suffix is not None else None)
-    if not _names_a_picture(Path(output)):
-        raise UserError(f"output {shown(output)} is a folder, where standard input has no name: -o FILE")
-    return Job(source, Path(output), _form(Path(output), suffix))
+        job = Job(source, STANDARD_OUTPUT, WRITABLE[suffix] if suffix is not None else None)
+    elif not names_a_file(output):
+        raise UserError(f"output {shown(output)} is a folder, where standard input has no name; give a file's name")
+    else:
+        job = Job(source, Path(output), _format(source, Path(output), suffix))
+    if job.is_clip:
+        raise UserError("standard streams take a single image or animation, no video and no sequence")
+    return job
 
 
 def find(inputs: Iterable[str], output: Path | None = None) -> Iterator[Found]:
-    """The pictures that the inputs name, each once; searched folders without what lies in `output`.
+    """The images and clips that the inputs name, each once; searched folders without what lies in `output`.
 
     What doesn't exist is found too: reading it will fail with a message of its own.
     """
@@ -126,7 +166,7 @@ def _in_glob(pattern: str, output: Path | None) -> Iterator[Found]:
 
 
 def _in_folder(folder: Path, root: Path, output: Path | None) -> Iterator[Found]:
-    """Pictures by their names, in subfolders too; hidden ones are left alone, and links to folders."""
+    """Images and clips by their suffixes, in subfolders too; without hidden ones and links to folders."""
     left_out = os.path.realpath(output) if output is not None else None
     empty = True
     for place, folders, names in os.walk(folder):
@@ -140,32 +180,33 @@ def _in_folder(folder: Path, root: Path, output: Path | None) -> Iterator[Found]
                 empty = False
                 yield Found(path, path.relative_to(root))
     if empty and folder == root:
-        raise UserError(f"folder {shown(folder)} has no pictures ({', '.join(sorted(SUFFIXES))})")
-
-
-def _names_a_picture(output: Path) -> bool:
-    return output.suffix.lower() in SUFFIXES and not os.path.isdir(output)
+        raise UserError(f"folder {shown(folder)} has no images or videos ({', '.join(sorted(SUFFIXES))})")
 
 
 def _only(found: list[Found], target: Path) -> Path:
     if len(found) != 1:
-        raise UserError(f"output {shown(target)} is a file, which holds one picture and not {len(found)}")
+        raise UserError(f"output {shown(target)} is one file, but there are {len(found)} inputs; give a folder")
     return found[0].source
 
 
-def _form(target: Path, suffix: str | None) -> Format:
-    """The format of a file's name, which mustn't be another than the one that was asked for."""
-    form = format_of(target)
-    if suffix is not None and WRITABLE[suffix] != form:
-        raise UserError(f"output {shown(target)} is {form.name} by its name, but --format asks for {suffix[1:]}")
-    return form
+def _format(source: Path, target: Path, suffix: str | None) -> Format | None:
+    """The image format of a file's name, which mustn't be another than the one that was asked for; a clip has none."""
+    if Job(source, target).is_clip:
+        return None
+    format_ = format_of(target)
+    if suffix is not None and WRITABLE[suffix] != format_:
+        raise UserError(f"output {shown(target)} is {format_.name} by its name, not {suffix[1:]}")
+    return format_
 
 
 def _job(found: Found, style: str, folder: Path | None, suffix: str | None) -> Job:
-    own = found.source.suffix if found.source.suffix.lower() in WRITABLE else ".png"
-    name = f"{found.source.stem}-{style}{suffix or own}"
+    is_video = found.source.suffix.lower() in VIDEO_SUFFIXES
+    # A video that isn't written as it came (AVI, say) becomes MKV, which holds every kind of sound.
+    kinds, other = (VIDEO_FORMATS, ".mkv") if is_video else (WRITABLE, ".png")
+    own = found.source.suffix if found.source.suffix.lower() in kinds else other
+    name = f"{found.source.stem}-{style}{(not is_video and suffix) or own}"
     target = found.source.with_name(name) if folder is None else folder / found.place.parent / name
-    return Job(found.source, target, format_of(target))
+    return Job(found.source, target, None if is_video else format_of(target))
 
 
 def _check_targets(jobs: list[Job]) -> None:
@@ -175,15 +216,15 @@ def _check_targets(jobs: list[Job]) -> None:
         overwritten = sources.get(_identity(job.target))
         if overwritten is not None:
             problem = f"the result for {shown(job.source)} would overwrite the input {shown(overwritten)}"
-            raise UserError(f"{problem}; choose another output with -o, or --skip-existing")
+            raise UserError(f"{problem}; choose another output")
         other = targets.setdefault(_entry(job.target), job.source)
         if other != job.source:
             both = f"{shown(other)} and {shown(job.source)}"
-            raise UserError(f"{both} would both become {shown(job.target)}; run them one by one with -o")
+            raise UserError(f"{both} would both become {shown(job.target)}; run them one by one")
 
 
 def _identity(path: Path) -> tuple[int, int] | str:
-    """Equal for one file under different names: by links, by case, by way."""
+    """Equal for one file under different names: links, upper and lower case, other paths."""
     try:
         status = path.stat()
     except OSError:
@@ -192,7 +233,7 @@ def _identity(path: Path) -> tuple[int, int] | str:
 
 
 def _entry(path: Path) -> str:
-    """The file's place in its folder; systems that ignore case in names have one place for two of them."""
+    """The file's place in its folder, the same for names that differ in case where the system ignores it."""
     name = path.name.casefold() if sys.platform in ("darwin", "win32") else path.name
     return os.path.join(os.path.realpath(path.parent), name)
 

@@ -1,4 +1,4 @@
-"""Raw frames through a pipe: 3 bytes a pixel, red, green and blue, row by row, frame by frame, and nothing else."""
+"""Raw frames through a pipe: 3 bytes per pixel (RGB), row by row, frame by frame, without a header."""
 
 import re
 import signal
@@ -10,11 +10,12 @@ from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.temporal import Stylizt, steady_stylizing
+from stylenet.inference.styler import Styler
+from stylenet.inference.temporal import steady_stylizing
 from stylenet.models.transformer_net import MINIMUM_SIDE
 from stylenet.pipeline.prefetch import Stopwatch, ahead, behind
 
-RATE = 25  # frames a second, for the memory of the statistics: a pipe tells no times
+RATE = 25  # frames per second, for the temporal statistics: a pipe has no times
 
 
 def read_size(text: str) -> tuple[int, int]:
@@ -22,16 +23,14 @@ def read_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
     if not match or min(size := (int(match[1]), int(match[2]))) < MINIMUM_SIDE:
         wanted = f"WIDTHxHEIGHT in pixels, each at least {MINIMUM_SIDE}"
-        raise UserError(f"--raw wants {wanted}, as in 640x360, got {shown(text)}")
+        raise UserError(f"a size is {wanted}, as in 640x360, got {shown(text)}")
     return size
 
 
-def stylize_raw(
-    stylizt: Stylizt, size: tuple[int, int], memory: float, source: BinaryIO, target: BinaryIO
-) -> Stopwatch:
+def stylize_raw(styler: Styler, size: tuple[int, int], memory: float, source: BinaryIO, target: BinaryIO) -> Stopwatch:
     """Stylizes all frames of `source`. Raises `UserError` when it ends within one."""
     watch = Stopwatch()
-    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(stylizt, memory)
+    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(styler, memory)
     with behind(written(target)) as put, stylizing as stylize, reading as taken:
         for frame in taken:
             with watch.running():
@@ -44,7 +43,7 @@ def frames(source: BinaryIO, width: int, height: int) -> Iterator[UInt8[np.ndarr
     wanted = width * height * 3
     while data := source.read(wanted):  # of a pipe, all of it or what there is at its end
         if len(data) < wanted:
-            raise UserError(f"the frames end within one: {len(data):,} of {wanted:,} bytes; is --raw the right size?")
+            raise UserError(f"the frames end within one: {len(data):,} of {wanted:,} bytes; is the size right?")
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
@@ -57,7 +56,7 @@ def written(target: BinaryIO) -> Callable[[UInt8[np.ndarray, "h w 3"]], None]:
 
 
 def end_as_filters_do() -> None:
-    """A signal, or a reader that went away, ends the process at once: nothing has to be finished."""
+    """Lets a signal, or a closed pipe, end the process at once, as nothing has to be finished."""
     for name in ("SIGINT", "SIGTERM", "SIGPIPE"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)

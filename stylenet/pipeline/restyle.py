@@ -15,7 +15,7 @@ from itertools import chain
 from PIL import Image
 
 from stylenet.inference.styler import Styler
-from stylenet.media.animation import JOIN, Show
+from stylenet.media.animation import Show, join
 from stylenet.media.decoders import Source
 from stylenet.media.formats import Format, encoded, own_format
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
@@ -113,9 +113,8 @@ class Restyling:
             first = next(frames)  # which determines the size
             still = partial(_still, self.format)
             stills = in_order(pool or Inline(), still, chain([first], frames), cost=lambda frame: frame.pixels)
-            show = Show(self.width, self.height, self.picture.count, self.picture.plays)
-            JOIN[self.format.name](file, stills, show)
-        self.notes.append(f"{show.count} frames")
+            join(file, stills, Show(self.width, self.height, self.picture.plays), self.format.name)
+        self.notes.append(f"{self.picture.count} frames")
 
     def _decoded(self) -> Frame:
         if self.frame is None:

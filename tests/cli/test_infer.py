@@ -89,8 +89,8 @@ def test_list_names_title_and_artist_and_goes_on_after_a_broken_file(call: Run, 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["photo.png"], "which style? -s NAME, one of: "),
-        (["-s", "night"], "which picture?"),
+        (["photo.png"], "no style: -s NAME, one of: "),
+        (["-s", "night"], "no input: "),
         (["photo.png", "-s", "nope"], "there is no style nope; there are: "),
         (["photo.png", "-s", "photo.png"], "photo.png is not a whole safetensors file"),
         (["photo.png", "-s", "night", "--device", "tpu"], "'tpu'"),
@@ -105,14 +105,14 @@ def test_list_names_title_and_artist_and_goes_on_after_a_broken_file(call: Run, 
         (["photo.png", "-s", "night", "--format", "heic"], "'heic'"),
         (
             ["photo.png", "-s", "night", "--format", "png", "-o", "x.jpg"],
-            "x.jpg is JPEG by its name, but --format asks",
+            "x.jpg is JPEG by its name, not png",
         ),
         (["photo.png", "-s", "night", "--skip-existing=1"], "--skip-existing: ignored explicit argument '1'"),
-        (["photo.png", "-", "-s", "night"], "- is one picture and comes alone, not with 1 more"),
-        (["-", "-s", "night", "-o", "new"], "output new is a folder, where standard input has no name: -o FILE"),
+        (["photo.png", "-", "-s", "night"], "'-' (standard input) cannot be combined with other inputs"),
+        (["-", "-s", "night", "-o", "new"], "output new is a folder, where standard input has no name"),
         (
             ["photo.png", "b.png", "-s", "night", "-o", "-"],
-            "standard output is a file, which holds one picture and not 2",
+            "output standard output is one file, but there are 2 inputs",
         ),
     ],
 )
@@ -165,11 +165,22 @@ def test_without_an_output_results_stand_beside_their_sources(folder: Path) -> N
     ]
 
 
-def test_an_output_with_a_known_suffix_is_a_file_and_any_other_a_folder(folder: Path) -> None:
+def test_an_output_with_a_known_suffix_is_a_file_and_one_without_or_with_a_slash_a_folder(folder: Path) -> None:
     assert targets(plan(["photo.png"], "night", "x/y.JPG")) == ["x/y.JPG"]
-    assert targets(plan(["photo.png"], "night", "x/y.jpg.d")) == ["x/y.jpg.d/photo-night.png"]
-    (folder / "z.jpg").mkdir()
-    assert targets(plan(["photo.png"], "night", "z.jpg")) == ["z.jpg/photo-night.png"]
+    assert targets(plan(["photo.png"], "night", "x/y")) == ["x/y/photo-night.png"]
+    assert targets(plan(["photo.png"], "night", "x/y.jpg.d/")) == ["x/y.jpg.d/photo-night.png"]
+    for name in ("z.jpg", "z.v2"):
+        (folder / name).mkdir()
+        assert targets(plan(["photo.png"], "night", name)) == [f"{name}/photo-night.png"]
+    assert not (folder / "x").exists()
+
+
+@pytest.mark.parametrize("name", ["out.jp2", "out.jpgg", "x/out.v2", "out.heic", "out.avi"])
+def test_an_output_with_an_unknown_suffix_is_refused_with_what_can_be_written(folder: Path, name: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"can't write this kind of file; there are \.jpg, .*\.mp4.*; a folder of .*/$"
+    ):
+        plan(["photo.png"], "night", name)
 
 
 def test_globs_are_found_here_too_and_mirrored_from_their_fixed_part(folder: Path) -> None:
@@ -222,7 +233,7 @@ def test_results_of_an_earlier_run_are_no_inputs_when_existing_ones_are_skipped(
 
 
 def test_one_output_file_cannot_hold_two_pictures(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"x\.jpg is a file, which holds one picture and not 2"):
+    with pytest.raises(ValueError, match=r"x\.jpg is one file, but there are 2 inputs"):
         plan(["a.png", "b.png"], "night", "x.jpg")
     with pytest.raises(ValueError, match=r"x\.heic: can't write this kind"):
         plan(["a.png"], "night", "x.heic")
@@ -238,5 +249,5 @@ def test_no_result_leaves_the_output_folder_through_a_link(folder: Path) -> None
 
 def test_a_folder_without_pictures_is_an_error(folder: Path) -> None:
     (folder / "empty").mkdir()
-    with pytest.raises(ValueError, match="folder empty has no pictures"):
+    with pytest.raises(ValueError, match="folder empty has no images or videos"):
         plan(["empty"], "night")

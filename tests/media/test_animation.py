@@ -9,7 +9,7 @@ import pytest
 from pictures import encoded
 from PIL import Image
 
-from stylenet.media.animation import JOIN, Show
+from stylenet.media.animation import Show, join
 from stylenet.media.decoders import ImageError
 from stylenet.media.formats import WRITABLE
 from stylenet.media.formats import encoded as still
@@ -40,7 +40,7 @@ def joined(suffix: str, plays: int = 0, **kept: bytes) -> bytes:
     buffer = BytesIO()
     form = WRITABLE[suffix]
     stills = [(still(image, form, kept), time) for image, time in zip(SCENES, DURATIONS, strict=True)]
-    JOIN[form.name](buffer, iter(stills), Show(40, 30, 3, plays))
+    join(buffer, iter(stills), Show(40, 30, plays), form.name)
     return buffer.getvalue()
 
 
@@ -142,5 +142,5 @@ def test_frames_are_written_as_they_come(suffix: str) -> None:
             lengths.append(buffer.tell())
             yield still(image.convert("RGBA"), form), 50.0
 
-    JOIN[form.name](buffer, stills(), Show(40, 30, 3, 0))
+    join(buffer, stills(), Show(40, 30, 0), form.name)
     assert lengths[0] < lengths[1] < lengths[2] < len(buffer.getvalue())

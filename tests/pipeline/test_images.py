@@ -131,7 +131,7 @@ def test_a_stream_goes_into_a_file(call: Run, folder: Path, monkeypatch: pytest.
 def test_a_terminal_gets_no_pictures(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     code, out, err = call("photo.png", *CPU, "-o", "-")
-    assert (code, out, err) == (1, [], ["infer.py: error: a picture can't be written to a terminal: -o FILE"])
+    assert (code, out, err) == (1, [], ["infer.py: error: an image can't be written to a terminal: -o FILE"])
 
 
 def test_streams_have_their_own_jobs(folder: Path) -> None:

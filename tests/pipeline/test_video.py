@@ -15,12 +15,12 @@ from clips import STEADY, TIME_BASE, UNEVEN, corners, fonts, make_clip, packets,
 
 from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.video.codecs import FORMATS, Codec, Encoding
+from stylenet.media.video.codecs import CODECS, Codec
 from stylenet.media.video.timing import Span, read_time, written_time
 from stylenet.models.style_file import Card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.pipeline import camera
-from stylenet.pipeline.clip import Job, Stopped, stylize_clip
+from stylenet.pipeline.clip import ClipJob, Stopped, stylize_clip
 from stylenet.pipeline.raw_frames import stylize_raw
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +36,17 @@ WHOLE = Span()
 
 
 def through(
-    source: Path, target: Path, span: Span = WHOLE, stylizer: Stylizer | None = None, **encoding: object
+    source: Path,
+    target: Path,
+    span: Span = WHOLE,
+    stylizer: Stylizer | None = None,
+    codec: str | None = None,
+    quality: int | None = None,
+    **options: object,
 ) -> list[str]:
     """The clip through a network that changes nothing; what was said."""
     said: list[str] = []
-    job = Job(source, target, Encoding.of(target, **encoding), span, memory=0.0)
+    job = ClipJob(source, target, 0.0, span, codec=codec, crf=quality, **options)
     said.append(stylize_clip(stylizer or unchanged(), job, said.append))
     return said
 
@@ -134,7 +140,8 @@ def test_fonts_are_copied_where_the_file_can_hold_them_else_named(tmp_path: Path
 
 def test_a_part_has_its_frames_and_its_sound_from_zero(clip: Path, tmp_path: Path) -> None:
     through(clip, tmp_path / "out.mp4", Span(Fraction("0.3"), Fraction("0.7")))
-    inside = [time * TIME_BASE - Fraction("0.3") for time in STEADY if 180 <= time < 420]
+    # The frame from 0.28 to 0.32 s is on show at 0.3 s.
+    inside = [max(0, time * TIME_BASE - Fraction("0.3")) for time in STEADY if time + 24 > 180 and time < 420]
     assert times(tmp_path / "out.mp4") == inside
     wanted = [(time, data) for time, data in packets(clip, "audio") if Fraction("0.3") <= time < Fraction("0.7")]
     copied = packets(tmp_path / "out.mp4", "audio")
@@ -143,8 +150,8 @@ def test_a_part_has_its_frames_and_its_sound_from_zero(clip: Path, tmp_path: Pat
 
 
 def test_the_two_parts_of_a_clip_are_the_whole(clip: Path, tmp_path: Path) -> None:
-    through(clip, tmp_path / "one.mp4", Span(end=Fraction("0.5")))
-    through(clip, tmp_path / "two.mp4", Span(start=Fraction("0.5")))
+    through(clip, tmp_path / "one.mp4", Span(end=Fraction("0.48")))
+    through(clip, tmp_path / "two.mp4", Span(start=Fraction("0.48")))
     assert len(times(tmp_path / "one.mp4")) + len(times(tmp_path / "two.mp4")) == len(STEADY)
     both = packets(tmp_path / "one.mp4", "audio") + packets(tmp_path / "two.mp4", "audio")
     assert [data for _, data in both] == [data for _, data in packets(clip, "audio")]
@@ -161,8 +168,8 @@ def test_a_stop_leaves_what_was_done_as_a_file_that_plays(
         through(clip, tmp_path / "out.mp4", Span(Fraction("0.1")), stopping)
     unfinished = tmp_path / "out-unfinished.mp4"
     assert stop.value.code == code
-    # The first of 25 frames a second at or behind 0.1 s is at 0.12 s; the tenth ends at 0.52.
-    assert str(stop.value) == f"{clip}: stopped; {unfinished} plays to here, --start 0:00:00.520 goes on"
+    # Of 25 frames a second, that from 0.08 s is on show at 0.1 s; the tenth ends at 0.48.
+    assert str(stop.value) == f"{clip}: stopped; frames so far are in {unfinished}; continue with --start 0:00:00.480"
     assert len(pictures(unfinished)) == 10
     assert len(packets(unfinished, "audio")) > 0
     assert (tmp_path / "out.mp4").read_text() == "from before"
@@ -201,7 +208,7 @@ def test_a_cut_off_clip_leaves_nothing_behind(clip: Path, tmp_path: Path) -> Non
 
 
 def test_a_part_behind_the_end_is_one_line(clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"clip\.mp4: has no frame there to stylize"):
+    with pytest.raises(UserError, match=r"clip\.mp4: no frames in that range"):
         through(clip, tmp_path / "out.mp4", Span(Fraction(100)))
 
 
@@ -261,10 +268,10 @@ def test_a_device_gets_the_frames(tmp_path: Path) -> None:
     assert (tmp_path / "device").stat().st_size == 3 * 64 * 48 * 3 // 2
 
 
-def test_an_encoder_that_is_not_there_is_one_line(clip: Path, tmp_path: Path) -> None:
-    encoding = Encoding(FORMATS[".mp4"], Codec("libnone", 18, 51), 18)
+def test_an_encoder_that_is_not_there_is_one_line(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CODECS, "h264", Codec("libnone", 18, 51))
     with pytest.raises(UserError, match="PyAV here has no encoder libnone"):
-        stylize_clip(unchanged(), Job(clip, tmp_path / "out.mp4", encoding, WHOLE, 0.0), print)
+        through(clip, tmp_path / "out.mp4")
 
 
 @pytest.fixture
@@ -308,35 +315,40 @@ def test_infers_frames_are_the_networks(infer: Callable[..., Lines], folder: Pat
     ("arguments", "reason"),
     [
         (["missing.mp4"], "missing.mp4: No such file or directory"),
-        (["clip.mp4", "photo.png"], "clip.mp4 is a video and others are not"),
         (["photo.png", "--start", "1"], "--start is for videos"),
         (["clip.mp4", "--start", "soon"], "a time is seconds or hours:minutes:seconds, got soon"),
         (["clip.mp4", "--start", "3", "--end", "1:"], "--end: a time is seconds"),
-        (["clip.mp4", "--start", "3", "--end", "1"], "--end must lie behind --start (0:00:03.000), got 0:00:01.000"),
+        (
+            ["clip.mp4", "--start", "3", "--end", "1"],
+            "--end: the end must be after the start (0:00:03.000), got 0:00:01.000",
+        ),
         (["clip.mp4", "--codec", "divx"], "'divx'"),
-        (["clip.mp4", "--codec", "h264", "-o", "out.webm"], "out.webm: holds --codec vp9 or av1, got h264"),
-        (["clip.mp4", "-o", "out.avi"], "out.avi: can't write this kind of video; there are .mp4"),
-        (["clip.mp4", "--crf", "52"], "--crf of h264 goes from 0, the best, to 51, got 52"),
+        (["clip.mp4", "--codec", "h264", "-o", "out.webm"], "--codec: out.webm: webm holds vp9 or av1, not h264"),
+        (["clip.mp4", "-o", "out.avi"], "out.avi: can't write this kind of file; there are .jpg"),
+        (["clip.mp4", "--crf", "52"], "--crf: libx264 takes 0 (best) to 51, got 52"),
         (["clip.mp4", "--crf", "good"], "'good'"),
-        (["clip.mp4", "--steady", "-1"], "--steady is a time of 0 to 3600 seconds, got -1"),
-        (["clip.mp4", "--steady", "nan"], "--steady is a time of 0 to 3600 seconds, got nan"),
+        (["clip.mp4", "--steady", "-1"], "--steady must be 0 to 3600 seconds, got -1"),
+        (["clip.mp4", "--steady", "nan"], "--steady must be 0 to 3600 seconds, got nan"),
         (["clip.mp4", "-o", "clip.mp4"], "would overwrite the input clip.mp4"),
-        (["clip.mp4", "other.mp4", "-o", "out.mp4"], "out.mp4 is a file, which holds one video and not 2"),
-        (["clip.mp4", "sub/clip.mp4", "-o", "out"], "two clips would both become out/clip-night.mp4"),
-        (["clip.mp4", "--max-size", "640"], "--max-size is for pictures"),
-        (["--raw", "64x48", "--skip-existing"], "--skip-existing is for pictures"),
-        (["--raw", "640"], "--raw wants WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got 640"),
+        (["clip.mp4", "other.mp4", "-o", "out.mp4"], "output out.mp4 is one file, but there are 2 inputs"),
+        (["clip.mp4", "sub/clip.mp4", "-o", "out"], "clip.mp4 and sub/clip.mp4 would both become out/clip-night.mp4"),
+        (["clip.mp4", "--format", "png"], "--format is for images"),
+        (["clip.mp4", "--rate", "10"], "--rate is for numbered images as input"),
+        (["clip.mp4", "-o", "out.jp2"], "out.jp2: can't write this kind of file; there are .jpg"),
+        (["clip.mp4", "-o", "-"], "standard streams take a single image or animation"),
+        (["--raw", "64x48", "--skip-existing"], "--raw cannot be combined with --skip-existing"),
+        (["--raw", "640"], "--raw: a size is WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got 640"),
         (["--raw", "640x8"], "got 640x8"),
-        (["--raw", "64x48", "clip.mp4"], "--raw takes its frames from stdin"),
-        (["--raw", "64x48", "--start", "1"], "--raw doesn't go with --start"),
+        (["--raw", "64x48", "clip.mp4"], "--raw reads from stdin"),
+        (["--raw", "64x48", "--start", "1"], "--raw cannot be combined with --start"),
         (["--camera", "7"], "there is no camera 7; cameras here"),
         (["--camera", "one"], "'one'"),
         (
             ["--camera", "7", "-o", "out.mp4"],
-            "--camera shows in a window or on a v4l2 device, -o /dev/videoN, got out.",
+            "--camera: a camera's frames go to a window or a v4l2 device, /dev/videoN, got out.",
         ),
         (["--camera", "0", "clip.mp4"], "--camera takes no inputs, got clip.mp4"),
-        (["--camera", "0", "--raw", "64x48"], "doesn't go with --camera"),
+        (["--camera", "0", "--raw", "64x48"], "cannot be combined with --camera"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(
@@ -357,12 +369,14 @@ def test_raw_frames_are_not_written_to_a_terminal(infer: Callable[..., Lines], m
 
 
 def test_without_pyav_a_line_says_what_to_install(infer: Callable[..., Lines], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith(("stylenet.media.video.", "av."))]:
+    for name in [
+        name for name in sys.modules if name.startswith(("stylenet.media.video.", "stylenet.pipeline.", "av."))
+    ]:
         if name != "stylenet.cli.infer_video":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "av", None)
     code, out, err = infer("clip.mp4")
-    assert (code, out, err) == (1, [], ["infer.py: error: video needs PyAV: pip install -e '.[video]'"])
+    assert (code, out, err) == (1, [], ["infer.py: error: video needs PyAV: pip install 'stylenet[video]'"])
 
 
 def test_raw_frames_go_through_infer_and_a_picture_needs_no_pyav(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The kinds of video files that are written, and how."""
+"""The video files that can be written: containers, codecs and their quality."""
 
 import os
 from dataclasses import dataclass, field
@@ -10,40 +10,57 @@ from stylenet.errors import UserError
 
 @dataclass(frozen=True)
 class Codec:
-    """An encoder of FFmpeg's. `quality` is its usual rate factor (CRF): the lower the better, up to `worst`."""
+    """An FFmpeg encoder. `quality` is its default rate factor (CRF; lower is better), up to `worst`; 0 and 0: it has
+    none.
+
+    `pixels` is the pixel format of opaque frames, `alpha` that of transparent ones, if there is one.
+    """
 
     encoder: str
-    quality: int
-    worst: int
+    quality: int = 0
+    worst: int = 0
     options: dict[str, str] = field(default_factory=dict)
     tag: str | None = None
+    pixels: str = "yuv420p"
+    alpha: str | None = None
 
 
 CODECS = {
     "h264": Codec("libx264", 18, 51),
     "hevc": Codec("libx265", 20, 51, {"x265-params": "log-level=error"}, "hvc1"),  # the tag that Apple plays
-    "vp9": Codec("libvpx-vp9", 24, 63, {"b": "0", "row-mt": "1"}),
+    "vp9": Codec("libvpx-vp9", 24, 63, {"b": "0", "row-mt": "1"}, alpha="yuva420p"),
     "av1": Codec("libsvtav1", 24, 63),
+    "prores": Codec("prores_ks", options={"profile": "4444"}, pixels="yuv444p10le", alpha="yuva444p10le"),
 }
-os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 tells its life on stderr
+os.environ.setdefault("SVT_LOG", "1")  # silences SVT-AV1's log on stderr
 
 
 @dataclass(frozen=True)
 class Format:
-    """A container of FFmpeg's, with the codecs that it holds, the default first."""
+    """An FFmpeg container with the codecs that it holds, the default first."""
 
     name: str
     codecs: tuple[str, ...]
     options: dict[str, str] = field(default_factory=dict)
 
+    def codec(self, name: str | None = None, alpha: bool = False) -> Codec:
+        """The named codec, or the default, which for transparent frames is one that holds them, if there is any.
 
-QUICK_START = {"movflags": "+faststart"}  # plays in a browser before all of it has arrived
+        Raises `UserError` for a codec that the container does not hold.
+        """
+        if name is not None and name not in self.codecs:
+            raise UserError(f"{self.name} holds {' or '.join(self.codecs)}, not {name}")
+        transparent = [codec for codec in self.codecs if CODECS[codec].alpha] if alpha else []
+        return CODECS[name or (*transparent, self.codecs[0])[0]]
+
+
+QUICK_START = {"movflags": "+faststart"}  # playable in a browser before the whole file has arrived
 MP4 = Format("mp4", ("h264", "hevc", "av1", "vp9"), QUICK_START)
 FORMATS = {
     ".mp4": MP4,
     ".m4v": MP4,
-    ".mov": Format("mov", ("h264", "hevc"), QUICK_START),
-    ".mkv": Format("matroska", ("h264", "hevc", "av1", "vp9")),
+    ".mov": Format("mov", ("h264", "hevc", "prores"), QUICK_START),
+    ".mkv": Format("matroska", ("h264", "hevc", "av1", "vp9", "prores")),
     ".webm": Format("webm", ("vp9", "av1")),
 }
 SUFFIXES = frozenset(FORMATS) | {
@@ -53,22 +70,38 @@ SUFFIXES = frozenset(FORMATS) | {
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a file is written."""
+    """How a video file is written."""
 
     format: Format
     codec: Codec
     quality: int
 
     @classmethod
-    def of(cls, target: Path, codec: str | None = None, quality: int | None = None) -> "Encoding":
-        """For a file of this name. Raises `UserError` when it can't hold the codec, or the codec not the quality."""
-        if target.suffix.lower() not in FORMATS:
-            raise UserError(f"{shown(target)}: can't write this kind of video; there are {', '.join(FORMATS)}")
-        format_ = FORMATS[target.suffix.lower()]
-        name = codec or format_.codecs[0]
-        if name not in format_.codecs:
-            raise UserError(f"{shown(target)}: holds --codec {' or '.join(format_.codecs)}, got {name}")
-        chosen = CODECS[name]
-        if quality is not None and not 0 <= quality <= chosen.worst:
-            raise UserError(f"--crf of {name} goes from 0, the best, to {chosen.worst}, got {quality}")
-        return cls(format_, chosen, chosen.quality if quality is None else quality)
+    def of(cls, target: Path, codec: str | None = None, quality: int | None = None, alpha: bool = False) -> "Encoding":
+        """The encoding of a file by its suffix; `alpha`: its frames are transparent.
+
+        Raises `UserError` for a suffix that is not written, a codec that it does not hold, a quality that the codec
+        does not have.
+        """
+        format_ = format_of(target)
+        chosen = format_.codec(codec, alpha)
+        return cls(format_, chosen, rate_factor(chosen, quality))
+
+
+def format_of(target: Path) -> Format:
+    """The container that a suffix means. Raises `UserError`."""
+    found = FORMATS.get(target.suffix.lower())
+    if found is None:
+        raise UserError(f"{shown(target)}: can't write this kind of video; there are {', '.join(FORMATS)}")
+    return found
+
+
+def rate_factor(codec: Codec, quality: int | None = None) -> int:
+    """The codec's CRF, by default its own. Raises `UserError` for one out of its range."""
+    if quality is None:
+        return codec.quality
+    if not codec.worst:
+        raise UserError(f"{codec.encoder} has no rate factor")
+    if not 0 <= quality <= codec.worst:
+        raise UserError(f"{codec.encoder} takes 0 (best) to {codec.worst}, got {quality}")
+    return quality

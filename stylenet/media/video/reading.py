@@ -1,4 +1,4 @@
-"""A clip, read: its pictures upright in RGB with their times, and the packets of sound and subtitles as they are."""
+"""Clips, read: frames upright in RGB with their times, and the packets of sound and subtitles as they are."""
 
 import os
 from collections.abc import Iterator
@@ -10,54 +10,66 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-from av import Packet, VideoFrame
+from av import CodecContext, Packet, VideoFrame
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
+from stylenet.media.decoders import ImageError
+from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
 from stylenet.media.video.colors import Colors, Converter
+from stylenet.media.video.deinterlace import Deinterlacer, kind_of
 from stylenet.media.video.timing import Span
-from stylenet.media.video.turning import Turn, turn, upright
+from stylenet.media.video.turning import UPRIGHT, Turn, turn, upright
 
 if TYPE_CHECKING:
     AnyPacket = Packet[Any]
 else:
-    AnyPacket = Packet  # which has no brackets when it runs
+    AnyPacket = Packet  # which has no brackets at run time
 
-# Of FFmpeg's readers those of whole files; others follow links to files and hosts of the author's choice.
+# FFmpeg's readers of whole files; others follow links to files and hosts of the author's choice.
 READERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg"
 MICROSECOND = Fraction(1, 1_000_000)  # FFmpeg's unit for a whole file's times
-PATIENCE = 10  # seconds of the file beyond --end in which sound from before it is looked for
+PATIENCE = 10  # seconds of the file after the span's end in which sound from before it is looked for
+MOMENT = Fraction(1, 1000)  # seconds, as exact as times are written; a frame shown for less of the span is left out
+WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read opacity, which FFmpeg's own ones skip
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A frame as it is shown, from `pts` for `duration`, in units of the clip's `time_base`."""
+class ClipFrame:
+    """A frame as it is shown, from `pts` for `duration`, in units of the clip's `time_base`.
 
-    pixels: UInt8[np.ndarray, "h w 3"]
+    `pixels` are RGB, or RGBA where the clip has an opacity.
+    """
+
+    pixels: UInt8[np.ndarray, "h w c"]
     pts: int
     duration: int
-    colors: Colors
-    turn: Turn
+    colors: Colors = Colors(1, 1, 1)
+    turn: Turn = UPRIGHT
 
 
 class Clip:
-    """A video file open for reading. Raises `UserError` when it is none."""
+    """A video file open for reading; its frames are resized as `size` says. Raises `UserError` if it is no video."""
 
-    def __init__(self, path: Path, span: Span) -> None:
-        self.name, self.span = shown(path), span
+    def __init__(self, path: Path, span: Span, size: Size = OWN_SIZE) -> None:
+        self.name, self.span, self.size = shown(path), span, size
         self.damaged = 0  # packets
         with one_line_errors(self.name):
             self.container = av.open(url(path), "r", container_options={"format_whitelist": READERS})
         self.video = self.main_video()
-        self.video.thread_type = "AUTO"
+        self.alpha, self.decoder = self.choose_decoder()
+        self.decoder.thread_type = "AUTO"
         self.time_base = self.video.time_base or MICROSECOND
         self.rate = self.video.average_rate or self.video.guessed_rate or Fraction(25)
         self.origin = max(0, self.container.start_time or 0) * MICROSECOND  # broadcasts begin at any time
-        self.last: int | None = None  # time of a picture
+        self.last: int | None = None  # time of a frame
         self.converter = Converter()
+        self.deinterlacer: Deinterlacer | None = None
+        self.pixel_format = ""  # of the first frame
 
     def __enter__(self) -> "Clip":
         return self
@@ -66,12 +78,23 @@ class Clip:
         self.container.close()
 
     def main_video(self) -> VideoStream:
-        """The first video stream that is no cover picture."""
+        """The first video stream that is no cover image."""
         for stream in self.container.streams.video:
             if not stream.disposition & Disposition.attached_pic:
                 return stream
         self.container.close()
         raise UserError(f"{self.name}: has no video in it")
+
+    def choose_decoder(self) -> tuple[bool, VideoCodecContext]:
+        """Whether the frames have an opacity, and a decoder that reads it."""
+        context = self.video.codec_context
+        name = WITH_ALPHA.get(context.codec.canonical_name)
+        if name and self.video.metadata.get("alpha_mode") == "1":
+            decoder = CodecContext.create(name, "r")
+            decoder.extradata = context.extradata
+            return True, decoder  # type: ignore[return-value]
+        components = context.format.components if context.format else ()
+        return any(component.is_alpha for component in components), context
 
     @property
     def others(self) -> list[Stream]:
@@ -80,14 +103,30 @@ class Clip:
 
     @property
     def seconds(self) -> Fraction | None:
-        """How long the part is that the span covers, if the file knows its own length."""
+        """The length of the span, if the file knows its own length."""
         if self.container.duration is None:
             return None
         end = self.container.duration * MICROSECOND
         return max(Fraction(0), min(end, self.span.end or end) - self.span.start)
 
-    def items(self, copied: set[int]) -> Iterator[Picture | AnyPacket]:
-        """Pictures and, of the streams with these indices, packets, in the order of the file.
+    @property
+    def metadata(self) -> dict[str, str]:
+        return self.container.metadata
+
+    @property
+    def pixel_shape(self) -> Fraction | None:
+        """Width over height of a pixel as it is stored, if the file says so."""
+        return self.video.sample_aspect_ratio
+
+    def notes(self) -> Iterator[str]:
+        """What was changed or left out, once the frames are read."""
+        if self.deinterlacer is not None:
+            yield "deinterlaced"
+        if self.damaged:
+            yield f"{self.damaged} damaged packets left out"
+
+    def items(self, copied: set[int]) -> Iterator[ClipFrame | AnyPacket]:
+        """Frames and, of the streams with these indices, packets, in the order of the file.
 
         Times count from the span's start. What is damaged is left out and counted.
         """
@@ -96,10 +135,10 @@ class Clip:
                 self.container.seek(int((self.origin + self.span.start) / MICROSECOND))
             for packet in self.packets(copied):
                 if packet.stream is self.video:
-                    yield from self.pictures(packet)
+                    yield from self.frames(packet)
                 elif packet.pts is not None and self.since_origin(packet.pts, packet.time_base) in self.span:
                     yield self.moved(packet)
-            yield from self.pictures(None)
+            yield from self.frames(None)
 
     def packets(self, copied: set[int]) -> Iterator[AnyPacket]:
         """Of the video and of these streams, to the span's end; beyond it none can belong before it."""
@@ -120,22 +159,49 @@ class Clip:
             return Fraction(-1)
         return self.since_origin(packet.dts, packet.time_base) - self.span.end
 
-    def pictures(self, packet: AnyPacket | None) -> Iterator[Picture]:
-        """Those that a packet completes; without one, those that the decoder still holds."""
+    def frames(self, packet: AnyPacket | None) -> Iterator[ClipFrame]:
+        """The frames that a packet completes; without one, those that decoder and filter still hold."""
         try:
-            frames = self.video.decode(packet)
+            decoded = self.decoder.decode(packet)
         except av.FFmpegError:
             self.damaged += 1
             return
-        for frame in frames:
-            self.last = self.time(frame)
-            if self.since_origin(self.last, self.time_base) in self.span:
-                pts = self.last - self.begin(self.time_base)
-                pixels, turned = self.converter.to_rgb(frame), turn(frame)
-                yield Picture(upright(pixels, turned), pts, self.duration(frame), Colors.of(frame), turned)
+        for frame in decoded:
+            self.last = frame.pts = self.time(frame)
+            frame.time_base = self.time_base
+            for whole in self.progressive(frame):
+                yield from self.shown(whole)
+        if packet is None and self.deinterlacer is not None:
+            for whole in self.deinterlacer.through(None):
+                yield from self.shown(whole)
+
+    def progressive(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        """The frame, deinterlaced from the first interlaced one on."""
+        filter_ = self.deinterlacer
+        if filter_ is not None and filter_.kind != kind_of(frame):
+            yield from filter_.through(None)
+            filter_ = None
+        if filter_ is None and (frame.interlaced_frame or self.deinterlacer is not None):
+            self.deinterlacer = filter_ = Deinterlacer(frame, self.time_base)
+        yield from [frame] if filter_ is None else filter_.through(frame)
+
+    def shown(self, frame: VideoFrame) -> Iterator[ClipFrame]:
+        """The frame as it is shown within the span: upright, at its size, from the span's start at the earliest."""
+        begin, given = self.begin(self.time_base), frame.pts or 0
+        end = given + self.duration(frame)
+        start = self.since_origin(given, self.time_base)
+        if self.span.end is not None and start >= self.span.end:
+            return
+        if self.span.start and self.since_origin(end, self.time_base) < self.span.start + MOMENT:
+            return
+        self.pixel_format = self.pixel_format or frame.format.name
+        first = max(given, begin) if self.span.start else given
+        turned = turn(frame)
+        pixels = resized_pixels(upright(self.converter.to_rgb(frame), turned), self.size)
+        yield ClipFrame(pixels, first - begin, end - first, Colors.of(frame), turned)
 
     def time(self, frame: VideoFrame) -> int:
-        """When the frame is shown, in units of the time base; later than the one before it in damaged files too."""
+        """The frame's time in units of the time base; later than the one before it in damaged files too."""
         given = frame.dts if self.container.format.name == "avi" else frame.pts  # AVI has times of decoding alone
         if self.last is None:
             return given or 0
@@ -170,6 +236,8 @@ def one_line_errors(name: str, nonsense: str = "is not a video in a format that 
     """Turns FFmpeg's errors into `UserError`s that name the file; `nonsense` says what its "invalid" means here."""
     try:
         yield
+    except ImageError as error:  # a frame beyond the limit of pixels
+        raise UserError(f"{name}: {error}") from error
     except av.FFmpegError as error:
         reason = nonsense if isinstance(error, ValueError) else error.strerror
         raise UserError(f"{name}: {reason}") from error

@@ -1,4 +1,4 @@
-"""Times as a person writes and reads them, and the part of a clip between two of them."""
+"""Times in words (`1:02:03.25`), and the part of a clip between two of them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -36,7 +36,9 @@ class Span:
 
     def __post_init__(self) -> None:
         if self.end is not None and self.end <= self.start:
-            raise UserError(f"--end must lie behind --start ({written_time(self.start)}), got {written_time(self.end)}")
+            raise UserError(
+                f"the end must be after the start ({written_time(self.start)}), got {written_time(self.end)}"
+            )
 
     def __contains__(self, time: Fraction) -> bool:
         begun = time >= self.start or self.start == 0  # sound may begin a little before the first frame

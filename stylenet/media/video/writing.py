@@ -1,11 +1,13 @@
-"""A clip, written: new pictures with the old times, and the packets of sound and subtitles as they were."""
+"""Clips, written: new frames with the old times, and the packets of sound and subtitles as they were."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import av
+import numpy as np
 from av import VideoFrame
 from av.codec.codec import UnknownCodecError
 from av.stream import Stream
@@ -15,36 +17,63 @@ from av.video.stream import VideoStream
 from stylenet.errors import UserError
 from stylenet.media.video.codecs import Encoding
 from stylenet.media.video.colors import Converter
-from stylenet.media.video.reading import AnyPacket, Clip, Picture, one_line_errors, url
+from stylenet.media.video.reading import AnyPacket, Clip, ClipFrame, one_line_errors, url
 from stylenet.media.video.timing import Span
 
 COPIED = ("audio", "subtitle")
 ITS_OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # facts of a file, not of what it shows
 
 
-class Writer:
-    """A video file that takes a clip's items, the pictures stylized. Raises `UserError` when that can't be written."""
+@runtime_checkable
+class FrameSource(Protocol):
+    """What is written as a video: a `Clip`, or image files (`stylenet.media.video.stills`).
 
-    def __init__(self, path: Path, name: str, clip: Clip, encoding: Encoding) -> None:
-        self.name, self.clip, self.encoding = name, clip, encoding
+    `alpha`: frames have an opacity. `pixel_shape` is the width over the height of a pixel, None for square ones.
+    """
+
+    name: str
+    rate: Fraction
+    time_base: Fraction
+    alpha: bool
+    pixel_format: str
+    span: Span
+
+    @property
+    def others(self) -> Sequence[Stream]: ...
+    @property
+    def seconds(self) -> Fraction | None: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+    @property
+    def pixel_shape(self) -> Fraction | None: ...
+    def items(self, copied: set[int]) -> Iterator[ClipFrame | AnyPacket]: ...
+    def notes(self) -> Iterator[str]: ...
+
+
+class VideoWriter:
+    """A video file that takes a source's items, the frames stylized. Raises `UserError` when it can't be written."""
+
+    def __init__(self, path: Path, name: str, source: FrameSource, encoding: Encoding) -> None:
+        self.name, self.source, self.encoding = name, source, encoding
         with self.errors():
             self.container = av.open(url(path), "w", format=encoding.format.name, options=encoding.format.options)
-            self.container.metadata.update({k: v for k, v in clip.container.metadata.items() if k not in ITS_OWN})
+            self.container.metadata.update({k: v for k, v in source.metadata.items() if k not in ITS_OWN})
             self.video = self.add_video()
-            self.copies = {stream.index: copy for stream in clip.others if (copy := self.copy(stream)) is not None}
+            self.copies = {stream.index: copy for stream in source.others if (copy := self.copy(stream)) is not None}
             self.add_chapters()
         self.converter = Converter()
         self.begun, self.hdr, self.size = False, False, (0, 0)
-        self.early: list[AnyPacket] = []  # until the first picture tells its size
-        self.durations: dict[int, int] = {}  # of the pictures that the encoder holds, by their times
+        self.alpha = source.alpha and encoding.codec.alpha is not None
+        self.early: list[AnyPacket] = []  # until the size is known, with the first frame
+        self.durations: dict[int, int] = {}  # of the frames that the encoder holds, by their times
         self.last: dict[int, int] = {}  # times of the copied streams
-        self.seconds = Fraction(0)  # where the next picture would begin
+        self.seconds = Fraction(0)  # where the next frame would begin
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(av.FFmpegError):  # of a file that nobody wants, or that is closed already
+        with suppress(av.FFmpegError):  # of a file that was given up, or is closed already
             self.container.close()
 
     def errors(self) -> AbstractContextManager[None]:
@@ -52,11 +81,11 @@ class Writer:
 
     def add_video(self) -> VideoStream:
         codec = self.encoding.codec
-        options = {"crf": str(self.encoding.quality), **codec.options}
+        options = {**({"crf": str(self.encoding.quality)} if codec.worst else {}), **codec.options}
         try:
-            return cast(VideoStream, self.container.add_stream(codec.encoder, rate=self.clip.rate, options=options))
+            return cast(VideoStream, self.container.add_stream(codec.encoder, rate=self.source.rate, options=options))
         except UnknownCodecError:
-            raise UserError(f"PyAV here has no encoder {codec.encoder}; choose another --codec") from None
+            raise UserError(f"PyAV here has no encoder {codec.encoder}; choose another codec") from None
 
     def copy(self, stream: Stream) -> Stream | None:
         """A stream to take the packets of another; None when this kind of file can't hold it."""
@@ -72,45 +101,64 @@ class Writer:
         return copy
 
     def add_chapters(self) -> None:
-        """Those of a whole clip; in a part they would name other places."""
-        if self.clip.span == Span():
-            self.container.set_chapters(self.clip.container.chapters())
+        """Copies the chapters of a whole clip; in a part they would name other places."""
+        if isinstance(self.source, Clip) and self.source.span == Span():
+            self.container.set_chapters(self.source.container.chapters())
 
     def left_out(self) -> list[Stream]:
-        """The clip's streams that are not in the file."""
-        return [stream for stream in self.clip.others if stream.index not in self.copies]
+        """The source's streams that are not in the file."""
+        return [stream for stream in self.source.others if stream.index not in self.copies]
 
-    def write(self, item: Picture | AnyPacket) -> None:
-        """The next item of the clip."""
+    def notes(self) -> Iterator[str]:
+        """What the file does not have of the source."""
+        width, height = self.size
+        if self.hdr:
+            yield "HDR became BT.709, as an ordinary screen shows it"
+        if width % 2 or height % 2:
+            yield f"{width} x {height} pixels lost a row or column, as the encoder takes even sides only"
+        if self.source.alpha and not self.alpha:
+            yield f"transparency became white, as {self.encoding.codec.encoder} holds none; .webm and .mov files do"
+        if lost := precision_lost(self.source.pixel_format, self.pixel_format):
+            yield lost
+
+    @property
+    def pixel_format(self) -> str:
+        codec = self.encoding.codec
+        return codec.alpha if self.alpha and codec.alpha else codec.pixels
+
+    def write(self, item: ClipFrame | AnyPacket) -> None:
+        """Writes the next item of the source."""
         with self.errors():
-            if isinstance(item, Picture):
-                self.write_picture(item)
+            if isinstance(item, ClipFrame):
+                self.write_frame(item)
             elif self.begun:
                 self.write_packet(item)
             else:
                 self.early.append(item)
 
-    def write_picture(self, picture: Picture) -> None:
+    def write_frame(self, item: ClipFrame) -> None:
         if not self.begun:
-            self.begin(picture)
-        frame = self.converter.from_rgb(picture.pixels, picture.colors.encoded(), self.video.width, self.video.height)
-        frame.pts, frame.time_base, frame.duration = picture.pts, self.clip.time_base, picture.duration
-        self.durations[picture.pts] = picture.duration
-        self.seconds = (picture.pts + picture.duration) * self.clip.time_base
+            self.begin(item)
+        colors, sides = item.colors.encoded(), (self.video.width, self.video.height)
+        pixels = item.pixels if self.alpha else on_white(item.pixels)
+        frame = self.converter.from_rgb(pixels, colors, *sides, self.pixel_format)
+        frame.pts, frame.time_base, frame.duration = item.pts, self.source.time_base, item.duration
+        self.durations[item.pts] = item.duration
+        self.seconds = (item.pts + item.duration) * self.source.time_base
         self.encode(frame)
 
-    def begin(self, picture: Picture) -> None:
-        """Size and colors, which the first picture tells; what came before it is written now."""
-        height, width = picture.pixels.shape[:2]
-        context, colors = self.video.codec_context, picture.colors.encoded()
-        self.size, self.hdr = (width, height), picture.colors.is_hdr
+    def begin(self, frame: ClipFrame) -> None:
+        """Sets size and colors, known from the first frame; what came before it is written now."""
+        height, width = frame.pixels.shape[:2]
+        context, colors = self.video.codec_context, frame.colors.encoded()
+        self.size, self.hdr = (width, height), frame.colors.is_hdr
         context.width, context.height = width - width % 2, height - height % 2  # a color covers 2 x 2 pixels
-        context.pix_fmt, context.time_base = "yuv420p", self.clip.time_base
+        context.pix_fmt, context.time_base = self.pixel_format, self.source.time_base
         context.colorspace, context.color_range = colors.matrix, ColorRange.MPEG
         context.color_primaries, context.color_trc = colors.primaries, colors.transfer
-        shape = self.clip.video.sample_aspect_ratio
+        shape = self.source.pixel_shape
         if shape:
-            context.sample_aspect_ratio = shape if picture.turn[0] else 1 / shape
+            context.sample_aspect_ratio = shape if frame.turn[0] else 1 / shape
         if self.encoding.codec.tag:
             context.codec_tag = self.encoding.codec.tag
         self.begun = True
@@ -125,7 +173,7 @@ class Writer:
             self.container.mux(packet)
 
     def write_packet(self, packet: AnyPacket) -> None:
-        """Leaves out what is not later than the one before it, which damaged files have and no file may."""
+        """Writes a packet, unless it is not later than the one before it, as in damaged files."""
         index, last = packet.stream.index, self.last.get(packet.stream.index)
         if packet.dts is None or last is None or packet.dts > last or packet.stream.type != "audio":
             self.last[index] = -1 if packet.dts is None else packet.dts
@@ -133,9 +181,30 @@ class Writer:
             self.container.mux(packet)
 
     def finish(self) -> None:
-        """Writes what the encoder still holds. The file plays from here on."""
+        """Writes what the encoder still holds; the file can be played afterwards."""
         if not self.begun:
-            raise UserError(f"{self.clip.name}: has no frame there to stylize")
+            raise UserError(f"{self.source.name}: no frames in that range")
         with self.errors():
             self.encode(None)
             self.container.close()
+
+
+def on_white(pixels: np.ndarray) -> np.ndarray:
+    """RGB of pixels that may have an opacity, laid on white."""
+    if pixels.shape[2] == 3:
+        return pixels
+    share = pixels[..., 3:].astype(np.float32) / 255
+    return (pixels[..., :3] * share + 255 * (1 - share)).round().astype(np.uint8)
+
+
+def precision_lost(before: str, after: str) -> str:
+    """What a pixel format loses against another, in words: bits of a color, or resolution of colors."""
+    if not before:
+        return ""
+    old, new = av.VideoFormat(before), av.VideoFormat(after)
+    lost = []
+    if max(component.bits for component in old.components) > 8:
+        lost.append(f"{max(component.bits for component in old.components)}-bit color became 8-bit")
+    if new.chroma_width(8) > 0 and new.chroma_width(8) < old.chroma_width(8):
+        lost.append("color was reduced to half resolution")
+    return ", ".join(lost)

@@ -1,0 +1,40 @@
+"""Numbered image files, `frames/%04d.png`, as FFmpeg names them."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylenet.disk import shown
+from stylenet.errors import UserError
+
+NUMBER = re.compile(r"%(0\d+)?d")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A name with one `%d` or `%04d` in it, in place of a frame's number."""
+
+    pattern: Path
+
+    @classmethod
+    def of(cls, text: str) -> "Sequence | None":
+        """The sequence that a name means, unless it means a file: with one number in its last part."""
+        path = Path(text)
+        if len(NUMBER.findall(path.name)) != 1 or path.exists():
+            return None
+        return cls(path)
+
+    def file(self, number: int) -> Path:
+        return self.pattern.with_name(NUMBER.sub(lambda match: match[0] % number, self.pattern.name))
+
+    def files(self) -> dict[int, Path]:
+        """The files that are there, by their numbers, in order. Raises `UserError` if there are none."""
+        before, after = NUMBER.split(self.pattern.name)[0], NUMBER.split(self.pattern.name)[-1]
+        name = re.compile(f"{re.escape(before)}(\\d+){re.escape(after)}")
+        folder = self.pattern.parent
+        there = sorted(folder.iterdir()) if folder.is_dir() else []
+        numbers = sorted(int(match[1]) for path in there if (match := name.fullmatch(path.name)))
+        found = {number: self.file(number) for number in numbers if self.file(number) in there}
+        if not found:
+            raise UserError(f"no file matches {shown(self.pattern)}")
+        return found

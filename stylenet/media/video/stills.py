@@ -1,0 +1,242 @@
+"""Image files as the frames of a clip, and a clip's frames as image files: animations and numbered sequences."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from io import BufferedIOBase
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from av.stream import Stream
+from PIL import Image
+
+from stylenet.disk import shown, written_aside
+from stylenet.errors import UserError
+from stylenet.media.animation import WRITERS, Show, Writer
+from stylenet.media.formats import WRITABLE, encoded, format_of
+from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
+from stylenet.media.sequence import Sequence
+from stylenet.media.video.reading import AnyPacket, ClipFrame
+from stylenet.media.video.timing import Span
+from stylenet.media.video.writing import FrameSource, on_white
+
+RATE = Fraction(25)  # frames per second of a sequence
+MILLISECOND = Fraction(1, 1000)
+# Browsers show a GIF's frame for 0.1 s if it asks for less than this.
+SHORTEST = Fraction(1, 50)
+
+S = TypeVar("S")
+
+
+class Stills:
+    """What animations and sequences have in common as sources: no sound, no metadata, square pixels."""
+
+    pixel_format = ""
+    others: tuple[Stream, ...] = ()
+    pixel_shape: Fraction | None = None
+
+    def __init__(self, name: str, span: Span) -> None:
+        self.name, self.span = name, span
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        return {}
+
+    def notes(self) -> Iterator[str]:
+        return iter(())
+
+    def part(self, frames: Iterator[ClipFrame], time_base: Fraction) -> Iterator[ClipFrame | AnyPacket]:
+        """The frames shown within the span, with times that count from its start."""
+        begin = int(self.span.start / time_base)
+        for frame in frames:
+            end = frame.pts + frame.duration
+            if self.span.end is not None and frame.pts * time_base >= self.span.end:
+                return
+            if end * time_base > self.span.start:
+                first = max(frame.pts, begin)
+                yield replace(frame, pts=first - begin, duration=end - first)
+
+
+class AnimationFrames(Stills):
+    """An animated GIF, PNG, WebP or AVIF as a clip. Raises `UserError` for a single image."""
+
+    time_base = MILLISECOND
+
+    def __init__(self, path: Path, span: Span = Span(), size: Size = OWN_SIZE) -> None:
+        super().__init__(shown(path), span)
+        self.picture = Picture.open(path, size)
+        if not self.picture.animated:
+            raise UserError(f"{self.name}: is a single image, which makes no video")
+        first = next(self.picture.frames())
+        self.alpha = first.alpha is not None
+        self.rate = Fraction(1000, round(first.milliseconds) or 100)
+        self.seconds: Fraction | None = None
+
+    def items(self, copied: set[int]) -> Iterator[ClipFrame | AnyPacket]:
+        return self.part(self.frames(), self.time_base)
+
+    def frames(self) -> Iterator[ClipFrame]:
+        time = 0
+        for frame in self.picture.frames():
+            duration = round(frame.milliseconds) or 100  # as browsers show a frame without a duration
+            yield ClipFrame(pixels_of(frame, self.alpha), time, duration)
+            time += duration
+
+
+class SequenceFrames(Stills):
+    """Numbered image files as a clip of `rate` frames per second. Raises `UserError` if there are none."""
+
+    def __init__(self, sequence: Sequence, span: Span = Span(), size: Size = OWN_SIZE, rate: Fraction = RATE) -> None:
+        super().__init__(shown(sequence.pattern), span)
+        self.files, self.size = list(sequence.files().values()), size
+        self.first = next(iter(sequence.files()))  # number
+        self.rate, self.time_base = rate, 1 / rate
+        self.sides = (0, 0)
+        self.alpha = next(Picture.open(self.files[0], size).frames()).alpha is not None
+
+    @property
+    def seconds(self) -> Fraction | None:
+        return len(self.files) / self.rate
+
+    def items(self, copied: set[int]) -> Iterator[ClipFrame | AnyPacket]:
+        return self.part(self.frames(), self.time_base)
+
+    def frames(self) -> Iterator[ClipFrame]:
+        for number, file in enumerate(self.files):
+            frame = next(Picture.open(file, self.size).frames())
+            self.sides = frame.colors.size if number == 0 else self.sides
+            if frame.colors.size != self.sides:
+                width, height = self.sides
+                raise UserError(f"{shown(file)}: is not {width} x {height} pixels large, as the first image is")
+            yield ClipFrame(pixels_of(frame, self.alpha), number, 1)
+
+
+def pixels_of(frame: Frame, alpha: bool) -> np.ndarray:
+    """RGB, or with `alpha` RGBA."""
+    colors = frame.colors if alpha else frame.on_white().colors
+    pixels = np.asarray(colors)
+    if not alpha:
+        return pixels
+    opacity = np.full(pixels.shape[:2], 255, np.uint8) if frame.alpha is None else np.asarray(frame.alpha)
+    return np.dstack([pixels, opacity])
+
+
+class ImageWriter:
+    """What writers of animations and sequences have in common: frames alone, with square pixels."""
+
+    def __init__(self, name: str, source: FrameSource) -> None:
+        self.name, self.source = name, source
+        self.copies: dict[int, Stream] = {}
+        self.size = (0, 0)
+        self.seconds = Fraction(0)
+        self.begun, self.hdr = False, False
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def left_out(self) -> list[Stream]:
+        return list(self.source.others)
+
+    def notes(self) -> Iterator[str]:
+        if self.hdr:
+            yield "HDR became BT.709, as an ordinary screen shows it"
+
+    def write(self, item: ClipFrame | AnyPacket) -> None:
+        if isinstance(item, ClipFrame):
+            image = self.image_of(item)
+            self.size, self.hdr = image.size, item.colors.is_hdr
+            self.seconds = (item.pts + item.duration) * self.source.time_base
+            self.add(image, item.pts * self.source.time_base, item.duration * self.source.time_base)
+            self.begun = True
+
+    def image_of(self, item: ClipFrame) -> Image.Image:
+        """The frame in square pixels."""
+        image = Image.fromarray(np.ascontiguousarray(item.pixels))
+        shape = self.source.pixel_shape
+        if shape is None or shape == 1:
+            return image
+        wide = shape if item.turn[0] else 1 / shape
+        return image.resize((max(1, round(image.width * wide)), image.height), Image.Resampling.LANCZOS)
+
+    def add(self, image: Image.Image, time: Fraction, duration: Fraction) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        if not self.begun:
+            raise UserError(f"{self.source.name}: no frames in that range")
+
+
+class AnimationWriter(ImageWriter):
+    """An animated GIF, PNG or WebP by its suffix, repeated for ever. `quality`, 1 to 100, is WebP's.
+
+    A GIF has no frames shorter than 0.02 s: those of a faster clip are left out.
+    """
+
+    def __init__(self, path: Path, target: Path, source: FrameSource, quality: int | None = None) -> None:
+        super().__init__(shown(target), source)
+        self.format = WRITABLE[target.suffix.lower()].at_quality(quality)
+        self.file: BufferedIOBase = path.open("wb")
+        self.writer: Writer | None = None
+        self.skipped = 0
+        self.waiting: tuple[bytes, Fraction, Fraction] | None = None  # a still, its begin and its end
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def notes(self) -> Iterator[str]:
+        yield from super().notes()
+        if self.skipped:
+            yield f"{self.skipped} frames left out, as GIF shows none for less than 0.02 s"
+
+    def add(self, image: Image.Image, time: Fraction, duration: Fraction) -> None:
+        if self.waiting is not None:
+            still, begin, _ = self.waiting
+            if self.format.name == "GIF" and time - begin < SHORTEST:
+                self.skipped += 1
+                self.waiting = still, begin, time + duration
+                return
+            self.put(still, begin, time)
+        mode = "RGBA" if self.format.name == "PNG" or image.mode == "RGBA" else "RGB"
+        if self.writer is None:
+            self.writer = WRITERS[self.format.name](self.file, Show(*image.size))
+        self.waiting = encoded(image.convert(mode), self.format), time, time + duration
+
+    def put(self, still: bytes, begin: Fraction, end: Fraction) -> None:
+        """Writes a still; durations are differences of rounded times, so that no error adds up."""
+        unit = Fraction(1, 100 if self.format.name == "GIF" else 1000)
+        if self.writer is not None:
+            self.writer.add(still, float((round(end / unit) - round(begin / unit)) * unit * 1000))
+
+    def finish(self) -> None:
+        super().finish()
+        if self.waiting is not None:
+            self.put(*self.waiting)
+        if self.writer is not None:
+            self.writer.finish()
+        self.file.close()
+
+
+class SequenceWriter(ImageWriter):
+    """Numbered image files, from `first` on; each is whole once it has its name. `quality`: of JPEG and WebP."""
+
+    def __init__(self, sequence: Sequence, source: FrameSource, first: int = 1, quality: int | None = None) -> None:
+        super().__init__(shown(sequence.pattern), source)
+        self.sequence, self.number = sequence, first
+        self.format = format_of(sequence.pattern).at_quality(quality)
+
+    def add(self, image: Image.Image, time: Fraction, duration: Fraction) -> None:
+        pixels = image if self.format.alpha else Image.fromarray(on_white(np.asarray(image)))
+        data = encoded(pixels, self.format)
+        with written_aside(self.sequence.file(self.number)) as aside:
+            aside.write_bytes(data)
+        self.number += 1
