@@ -26,7 +26,7 @@ def turn(frame: VideoFrame) -> Turn:
     return signs if signs in TURNS else UPRIGHT
 
 
-def upright(pixels: UInt8[np.ndarray, "h w 3"], turn: Turn) -> UInt8[np.ndarray, "p q 3"]:
+def upright(pixels: UInt8[np.ndarray, "h w c"], turn: Turn) -> UInt8[np.ndarray, "p q c"]:
     """Turned by quarters and mirrored; a view, which copies nothing."""
     a, b, c, d = turn
     across, down = a or c, b or d
