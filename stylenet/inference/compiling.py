@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -15,29 +16,37 @@ PAYS_AFTER = 600
 
 
 class Compiled(nn.Module):
-    """A network that is compiled for a size once `after` pictures of that size have come.
+    """A network that is compiled for a size after `after` images of that size.
 
-    Where there is no compiler for it, or it fails, the network goes on as it is and says so once.
+    Where compiling fails, the network runs eagerly and a warning says so once. `torch.compile` is called when it is
+    first needed, as it alone imports for seconds.
     """
 
     def __init__(self, network: nn.Module, after: int = 0) -> None:
         super().__init__()
         self.network, self.after = network, after
-        # For each size anew: with sizes left open, torch 2.15 makes code that is no faster than the network is.
-        self.fast: nn.Module | None = torch.compile(network, dynamic=False)  # type: ignore[assignment]
+        self.fast: Callable[[Tensor], Tensor] | None = None
+        self.failed = False
         self.seen: Counter[tuple[int, ...]] = Counter()
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         size = tuple(photos.shape)
         self.seen[size] += 1
-        stylized: Tensor
-        if self.fast is not None and self.seen[size] > self.after:
+        if not self.failed and self.seen[size] > self.after:
             try:
-                stylized = self.fast(photos)
-                return stylized
+                return self.compiled()(photos)
+            except torch.OutOfMemoryError:  # says nothing about the compiler
+                raise
             except RuntimeError as error:  # all that dynamo and inductor raise
                 reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-                log.warning("not compiled, which is slower and no worse: %s", reason)
-                self.fast = None
-        stylized = self.network(photos)
+                log.warning("torch.compile failed, running eagerly: %s", reason)
+                self.failed = True
+        stylized: Tensor = self.network(photos)
         return stylized
+
+    def compiled(self) -> Callable[[Tensor], Tensor]:
+        """The network by `torch.compile`."""
+        if self.fast is None:
+            # For each size anew: with sizes left open, torch 2.15 makes code that is no faster than the network is.
+            self.fast = torch.compile(self.network, dynamic=False)
+        return self.fast

@@ -165,5 +165,5 @@ def join(file: BufferedIOBase, stills: Iterable[tuple[bytes, float]], show: Show
     """Writes an animation of stills, each with its milliseconds, in a format of `WRITERS`."""
     writer = WRITERS[format](file, show)
     for still, milliseconds in stills:
-        writer.add(still, milliseconds)
+        writer.add(still, float(milliseconds))
     writer.finish()

@@ -95,7 +95,7 @@ def _register_heic() -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError as error:
-        raise ImageError("is HEIC, which needs: pip install -e '.[heic]'") from error
+        raise ImageError("is HEIC, which needs: pip install 'stylenet[heic]'") from error
     register_heif_opener()
 
 

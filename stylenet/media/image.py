@@ -23,6 +23,7 @@ TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+HIGHLIGHTS = 8  # times white: how bright float images get, of which linear photos have such values nearly always
 KINDS = {
     "1": "grayscale",
     "L": "grayscale",
@@ -78,6 +79,10 @@ def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
+    if image.mode == "LA" and "icc_profile" in image.info:
+        rgb = _by_profile(image.convert("L"))
+        rgb.putalpha(image.getchannel("A"))
+        return rgb
     if image.has_transparency_data:
         return image.convert("RGBA")
     if image.mode in ("CMYK", "L") and "icc_profile" in image.info:
@@ -89,15 +94,22 @@ def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grayscale of 16 or 32 bits or floats, from [0, the largest value of its kind] to [0, 255]."""
+    """Grayscale of 16 or 32 bits or floats, from [0, white] to [0, 255].
+
+    White is the largest value of the integer type. Floats have none: it is 1, 255 or 65,535, whichever all values but
+    highlights (up to `HIGHLIGHTS` times white, and a thousandth of the pixels beyond) lie below.
+    """
     values = np.nan_to_num(np.asarray(image).astype(np.float32))
-    peaks = (1, 255, 65535) if image.mode == "F" else (65535,)
-    peak = next((peak for peak in peaks if values.max() <= peak), 2**31 - 1)
+    if image.mode == "F":
+        bright = float(np.quantile(values, 0.999))
+        peak = next((peak for peak in (1, 255, 65535) if bright <= HIGHLIGHTS * peak), 2**31 - 1)
+    else:
+        peak = 65535 if values.max() <= 65535 else 2**31 - 1
     return Image.fromarray((values.clip(0, peak) * (255 / peak)).round().astype(np.uint8))
 
 
 def _by_profile(image: Image.Image) -> Image.Image:
-    """CMYK as its press would print it, gray as its ink; Pillow's own conversion, which knows no ink, glows."""
+    """CMYK and gray by their profile; Pillow's own conversion ignores it, and its colors are far too bright."""
     try:
         press = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         screen = ImageCms.createProfile("sRGB")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -56,4 +57,27 @@ def test_without_a_compiler_the_network_goes_on_and_says_so_once(tmp_path: Path)
     environment = os.environ | {"CXX": "/no/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     result = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True)
     assert result.stdout == "True\n", result.stderr
-    assert result.stderr.count("not compiled, which is slower and no worse") == 1
+    assert result.stderr.count("torch.compile failed, running eagerly") == 1
+
+
+def test_one_photo_does_not_wait_for_a_compiler_that_it_does_not_need() -> None:
+    code = """
+import sys, torch
+from stylenet.inference.compiling import Compiled
+compiled = Compiled(torch.nn.Conv2d(3, 3, 3), after=600)
+compiled(torch.rand(1, 3, 20, 20))
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_too_little_memory_is_no_failure_of_the_compiler() -> None:
+    def full(photos: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    compiled = Compiled(nn.Identity())
+    compiled.fast = full
+    with pytest.raises(torch.OutOfMemoryError):
+        compiled(torch.ones(1, 3, 20, 20))
+    assert not compiled.failed

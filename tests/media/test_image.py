@@ -1,6 +1,7 @@
 """Files to pixels and back."""
 
 import os
+import struct
 import sys
 import warnings
 from io import BytesIO
@@ -14,7 +15,7 @@ from PIL import Image, ImageCms
 from stylenet.media import formats
 from stylenet.media.decoders import ImageError
 from stylenet.media.formats import JPEG, WRITABLE, write_image
-from stylenet.media.image import decode_image, to_image, to_tensor, to_uint8
+from stylenet.media.image import decode_image, to_image, to_rgb_or_rgba, to_tensor, to_uint8
 from stylenet.media.jpeg import count_scans
 
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [9, 9, 9]]], np.uint8)
@@ -228,7 +229,7 @@ def test_heic_without_its_plugin_names_the_extra(monkeypatch: pytest.MonkeyPatch
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
     with pytest.raises(ImageError) as caught:
         decode_image(path)
-    assert str(caught.value) == f"{path}: is HEIC, which needs: pip install -e '.[heic]'"
+    assert str(caught.value) == f"{path}: is HEIC, which needs: pip install 'stylenet[heic]'"
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -251,3 +252,43 @@ def test_only_a_picture_of_no_great_size_is_counted_before_it_is_written(monkeyp
     assert formats.encoded(noise(), JPEG) == counted
     monkeypatch.setattr(formats, "COUNTED", 40 * 50 - 1)
     assert formats.encoded(noise(), JPEG) == straight
+
+
+@pytest.mark.parametrize("brightest", [1.0, 1.2, 7.5])
+def test_a_float_image_with_highlights_keeps_its_grays(brightest: float) -> None:
+    values = np.full((40, 50), 0.5, np.float32)
+    values[0, 0] = brightest
+    image = np.asarray(decode_image(encoded(Image.fromarray(values), "TIFF")))
+    assert abs(int(image[20, 20, 0]) - 128) <= 1
+    assert image[0, 0, 0] == 255
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+def test_a_float_image_of_whole_numbers_keeps_its_scale(white: int) -> None:
+    ramp = np.linspace(0, white, 2000, dtype=np.float32).reshape(40, 50)
+    image = np.asarray(decode_image(encoded(Image.fromarray(ramp), "TIFF")), float)[..., 0]
+    assert np.abs(image - ramp * (255 / white)).max() <= 1
+
+
+def gray_profile(gamma: float) -> bytes:
+    """The smallest ICC profile of grays with this gamma (ICC.1:2001-04)."""
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)  # D50
+    curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, round(gamma * 256))
+    tags, place = b"", 128 + 4 + 2 * 12
+    for name, data in ((b"wtpt", white), (b"kTRC", curve)):
+        tags += name + struct.pack(">II", place, len(data))
+        place += len(data)
+    body = struct.pack(">I", 2) + tags + white + curve
+    header = struct.pack(">I4sI4s4s4s", 128 + len(body), b"lcms", 0x02100000, b"mntr", b"GRAY", b"XYZ ")
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + body
+
+
+def test_gray_with_transparency_is_converted_by_its_profile_as_gray_without_is() -> None:
+    profile = gray_profile(1.0)  # linear: 0.5 is far brighter in sRGB
+    gray = Image.new("L", (20, 20), 128)
+    opaque, clear = gray.copy(), Image.merge("LA", (gray, Image.new("L", (20, 20), 200)))
+    for image in (opaque, clear):
+        image.info["icc_profile"] = profile
+    assert np.asarray(to_rgb_or_rgba(opaque))[0, 0].tolist() == np.asarray(to_rgb_or_rgba(clear))[0, 0, :3].tolist()
+    assert np.asarray(to_rgb_or_rgba(clear))[0, 0].tolist() == [188, 188, 188, 200]

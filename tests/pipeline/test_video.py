@@ -296,9 +296,10 @@ def test_infer_stylizes_clips_beside_themselves_and_goes_on_after_a_bad_one(
     (folder / "bad.mov").write_text("no video")
     make_clip(folder / "old.avi", STEADY[:3], sound=False, codec="mpeg4", options={})
     code, out, err = infer("clip.mp4", "bad.mov", "old.avi")
-    assert (code, len(out)) == (1, 2)
+    assert (code, len(out)) == (1, 3)
     assert out[0].startswith("clip.mp4 -> clip-night.mp4  64 x 48, 5 frames in ")
     assert out[1].startswith("old.avi -> old-night.mkv  64 x 48, 3 frames in ")
+    assert out[2] == "2 videos, 1 failed"
     assert err == ["infer.py: bad.mov: is not a video in a format that can be read"]
     assert len(pictures(folder / "clip-night.mp4")) == 5
 
@@ -364,7 +365,7 @@ def test_a_mistake_is_one_line_and_exit_code_1(
 
 def test_raw_frames_are_not_written_to_a_terminal(infer: Callable[..., Lines], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    reason = "--raw takes its frames from a pipe or file and gives them to one, and not a terminal"
+    reason = "--raw: frames are read from and written to a pipe or file, not a terminal"
     assert infer("--raw", "64x48") == (1, [], [f"infer.py: error: {reason}"])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from av.video.reformatter import Interpolation
 
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.style_file import Card
@@ -15,6 +16,7 @@ from stylenet.models.transformer_net import NetworkSettings, TransformerNet
 TIME_BASE = Fraction(1, 600)
 STEADY = tuple(range(0, 600, 24))  # a second at 25 frames
 UNEVEN = (0, 24, 30, 90, 100, 180, 240, 500, 530)
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 
 
@@ -51,7 +53,7 @@ def make_clip(
         if font:
             container.add_attachment("font.ttf", "application/x-truetype-font", font)
         for number, time in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(picture(number)).reformat(format=pixels)
+            frame = av.VideoFrame.from_ndarray(picture(number)).reformat(format=pixels, interpolation=EXACT)
             frame.pts, frame.time_base, frame.duration = time, TIME_BASE, 24
             mux(container, video.encode(frame))
         mux(container, video.encode())
@@ -88,7 +90,7 @@ def tone() -> list[av.AudioFrame]:
 
 def pictures(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return [frame.to_ndarray(format="rgb24", interpolation=EXACT) for frame in container.decode(video=0)]
 
 
 def times(path: Path) -> list[Fraction]:

@@ -42,6 +42,7 @@ class Format:
     name: str
     codecs: tuple[str, ...]
     options: dict[str, str] = field(default_factory=dict)
+    alpha: bool = True  # whether it holds transparent frames, in some codec
 
     def codec(self, name: str | None = None, alpha: bool = False) -> Codec:
         """The named codec, or the default, which for transparent frames is one that holds them, if there is any.
@@ -50,12 +51,12 @@ class Format:
         """
         if name is not None and name not in self.codecs:
             raise UserError(f"{self.name} holds {' or '.join(self.codecs)}, not {name}")
-        transparent = [codec for codec in self.codecs if CODECS[codec].alpha] if alpha else []
+        transparent = [codec for codec in self.codecs if CODECS[codec].alpha] if alpha and self.alpha else []
         return CODECS[name or (*transparent, self.codecs[0])[0]]
 
 
 QUICK_START = {"movflags": "+faststart"}  # playable in a browser before the whole file has arrived
-MP4 = Format("mp4", ("h264", "hevc", "av1", "vp9"), QUICK_START)
+MP4 = Format("mp4", ("h264", "hevc", "av1", "vp9"), QUICK_START, alpha=False)
 FORMATS = {
     ".mp4": MP4,
     ".m4v": MP4,

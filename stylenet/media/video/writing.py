@@ -63,7 +63,7 @@ class VideoWriter:
             self.add_chapters()
         self.converter = Converter()
         self.begun, self.hdr, self.size = False, False, (0, 0)
-        self.alpha = source.alpha and encoding.codec.alpha is not None
+        self.alpha = source.alpha and encoding.format.alpha and encoding.codec.alpha is not None
         self.early: list[AnyPacket] = []  # until the size is known, with the first frame
         self.durations: dict[int, int] = {}  # of the frames that the encoder holds, by their times
         self.last: dict[int, int] = {}  # times of the copied streams
@@ -117,7 +117,7 @@ class VideoWriter:
         if width % 2 or height % 2:
             yield f"{width} x {height} pixels lost a row or column, as the encoder takes even sides only"
         if self.source.alpha and not self.alpha:
-            yield f"transparency became white, as {self.encoding.codec.encoder} holds none; .webm and .mov files do"
+            yield f"transparency became white, as {self.encoding.codec.encoder} in this file holds none; .webm and .mov do"
         if lost := precision_lost(self.source.pixel_format, self.pixel_format):
             yield lost
 
