@@ -117,7 +117,7 @@ class VideoWriter:
         if width % 2 or height % 2:
             yield f"{width} x {height} pixels lost a row or column, as the encoder takes even sides only"
         if self.source.alpha and not self.alpha:
-            yield f"transparency became white, as {self.encoding.codec.encoder} in this file holds none; .webm and .mov do"
+            yield f"transparency became white, as {self.encoding.codec.encoder} in this file holds none"
         if lost := precision_lost(self.source.pixel_format, self.pixel_format):
             yield lost
 
