@@ -11,8 +11,10 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from stylenet.device import pick_device
+from stylenet.distributed import followed
 from stylenet.errors import UserError
 from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.training.loggers import check_loggers
 from stylenet.training.run_folder import plain_name
 from stylenet.training.settings import Settings
 
@@ -39,6 +41,8 @@ def check(settings: Settings) -> None:
         raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
     if settings.batch % (devices := check_trainer(settings.trainer)):
         raise UserError(f"batch is shared by {devices} devices and must be a multiple of it, got {settings.batch}")
+    if not followed():
+        check_loggers(settings.logger)
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> int:

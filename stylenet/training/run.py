@@ -65,8 +65,10 @@ def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = N
         log.info("%s: %s", parts.name, plan(parts, folder, start))
         loggers = open_loggers(folder, parts.name, settings.logger)
         log_settings(loggers, {**composed, "facts": facts(parts), "versions": versions()})
-        code = train(parts, folder, loggers, checkpoint)
-        close_loggers(loggers)
+        try:
+            code = train(parts, folder, loggers, checkpoint)
+        finally:
+            close_loggers(loggers)
     return code
 
 

@@ -58,10 +58,14 @@ class LossNetwork:
 
 @dataclass
 class Logging:
-    wandb: bool = True
-    project: str = "stylenet"
+    """Trackers of a run, beside its `metrics.csv`. See `stylenet.training.loggers`."""
+
+    use: dict[str, Any] = field(default_factory=dict)  # class and arguments of each tracker, by name: configs/logger/
+    wandb: bool | None = None  # false: without Weights & Biases; true: with it
+    project: str | None = None  # name or team/name; stylenet if none is given
+    entity: str | None = None  # the team
     tags: list[str] = field(default_factory=list)
-    sheet_every: int | None = None  # steps between two contact sheets; a twentieth of the run when none is given
+    sheet_every: int | None = None  # steps between two contact sheets; a twentieth of the run if none is given
 
 
 @dataclass

@@ -29,17 +29,23 @@ log = logging.getLogger(__name__)
 
 ASK_EVERY = 10  # steps: each asking makes a GPU wait
 REFRESH = 1.0  # seconds between two looks at the losses: each look makes a GPU wait
+LINES, LINE_SECONDS = 10, 180.0  # without a terminal: a line each tenth of the run, and at least every three minutes
 
 
 class Progress(Callback):
-    """A bar with time left, images per second and the weighted losses; at the end, what the run took."""
+    """A bar with time left, images per second and the weighted losses; at the end, what the run took.
+
+    Without a terminal, plain lines instead of the bar.
+    """
 
     def __init__(self, batch: int) -> None:
         self.batch = batch
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.bar = tqdm(total=trainer.max_steps, initial=trainer.global_step, unit="step", mininterval=REFRESH)
-        self.began = self.looked = time.perf_counter()
+        self.bar = tqdm(
+            total=trainer.max_steps, initial=trainer.global_step, unit="step", mininterval=REFRESH, disable=None
+        )
+        self.began = self.looked = self.told = time.perf_counter()
         self.first = self.step = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
@@ -48,10 +54,22 @@ class Progress(Callback):
             return
         speed = self.images(trainer, self.step) / seconds
         terms = " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in losses(trainer).items())
-        self.bar.set_postfix_str(f"{speed:.1f} images/s, {terms}", refresh=False)
-        self.bar.update(trainer.global_step - self.bar.n)
+        if self.bar.disable:
+            self.tell(trainer, f"{speed:.1f} images/s, {terms}")
+        else:
+            self.bar.set_postfix_str(f"{speed:.1f} images/s, {terms}", refresh=False)
+            self.bar.update(trainer.global_step - self.bar.n)
         log_metrics(trainer.loggers, {"speed/images_per_second": speed}, trainer.global_step)
         self.looked, self.step = time.perf_counter(), trainer.global_step
+
+    def tell(self, trainer: pl.Trainer, figures: str) -> None:
+        """Logs a line where a tenth of the run, or `LINE_SECONDS`, passed since the last one."""
+        step, steps, now = trainer.global_step, trainer.max_steps, time.perf_counter()
+        if LINES * step // steps == LINES * self.step // steps and now - self.told < LINE_SECONDS:
+            return
+        left = (now - self.began) / max(1, step - self.first) * (steps - step)
+        log.info("step %d of %d, %d:%02d min left, %s", step, steps, left // 60, left % 60, figures)
+        self.told = now
 
     def images(self, trainer: pl.Trainer, since: int) -> int:
         return (trainer.global_step - since) * trainer.accumulate_grad_batches * self.batch
