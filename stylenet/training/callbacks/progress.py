@@ -55,16 +55,16 @@ class Progress(Callback):
         speed = self.images(trainer, self.step) / seconds
         terms = " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in losses(trainer).items())
         if self.bar.disable:
-            self.tell(trainer, f"{speed:.1f} images/s, {terms}")
+            self.tell(trainer.global_step, trainer.max_steps, f"{speed:.1f} images/s, {terms}")
         else:
             self.bar.set_postfix_str(f"{speed:.1f} images/s, {terms}", refresh=False)
             self.bar.update(trainer.global_step - self.bar.n)
         log_metrics(trainer.loggers, {"speed/images_per_second": speed}, trainer.global_step)
         self.looked, self.step = time.perf_counter(), trainer.global_step
 
-    def tell(self, trainer: pl.Trainer, figures: str) -> None:
+    def tell(self, step: int, steps: int, figures: str) -> None:
         """Logs a line where a tenth of the run, or `LINE_SECONDS`, passed since the last one."""
-        step, steps, now = trainer.global_step, trainer.max_steps, time.perf_counter()
+        now = time.perf_counter()
         if LINES * step // steps == LINES * self.step // steps and now - self.told < LINE_SECONDS:
             return
         left = (now - self.began) / max(1, step - self.first) * (steps - step)
