@@ -2,8 +2,9 @@
 
 A tracker is a Lightning logger. `configs/logger/NAME.yaml` names its class and arguments; no Python is needed to add
 one. Metric names are the same for every style and in every tracker, so that runs can be compared: `loss/content`,
-`loss/style`, `loss/tv`, `loss/stability`, `loss/total` (weighted, training), `speed/{images_per_second,waiting,seconds}`,
-`memory/peak_gib`, `artifacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/…` (unweighted), and the image `sheet`.
+`loss/style`, `loss/tv`, `loss/stability`, `loss/total` (weighted, training), `speed/images_per_second`,
+`speed/waiting`, `speed/seconds`, `memory/peak_gib`, `artifacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/…`
+(unweighted), and the image `sheet`.
 """
 
 import os
