@@ -63,7 +63,8 @@ def spread(sheets: Sequence[tuple[int, Path]], count: int) -> list[tuple[int, Pa
 
 def encoded(sheets: Sequence[tuple[int, Path]], last: int, others: int) -> Shown:
     found: list[tuple[int, str]] = []
-    size, cells = (0, 0), ()
+    size: tuple[int, int] = (0, 0)
+    cells: tuple[Cell, ...] = ()
     for number, (step, path) in enumerate(sheets, start=1):
         picture = opened(path)
         if picture is None:

@@ -76,8 +76,8 @@ def log_image(logger: Logger, key: str, image: UInt8[Tensor, "height width 3"], 
     """Calls what the logger has for images: `log_image`, as `WandbLogger`, or TensorBoard's `experiment.add_image`."""
     if hasattr(logger, "log_image"):
         logger.log_image(key, [image.numpy()], step=step)
-    elif hasattr(experiment := getattr(logger, "experiment", None), "add_image"):
-        experiment.add_image(key, image.numpy(), step, dataformats="HWC")
+    elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):
+        add_image(key, image.numpy(), step, dataformats="HWC")
 
 
 def first_line(error: BaseException) -> str:

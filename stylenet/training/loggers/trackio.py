@@ -28,8 +28,8 @@ class TrackioLogger(Logger):
             self.trackio.init(project=self.project, name=self.run, group=self.style, config=config, embed=False)
         self.started = True
 
-    def log_hyperparams(self, params: dict[str, Any], *_: Any, **__: Any) -> None:
-        self.start(params)
+    def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
+        self.start(dict(params))
 
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         self.start({})
