@@ -51,6 +51,15 @@ def working_memory(device: torch.device) -> int:
     return min(MAXIMUM_WORKING_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
 
 
+def total_memory(device: torch.device) -> float:
+    """Bytes that the device has at all, free or not; infinite where the system does not say."""
+    if device.type == "cuda":
+        return float(torch.cuda.get_device_properties(device).total_memory)
+    if not hasattr(os, "sysconf"):  # Windows
+        return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
 def device_name() -> str:
     """The GPU, or else the processor and its threads, in words."""
     if torch.cuda.is_available():

@@ -21,9 +21,10 @@ from torch import Tensor
 from stylenet.cli.command import Parser
 from stylenet.disk import shown
 from stylenet.errors import UserError
+from stylenet.models.network import NetworkSettings, StyleNetwork
+from stylenet.models.registry import build_network
 from stylenet.models.state_dict import read_state_dict
-from stylenet.models.style_file import MAXIMUM_SIZE, SUFFIX, Card, save_style
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet
+from stylenet.models.style_file import MAXIMUM_SIZE, SUFFIX, Card, all_finite, save_style
 from stylenet.version import __version__
 
 WHITE = 255.0  # there
@@ -32,7 +33,7 @@ FACTORS = {"conv1.conv2d.weight": WHITE, "deconv3.conv2d.weight": 1 / WHITE, "de
 STATISTICS = re.compile(r".*in\d+\.(running_mean|running_var|num_batches_tracked)")
 
 
-def converted(path: Path, name: str) -> tuple[TransformerNet, Card]:
+def converted(path: Path, name: str) -> tuple[StyleNetwork, Card]:
     """The network of a checkpoint, and a card under this name. Raises `UserError`."""
     if not path.is_file():
         raise UserError(f"there is no file {shown(path)}")
@@ -46,7 +47,7 @@ def converted(path: Path, name: str) -> tuple[TransformerNet, Card]:
     return network, Card(name, network.settings, {"converted_from": shown(path.name), "stylenet": __version__})
 
 
-def rebuilt(state: Mapping[str, Tensor]) -> TransformerNet:
+def rebuilt(state: Mapping[str, Tensor]) -> StyleNetwork:
     """Our network with these weights. Raises `ValueError` when they are those of another kind of network."""
     blocks = len({match[0] for key in state if (match := re.match(r"res\d+\.", key))})
     theirs = parameter_names(blocks)
@@ -54,11 +55,11 @@ def rebuilt(state: Mapping[str, Tensor]) -> TransformerNet:
         has = "also has" if odd[0] in state else "has no"
         raise ValueError(f"its layers are not those of fast_neural_style: it {has} {shown(odd[0][:80])}")
     with torch.device("meta"):
-        network = TransformerNet(NetworkSettings(state["in1.weight"].numel(), blocks, output="linear"))
+        network = build_network(NetworkSettings(state["in1.weight"].numel(), blocks, output="linear"))
     ours = network.state_dict()
     for key, (name, wanted) in zip(theirs, ours.items(), strict=True):
         ours[name] = checked(key, state[key], wanted.shape) * FACTORS.get(key, 1)
-    if not all(bool(value.isfinite().all()) for value in ours.values()):
+    if not all_finite(ours.values()):
         raise ValueError("some of its weights are not finite numbers")
     network.load_state_dict(ours, assign=True)
     return network

@@ -12,8 +12,7 @@ from stylenet.inference.brush import Brush
 from stylenet.inference.mask import Mask, as_mask
 from stylenet.media.decoders import MAXIMUM_PIXELS, ImageError, opened_image
 from stylenet.media.formats import WRITABLE
-from stylenet.media.image import upright
-from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.media.image import MINIMUM_SIDE, upright
 from stylenet.pipeline.plan import Job
 
 EXAMPLES = """\

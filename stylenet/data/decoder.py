@@ -18,8 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from stylenet.media.decoders import READABLE, ImageError, is_busywork
-from stylenet.media.image import TURNS, conversions, orientation, to_rgb
-from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.media.image import MINIMUM_SIDE, TURNS, conversions, orientation, to_rgb
 
 MAXIMUM_PIXELS = 178_956_970  # Pillow's own limit, at which it gives up
 TRUNCATED, GONE = "truncated or damaged", "gone"

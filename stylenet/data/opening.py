@@ -25,7 +25,7 @@ from stylenet.data.sources import (
     streamed_rows,
 )
 from stylenet.disk import shown
-from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.media.image import MINIMUM_SIDE
 
 __all__ = ["Photos", "PhotosError", "folder_squares", "held_out_photos", "open_photos", "unit_photos"]
 

@@ -8,8 +8,7 @@ from torch import Tensor
 from stylenet.disk import SOURCE_TREE
 from stylenet.errors import UserError
 from stylenet.media.decoders import ImageError
-from stylenet.media.image import decode_image, resized, to_tensor
-from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.media.image import MINIMUM_SIDE, decode_image, resized, to_tensor
 
 STYLES = SOURCE_TREE / "configs" / "style"
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stylenet.evaluation.optimization import OPTIMIZERS, STARTS, optimize, start_from
 from stylenet.losses.perceptual import PerceptualLoss
-from stylenet.models.transformer_net import TransformerNet
+from stylenet.models.network import StyleNetwork
 
 RESAMPLES = 1000
 
@@ -35,16 +35,14 @@ class Equivalent:
     loss: float
 
 
-def weighted_losses(
-    network: TransformerNet, criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"]
-) -> list[float]:
+def weighted_losses(network: StyleNetwork, criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"]) -> list[float]:
     """The total loss of each stylized photo, as the training weighs it."""
     with torch.inference_mode():
         return [float(criterion.total(network(photo[None]).float(), photo[None])) for photo in photos]
 
 
 def equivalents(
-    network: TransformerNet,
+    network: StyleNetwork,
     criterion: PerceptualLoss,
     photos: Float[Tensor, "n 3 h w"],
     steps: int,

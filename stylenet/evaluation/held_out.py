@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylenet.losses.criterion import photo_losses
 from stylenet.losses.perceptual import PerceptualLoss
-from stylenet.models.transformer_net import TransformerNet
+from stylenet.models.network import StyleNetwork
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class HeldOut:
 
 
 @torch.inference_mode()
-def stylized_by(network: TransformerNet, photos: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+def stylized_by(network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """What the network makes of the photos, one at a time, so that memory stays small."""
     return torch.cat([network(photo[None]).float() for photo in photos])
 

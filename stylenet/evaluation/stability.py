@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.media.image import to_uint8
-from stylenet.models.transformer_net import TransformerNet
+from stylenet.models.network import StyleNetwork
 
 NOISE = 2.0  # of 255
 RIM = 16  # pixels, left off
@@ -24,13 +24,13 @@ class Calmness:
 
 
 @torch.inference_mode()
-def calmness(network: TransformerNet, photos: Float[Tensor, "n 3 h w"]) -> Calmness:
+def calmness(network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]) -> Calmness:
     """Mean over the photos, which are cut by one column. Sides must be at least 64 px."""
     both = [one(network, photo[None]) for photo in photos]
     return Calmness(*(sum(column) / len(both) for column in zip(*both, strict=True)))
 
 
-def one(network: TransformerNet, photo: Float[Tensor, "1 3 h w"]) -> tuple[float, float]:
+def one(network: StyleNetwork, photo: Float[Tensor, "1 3 h w"]) -> tuple[float, float]:
     """Shift and noise gain of one photo."""
     noise = NOISE * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
     left, right = 255 * photo[..., :-1], 255 * photo[..., 1:]

@@ -19,9 +19,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.inference.spill import Place, Shelf
-from stylenet.models.transformer_net import STRIDE, InstanceNorm2d, ReflectConv2d, ResidualBlock
+from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, reflected
+from stylenet.models.network import StyleNetwork
 
 Strip: TypeAlias = Float[Tensor, "1 c _n _w"]
+
+
+class UncuttableError(TypeError):
+    """A layer that cannot be applied to strips of an image."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,11 @@ class Plan:
 
     `widest` counts the numbers for each pixel of the picture at the widest convolution: its input, the same with a
     border, and its output. `least` is the fewest rows of the picture that a strip may have, in whole strides.
+    Raises `UncuttableError` for a layer that it does not know how to cut.
     """
 
-    def __init__(self, layers: nn.Module, picture: Features, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def __init__(self, layers: nn.Module, picture: Features, shelf: Shelf, stride: int = StyleNetwork.stride) -> None:
+        self.shelf, self.stride = shelf, stride
         self.passes: list[Pass] = []
         self.widest, self.least = 0.0, 0
         self.passes.append(Pass(self._through(picture, layers), last=True))
@@ -153,13 +159,13 @@ class Plan:
                 return replace(unfolded, channels=features.channels // fold**2, scale=features.scale / fold)
             case nn.ReLU() | nn.Sigmoid() | nn.Hardtanh():
                 return features.then(partial(map, layer))
-        raise TypeError(f"no way is known to apply {layer} in strips")
+        raise UncuttableError(f"no way is known to apply {layer} in strips")
 
     def _convolved(self, features: Features, layer: ReflectConv2d) -> Features:
         scale = features.scale * layer.stride[0]
         result = replace(features.then(partial(convolved, layer)), channels=layer.out_channels, scale=scale)
         self.widest = max(self.widest, 2 * features.density + result.density)
-        self.least = max(self.least, ceil(features.scale * (layer.reach[0] + 1) / STRIDE) * STRIDE)
+        self.least = max(self.least, ceil(features.scale * (layer.reach[0] + 1) / self.stride) * self.stride)
         return replace(result, work=features.work + layer.weight[0].numel() * result.density)
 
     def _passed(self, features: Features, norm: Norm | None = None) -> Features:
@@ -179,7 +185,7 @@ class Plan:
 
 def convolved(layer: ReflectConv2d, strips: Iterator[Strip]) -> Iterator[Strip]:
     """A convolution, strip by strip: `map`, unlike a loop, holds no strip while others work on it."""
-    convolve = partial(F.conv2d, weight=layer.weight, bias=layer.bias, stride=layer.stride)
+    convolve = partial(F.conv2d, weight=layer.weight, bias=layer.bias, stride=layer.stride, dilation=layer.dilation)
     return map(convolve, bordered(strips, layer.reach[0]))
 
 
@@ -194,7 +200,7 @@ def bordered(strips: Iterator[Strip], reach: int) -> Iterator[Strip]:
 
 
 def _bordered(above: Strip | None, strip: Strip, below: Strip | None, reach: int) -> Strip:
-    result = F.pad(strip, [reach] * 4, mode="reflect")
+    result = reflected(strip, reach)
     if above is not None:
         result[:, :, :reach] = F.pad(above, (reach, reach, 0, 0), mode="reflect")
     if below is not None:

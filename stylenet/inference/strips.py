@@ -1,19 +1,28 @@
-"""Pictures of any size: a network applied to strips of whole rows, in bounded memory, equal to the network itself."""
+"""Images of any size: a network applied to strips of whole rows, in bounded memory, equal to the network itself.
 
+A network with layers that `stylenet.inference.passes` cannot cut is applied to the whole image.
+"""
+
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
 from typing import TypeAlias
+from weakref import WeakSet
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from stylenet.device import total_memory
 from stylenet.errors import UserError
-from stylenet.inference.passes import Features, Plan, Strip
+from stylenet.inference.passes import Features, Plan, Strip, UncuttableError
 from stylenet.inference.spill import Shelf
-from stylenet.models.transformer_net import STRIDE, TransformerNet, check_sides
+from stylenet.models.network import StyleNetwork, check_sides
+
+log = logging.getLogger(__name__)
+_said: WeakSet[nn.Module] = WeakSet()  # the networks of which it was said that they cannot be cut
 
 Reader: TypeAlias = Callable[[int, int], Float[Tensor, "b 3 n w"]]
 Writer: TypeAlias = Callable[[int, Float[Tensor, "b 3 n w"]], None]
@@ -23,30 +32,38 @@ Progress: TypeAlias = Callable[[int, int], None]  # rows done, of how many
 STRIP_BYTES = 32_000_000  # on a CPU
 # Measured memory over that at the widest convolution, as other layers hold something too.
 WHOLE, STRIPS = 1.5, 4
+PROBE = 64  # pixels, both sides of the image by which a network that cannot be cut is measured
 
 
 def unseen(done: int, of: int) -> None:
-    """Progress that nobody looks at."""
+    """No-op progress callback."""
 
 
-def bytes_per_pixel(network: TransformerNet) -> float:
-    """About the memory that it takes to apply the network to a picture as a whole, for each pixel."""
-    return WHOLE * _limits(network)[0]
+def bytes_per_pixel(network: nn.Module) -> float:
+    """The approximate memory for applying the network to a whole image, in bytes per pixel."""
+    limits = _limits(network)
+    return WHOLE * (limits[0] if limits else _measured(network))
 
 
 class Strips:
-    """The way of a picture through a network, strip by strip.
+    """Applies a network to an image strip by strip.
 
-    `read(first, end)` gives rows of the picture in [0, 1], on the network's device and of its type; each row is asked
+    `read(first, end)` gives rows of the image in [0, 1], on the network's device and of its type; each row is asked
     for more than once. About `memory` bytes are used at most: what has no room waits in a temporary file. Raises
-    `UserError` when not even a few rows have room.
+    `UserError` when not even a few rows have room. A network that cannot be cut is applied to the whole image instead,
+    which a warning says once; `UserError` where the device has not as much memory.
     """
 
-    def __init__(self, network: TransformerNet, read: Reader, height: int, width: int, memory: int) -> None:
-        check_sides(height, width)
-        self.read, self.height, self.width = read, height, width
-        widest, least = _limits(network)
+    def __init__(self, network: StyleNetwork, read: Reader, height: int, width: int, memory: int) -> None:
+        check_sides(network, height, width)
+        self.network, self.read, self.height, self.width = network, read, height, width
+        self.plan: Plan | None = None
         device = next(network.parameters()).device
+        limits = _limits(network)
+        if limits is None:
+            _check_whole(network, height * width, device)
+            return
+        widest, least = limits
         room = memory / STRIPS / 2  # and the other half for what waits
         room = min(room, STRIP_BYTES) if device.type == "cpu" else room
         rows = max(least, int(room / (widest * width)))
@@ -54,16 +71,21 @@ class Strips:
         if strips > memory:
             limit = f"{memory / 1e6:.1f} MB are allowed"
             raise UserError(f"strips of a picture {width} px wide take {strips / 1e6:.1f} MB of memory, and {limit}")
-        self.edges = _edges(height, rows, least)
+        bottom, self.right = network.padding(height, width)
+        self.edges = _edges(height, height + bottom, rows, least, network.stride)
         self.shelf = Shelf(memory - strips, device)
-        self.plan = Plan(network.layers, Features(self._padded, channels=3), self.shelf)
+        self.plan = Plan(network.layers, Features(self._padded, channels=3), self.shelf, network.stride)
 
     @torch.inference_mode()
     def stylize(self, write: Writer, progress: Progress = unseen) -> None:
-        """Hands the stylized picture over: `write(first, rows)`, from top to bottom.
+        """Hands the stylized image over: `write(first, rows)`, from top to bottom.
 
         Raises `UserError` when the disk is full.
         """
+        if self.plan is None:
+            write(0, self.network(self.read(0, self.height)))
+            progress(self.height, self.height)
+            return
         total = self.height * sum(step.features.work for step in self.plan.passes)
         done = 0.0
         with closing(self.shelf):
@@ -75,20 +97,64 @@ class Strips:
                     progress(round(self.height * done / total), self.height)
 
     def _padded(self, last: bool) -> Iterator[Strip]:
-        """The picture as the network pads it, to whole strides on the right and at the bottom."""
+        """The image with the network's own padding on the right and at the bottom."""
         for first, end in pairwise(self.edges):
             bottom = max(0, end - self.height)
-            yield F.pad(self.read(first, end - bottom), (0, -self.width % STRIDE, 0, bottom), mode="reflect")
+            yield F.pad(self.read(first, end - bottom), (0, self.right, 0, bottom), mode="reflect")
 
 
-def _limits(network: TransformerNet) -> tuple[float, int]:
-    """Bytes for each pixel of a picture at the widest convolution; and the fewest rows that a strip may have."""
-    plan = Plan(network.layers, Features(lambda last: iter(()), channels=3), Shelf(0, torch.device("cpu")))
+def _limits(network: nn.Module) -> tuple[float, int] | None:
+    """Bytes for each pixel of an image at the widest convolution, and the fewest rows that a strip may have.
+
+    None for a network that cannot be cut.
+    """
+    if not isinstance(network, StyleNetwork):
+        return None
+    features, shelf = Features(lambda last: iter(()), channels=3), Shelf(0, torch.device("cpu"))
+    try:
+        plan = Plan(network.layers, features, shelf, network.stride)
+    except UncuttableError:
+        return None
     return plan.widest * next(network.parameters()).element_size(), plan.least
 
 
-def _edges(height: int, rows: int, least: int) -> list[int]:
-    """Where strips begin and end: of `rows` at most, unless that is below `least`; as equal as whole strides allow."""
-    strides = -(-height // STRIDE)
-    count = max(1, min(-(-height // rows), strides * STRIDE // least))
-    return [STRIDE * round(strides * index / count) for index in range(count + 1)]
+@torch.inference_mode()
+def _measured(network: nn.Module) -> float:
+    """Bytes for each pixel of an image at the layer that takes and gives most, seen when a small image goes through."""
+    most = 0
+
+    def look(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        nonlocal most
+        most = max(most, sum(value.nbytes for value in (*inputs, output) if isinstance(value, Tensor)))
+
+    leaves = [module for module in network.modules() if not list(module.children())]
+    hooks = [module.register_forward_hook(look) for module in leaves]
+    try:
+        network(torch.zeros(1, 3, PROBE, PROBE).to(next(network.parameters())))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return most / PROBE**2
+
+
+def _check_whole(network: nn.Module, pixels: int, device: torch.device) -> None:
+    """Says once that the network takes more memory than it should. Raises `UserError` where there is not enough."""
+    if network not in _said:
+        _said.add(network)
+        log.warning("this network cannot be applied in strips: large images are processed whole, in more memory")
+    wanted, there = pixels * bytes_per_pixel(network), total_memory(device)
+    if wanted > there:
+        have = f"and this device has {there / 1e9:.1f} GB"
+        raise UserError(
+            f"this network cannot be applied in strips; the whole image takes {wanted / 1e9:.1f} GB, {have}"
+        )
+
+
+def _edges(height: int, padded: int, rows: int, least: int, stride: int) -> list[int]:
+    """Where strips begin and end: of `rows` at most, unless that is below `least`; as equal as whole strides allow.
+
+    The last one also takes the rows after the last whole stride.
+    """
+    strides = padded // stride
+    count = max(1, min(-(-height // rows), strides * stride // least))
+    return [*(stride * round(strides * index / count) for index in range(count)), padded]

@@ -9,16 +9,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.inference.color import luma
-from stylenet.models.transformer_net import MINIMUM_SIDE
 
 # A contrast, in [0, 1], at which a detail counts as half an edge: 0.06 keeps paper, walls and noise out.
 EDGE = 0.06
 FLAT = 0.01  # and one that counts as none
 
 
-def scaled(photos: Float[Tensor, "b 3 h w"], stroke: float) -> Float[Tensor, "b 3 p q"]:
-    """The photos at 1/`stroke` of their size, but no smaller than the network can take."""
-    height, width = (max(round(side / stroke), min(side, MINIMUM_SIDE)) for side in photos.shape[-2:])
+def scaled(photos: Float[Tensor, "b 3 h w"], stroke: float, least: int = 16) -> Float[Tensor, "b 3 p q"]:
+    """The photos at 1/`stroke` of their size, but with sides of at least `least` pixels, for the network."""
+    height, width = (max(round(side / stroke), min(side, least)) for side in photos.shape[-2:])
     return resampled(photos, height, width).clamp(0, 1)
 
 

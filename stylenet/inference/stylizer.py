@@ -20,9 +20,9 @@ from stylenet.inference.painter import Painter, check_values
 from stylenet.inference.strips import Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.inference.stroke import back_at_full_size, scaled
 from stylenet.media.image import to_image, to_uint8
-from stylenet.models.catalog import find_style
-from stylenet.models.style_file import Card, load_style
-from stylenet.models.transformer_net import TransformerNet
+from stylenet.models.catalog import load_style
+from stylenet.models.network import StyleNetwork
+from stylenet.models.style_file import Card
 
 LAYOUT = torch.channels_last  # the faster one, on CPUs as on GPUs
 
@@ -39,7 +39,7 @@ class Stylizer(Painter):
 
     def __init__(
         self,
-        network: TransformerNet,
+        network: StyleNetwork,
         card: Card,
         device: str = "auto",
         dtype: torch.dtype | None = None,
@@ -68,7 +68,7 @@ class Stylizer(Painter):
 
         Raises `UserError` when there is no such style, no such device, or the file isn't a style file.
         """
-        return cls(*load_style(find_style(style)), device, dtype, compile, memory)
+        return cls(*load_style(style), device, dtype, compile, memory)
 
     @property
     def networks(self) -> list[nn.Module]:
@@ -77,7 +77,7 @@ class Stylizer(Painter):
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
         if stroke == 1:
             return self._forward(photos)
-        small = scaled(photos, stroke)
+        small = scaled(photos, stroke, getattr(self.plain, "minimum_side", 1))
         return back_at_full_size(self._forward(small), small, photos)
 
     def watch(self, progress: Progress) -> None:

@@ -18,7 +18,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from stylenet.inference.temporal_average import Still
-from stylenet.models.transformer_net import InstanceNorm2d
+from stylenet.models.layers import InstanceNorm2d
 
 MEMORY = 0.5  # seconds
 # Of the histogram: two filmed clips change by 0.02 a frame at most, pans over seven photos by a fifth of the width a

@@ -24,6 +24,7 @@ TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
     8: Image.Transpose.ROTATE_90,
 }
 HIGHLIGHTS = 8  # times white: how bright float images get, of which linear photos have such values nearly always
+MINIMUM_SIDE = 16  # pixels, of a photo or painting to learn from and of a result: less shows no style
 KINDS = {
     "1": "grayscale",
     "L": "grayscale",

@@ -1,11 +1,15 @@
-"""Where a style is found by its name: `checkpoints/` of the working directory, then of the source tree."""
+"""Style files by name: in `checkpoints/` of the working directory, then of the source tree."""
 
 import os
 from pathlib import Path
 
+import torch
+
 from stylenet.disk import SOURCE_TREE, shown
 from stylenet.errors import UserError
-from stylenet.models.style_file import SUFFIX
+from stylenet.models import style_file
+from stylenet.models.network import StyleNetwork
+from stylenet.models.style_file import SUFFIX, Card
 
 SHIPPED = SOURCE_TREE / "checkpoints"
 
@@ -28,6 +32,15 @@ def find_style(style: str | os.PathLike[str]) -> Path:
         raise UserError(f"there is no style file {shown(path)}")
     names = ", ".join(shown(name) for name in known) or "none yet: python train.py makes them"
     raise UserError(f"there is no style {shown(path)}; there are: {names}")
+
+
+def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
+    """The network of a style, by its name in `checkpoints/` or by its file, and its card.
+
+    The network is in fp32 and in evaluation mode; it maps RGB `b 3 h w` in [0, 1] to the same. Raises `UserError` when
+    there is no such style or the file is not a style file.
+    """
+    return style_file.load_style(find_style(style), device)
 
 
 def find_weighted_style(text: str) -> tuple[Path, float]:

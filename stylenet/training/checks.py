@@ -13,7 +13,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from stylenet.device import pick_device
 from stylenet.distributed import followed
 from stylenet.errors import UserError
-from stylenet.models.transformer_net import MINIMUM_SIDE
+from stylenet.media.image import MINIMUM_SIDE
 from stylenet.training.loggers import check_loggers
 from stylenet.training.run_folder import plain_name
 from stylenet.training.settings import Settings

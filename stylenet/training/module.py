@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from stylenet.distributed import rank_and_world
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.terms import LOSS_TERMS
-from stylenet.models.transformer_net import TransformerNet
+from stylenet.models.network import StyleNetwork
 
 WARM_UP = 0.1  # of all steps
 CYCLE = math.lcm(*(term.every for term in LOSS_TERMS.values()))  # batches in which every term has its turns
@@ -47,7 +47,7 @@ class StyleTraining(pl.LightningModule):
 
     def __init__(
         self,
-        network: TransformerNet,
+        network: StyleNetwork,
         criterion: PerceptualLoss,
         crops: Crops,
         steps: int,

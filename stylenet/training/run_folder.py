@@ -99,6 +99,8 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 def settings_digest(settings: Mapping[str, Any]) -> str:
     """A hash of all settings that can change the network."""
     telling = {name: value for name, value in settings.items() if name not in ("logger", "replace", "resume")}
+    if telling.get("network", {}).get("architecture") == "transformer":  # as in runs before there was a choice
+        telling["network"] = {name: value for name, value in telling["network"].items() if name != "architecture"}
     return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()
 
 

@@ -43,11 +43,12 @@ class Data:
 
 @dataclass
 class Network:
-    """See `stylenet.models.transformer_net.NetworkSettings`."""
+    """See `stylenet.models.network.NetworkSettings`."""
 
     width: int = MISSING
     blocks: int = MISSING
     fold: int = MISSING
+    architecture: str = "transformer"  # a key of stylenet.models.registry.NETWORKS
 
 
 @dataclass

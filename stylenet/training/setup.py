@@ -19,8 +19,9 @@ from stylenet.errors import UserError
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.vgg import VGGFeatures, VGGWeights, load_vgg_weights
 from stylenet.models.catalog import SHIPPED, find_style
+from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
+from stylenet.models.registry import build_network
 from stylenet.models.style_file import SUFFIX, load_style, read_card
-from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.training.checks import check, check_unchanged, device_count, named, trainer_device
 from stylenet.training.module import StyleTraining, steps_in
 from stylenet.training.run_folder import style_name
@@ -145,14 +146,14 @@ def find_base(init: str | None, name: str, form: NetworkSettings) -> Path | None
     return path
 
 
-def first_network(form: NetworkSettings, seed: int, base: Path | None) -> TransformerNet:
+def first_network(form: NetworkSettings, seed: int, base: Path | None) -> StyleNetwork:
     """With random weights of the seed, or with those of a trained style."""
-    return load_style(base)[0].train() if base else initialize(TransformerNet(form), seed)
+    return load_style(base)[0].train() if base else initialize(build_network(form), seed)
 
 
 def make_module(
     settings: Settings,
-    network: TransformerNet,
+    network: StyleNetwork,
     painting: Float[Tensor, "1 3 h w"],
     photos: Photos,
     weights: VGGWeights,

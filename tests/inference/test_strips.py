@@ -88,6 +88,13 @@ def test_what_waits_in_the_file_comes_back_as_from_memory() -> None:
     assert in_file.shelf.file.closed
 
 
+@pytest.mark.parametrize(("height", "width"), [(253, 59), (66, 18)])
+@torch.inference_mode()
+def test_linear_networks_go_through_odd_sizes_without_padding(height: int, width: int) -> None:
+    network, picture = random(TransformerNet(NetworkSettings(2, 1, output="linear"))), photo(height, width)
+    torch.testing.assert_close(stylized(strips_of(network, picture)), network(picture), rtol=0, atol=1e-12)
+
+
 @torch.inference_mode()
 def test_no_more_than_twice_the_trunk_waits_at_a_time() -> None:
     network, picture = random(TransformerNet(TINY), torch.bfloat16), photo(1024, 2048, torch.bfloat16)

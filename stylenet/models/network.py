@@ -1,0 +1,109 @@
+"""What every network has in common: its settings, its sizes, and how it is applied to photos of any size."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stylenet.errors import UserError
+
+# What the last convolution's numbers become.
+OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
+LATER = {"architecture": "transformer", "styles": 1, "predictor": 0}  # settings that came later, and what none means
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The architecture of a network and its size: everything but its weights.
+
+    `width` is the number of channels at full resolution (doubled at each downsampling), `blocks` the number of
+    residual blocks. With `fold` 2 nothing is computed at full resolution: squares of 2x2 pixels are folded into
+    channels at the input and unfolded at the output (Shi et al. 2016), in place of the outermost convolutions.
+    `output` is `sigmoid`, or `linear` for networks trained elsewhere: theirs is cut off at 0 and 1, and their photos
+    are not brought to a multiple of the stride first. `architecture` is a key of `stylenet.models.registry.NETWORKS`;
+    `styles` the number of paintings that the network has learned, and `predictor` the width of the layer that predicts
+    the parameters of others (0: none). Both are for `conditional` alone.
+    """
+
+    width: int = 32
+    blocks: int = 5
+    fold: int = 1
+    output: str = "sigmoid"
+    architecture: str = "transformer"
+    styles: int = 1
+    predictor: int = 0
+
+    def __post_init__(self) -> None:
+        if self.fold > 2:
+            raise UserError(f"a network's fold must be 1 or 2, got {self.fold}")
+        for name in ("width", "blocks", "fold", "styles"):
+            if getattr(self, name) < 1:
+                raise UserError(f"a network's {name} must be at least 1, got {getattr(self, name)}")
+        if self.predictor < 0:
+            raise UserError(f"a network's predictor must be 0 or more, got {self.predictor}")
+        if self.output not in OUTPUTS:
+            raise UserError(f"a network's output must be one of {', '.join(OUTPUTS)}, got {self.output}")
+        if self.output == "linear" and self.fold > 1:
+            raise UserError("a network with linear output has no folding: fold must be 1")
+
+    def values(self) -> dict[str, Any]:
+        """The settings as plain values. Those that came later are left out where they have no effect."""
+        return {name: value for name, value in asdict(self).items() if LATER.get(name) != value}
+
+
+class StyleNetwork(nn.Module):
+    """A network that maps photos to stylized images of the same height and width: the base of all architectures.
+
+    A subclass sets `self.layers`, from RGB to RGB at the same size. Input and output are RGB in [0, 1].
+    """
+
+    stride = 4  # pixels: heights and widths are brought to multiples of it, and strips begin at them
+    minimum_side = 16  # pixels; below it the reflections inside the network would need more pixels than there are
+    layers: nn.Module
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def padding(self, height: int, width: int) -> tuple[int, int]:
+        """The rows below and the columns on the right by which a photo is extended, by reflection."""
+        if self.settings.output == "linear":  # elsewhere, strides just round up
+            return 0, 0
+        return -height % self.stride, -width % self.stride
+
+    def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        height, width = photos.shape[-2:]
+        check_sides(self, height, width)
+        bottom, right = self.padding(height, width)
+        padded = F.pad(photos, (0, right, 0, bottom), mode="reflect")
+        stylized: Tensor = self.layers(padded)
+        return stylized[..., :height, :width]
+
+
+def check_sides(network: nn.Module, height: int, width: int) -> None:
+    """Raises `UserError` for an image that is too small for the network."""
+    least = getattr(network, "minimum_side", 1)
+    if min(height, width) < least:
+        raise UserError(f"a picture must be at least {least} px wide and high, got {width} x {height}")
+
+
+def parameter_count(network: nn.Module) -> int:
+    """The number of values that the network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def initialize(network: Network, seed: int) -> Network:
+    """Draws the network's first weights from `seed` alone, in place."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.InstanceNorm2d | nn.Linear):
+                module.reset_parameters()
+    return network
