@@ -35,7 +35,7 @@ from stylenet.evaluation.stability import calmness
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
-from stylenet.models.catalog import load_style
+from stylenet.models.catalog import load_single_style
 from stylenet.models.style_file import Card
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ LARGEST = 4096  # pixels, short side of a painting
 def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 s s"]) -> dict[str, Any]:
     """The figures of one style file. Raises `UserError`."""
     device = pick_device()
-    network, card = load_style(style, device)
+    network, card = load_single_style(style, device)
     file = find_painting(chosen.painting) if chosen.painting else shipped_painting(card)
     criterion = rebuilt_criterion(card, file, chosen.weights).to(device)
     photos = photos.to(device)

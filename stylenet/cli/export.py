@@ -9,8 +9,7 @@ from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.export.onnx import SUFFIX, export_onnx
 from stylenet.export.picture_graph import CHANNELS
-from stylenet.models.catalog import find_style
-from stylenet.models.style_file import load_style
+from stylenet.models.catalog import find_reference, load_single_style
 
 DESCRIPTION = """\
 Exports a trained network to ONNX, for ONNX Runtime, OpenVINO and browsers. Input and output are uint8 images
@@ -25,9 +24,9 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
     options = parsed(arguments)
-    target = options.output or Path(f"{Path(options.style).stem}{SUFFIX}")
+    target = options.output or Path(f"{find_reference(options.style).name}{SUFFIX}")
     check_target(target, named=options.output is not None)
-    network, card = load_style(find_style(options.style))
+    network, card = load_single_style(options.style)
     try:
         export_onnx(network, card, target, options.channels)
     except OSError as error:

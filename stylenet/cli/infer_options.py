@@ -41,9 +41,17 @@ def add_main_options(to: Parser) -> None:
         "-s",
         "--style",
         action="append",
-        metavar="NAME_OR_FILE[:WEIGHT]",
-        help="a style of checkpoints/, or a style file; given several times, the mean of their pictures, as in "
-        "-s starry:0.7 -s wave:0.3 (the time is that of all styles together)",
+        metavar="STYLE[:WEIGHT]",
+        help="a style of checkpoints/, a style file, or one style of a file of many, as in gallery#wave; "
+        "given several times, the mean of their pictures, as in "
+        "-s starry:0.7 -s wave:0.3 (the time is that of all together; styles of one "
+        "file of many take that of one)",
+    )
+    add(
+        "--painting",
+        metavar="FILE",
+        help="in place of -s: a preview in the style of this painting, which a network of many styles predicts "
+        "without training (needs checkpoints/gallery.safetensors)",
     )
     add(
         "-o",

@@ -7,7 +7,7 @@ from pathlib import Path
 from stylenet.cli.command import Parser
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.models.catalog import find_style
+from stylenet.models.catalog import find_reference
 from stylenet.web.site import write_site
 
 DESCRIPTION = """\
@@ -23,7 +23,7 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
     options = parsed(arguments)
-    styles = [find_style(style) for style in options.style]
+    styles = [find_reference(style) for style in options.style]
     try:
         write_site(options.folder, styles)
     except OSError as error:

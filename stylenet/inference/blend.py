@@ -13,12 +13,15 @@ from stylenet.inference.brush import Brush, finished
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
 from stylenet.inference.strips import Progress
+from stylenet.inference.stylizer import Stylizer
+from stylenet.models.conditional import interpolated
 
 
 class Blend(Painter):
     """A weighted mean of what several styles make of a photo; their weights are divided by their sum.
 
-    Costs as much as the styles one after the other. Two styles of equal weight and a mask: the first takes its white
+    Costs as much as the styles one after the other, but for styles of one network of many, whose norm parameters are
+    averaged instead: they cost as much as one. Two styles of equal weight and a mask: the first takes its white
     side, the second its black one. The brush comes after the mixing: to its colors and strength a blend is one
     picture. Raises `UserError` for weights that aren't above 0, or have no say.
     """
@@ -28,25 +31,25 @@ class Blend(Painter):
         check_weights(weights)
         self.painters = [painter for painter, _ in parts]
         self.weights = [weight / sum(weights) for weight in weights]
+        self.passes = in_few_passes(list(zip(self.painters, self.weights, strict=True)))
         self.device = self.painters[0].device
 
     @property
     def networks(self) -> list[nn.Module]:
-        return [network for painter in self.painters for network in painter.networks]
+        painters = dict.fromkeys([*self.painters, *(painter for painter, _ in self.passes)])
+        return [network for painter in painters for network in painter.networks]
 
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
         mean = torch.zeros_like(photos)
-        for painter, weight in zip(self.painters, self.weights, strict=True):
+        for painter, weight in self.passes:
             mean += weight * painter.paint(photos, stroke).to(mean.device)
         return mean
 
     def watch(self, progress: Progress) -> None:
         """The rows of all styles together, as a picture goes through them one after the other."""
-        for place, painter in enumerate(self.painters):
-            painter.watch(partial(self._share, progress, place))
-
-    def _share(self, progress: Progress, place: int, done: int, of: int) -> None:
-        progress(place * of + done, len(self.painters) * of)
+        for painters in (self.painters, [painter for painter, _ in self.passes]):
+            for place, painter in enumerate(painters):
+                painter.watch(partial(_share, progress, place, len(painters)))
 
     def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
         if mask is None or len(self.painters) != 2:
@@ -56,6 +59,33 @@ class Blend(Painter):
         side = self._fitted(mask, photos)
         white, black = (painter.paint(photos, brush.stroke).to(self.device) for painter in self.painters)
         return finished(photos, torch.lerp(black, white, side), brush)
+
+
+def _share(progress: Progress, place: int, count: int, done: int, of: int) -> None:
+    progress(place * of + done, count * of)
+
+
+def in_few_passes(parts: Sequence[tuple[Painter, float]]) -> list[tuple[Painter, float]]:
+    """The parts, with those that differ in norm parameters alone made one, which has the sum of their weights."""
+    groups: list[list[tuple[Painter, float]]] = []
+    for part in parts:
+        group = next((group for group in groups if _mixed([*group, part]) is not None), None)
+        if group is None:
+            groups.append([part])
+        else:
+            group.append(part)
+    painters = [_mixed(group) if len(group) > 1 else group[0][0] for group in groups]
+    weights = [sum(weight for _, weight in group) for group in groups]
+    return [(painter, weight) for painter, weight in zip(painters, weights, strict=True) if painter]
+
+
+def _mixed(parts: Sequence[tuple[Painter, float]]) -> Painter | None:
+    """One stylizer for all parts, if their networks can be one."""
+    painters = [painter for painter, _ in parts if isinstance(painter, Stylizer)]
+    if len(painters) < len(parts):
+        return None
+    network = interpolated([painter.plain for painter in painters], [weight for _, weight in parts])
+    return None if network is None else painters[0].with_network(network)
 
 
 def check_weights(weights: Sequence[float], masked: bool = False) -> None:

@@ -200,7 +200,7 @@ def bordered(strips: Iterator[Strip], reach: int) -> Iterator[Strip]:
 
 
 def _bordered(above: Strip | None, strip: Strip, below: Strip | None, reach: int) -> Strip:
-    result = reflected(strip, reach)
+    result = reflected(strip, [reach] * 4)
     if above is not None:
         result[:, :, :reach] = F.pad(above, (reach, reach, 0, 0), mode="reflect")
     if below is not None:

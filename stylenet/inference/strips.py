@@ -11,7 +11,6 @@ from typing import TypeAlias
 from weakref import WeakSet
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from stylenet.device import total_memory
 from stylenet.errors import UserError
 from stylenet.inference.passes import Features, Plan, Strip, UncuttableError
 from stylenet.inference.spill import Shelf
+from stylenet.models.layers import reflected
 from stylenet.models.network import StyleNetwork, check_sides
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,13 @@ class Strips:
     which a warning says once; `UserError` where the device has not as much memory.
     """
 
-    def __init__(self, network: StyleNetwork, read: Reader, height: int, width: int, memory: int) -> None:
+    def __init__(self, network: nn.Module, read: Reader, height: int, width: int, memory: int) -> None:
         check_sides(network, height, width)
         self.network, self.read, self.height, self.width = network, read, height, width
         self.plan: Plan | None = None
         device = next(network.parameters()).device
         limits = _limits(network)
-        if limits is None:
+        if limits is None or not isinstance(network, StyleNetwork):
             _check_whole(network, height * width, device)
             return
         widest, least = limits
@@ -100,7 +100,7 @@ class Strips:
         """The image with the network's own padding on the right and at the bottom."""
         for first, end in pairwise(self.edges):
             bottom = max(0, end - self.height)
-            yield F.pad(self.read(first, end - bottom), (0, self.right, 0, bottom), mode="reflect")
+            yield reflected(self.read(first, end - bottom), (0, self.right, 0, bottom))
 
 
 def _limits(network: nn.Module) -> tuple[float, int] | None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Literal
 
 import numpy as np
@@ -20,8 +21,7 @@ from stylenet.inference.painter import Painter, check_values
 from stylenet.inference.strips import Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.inference.stroke import back_at_full_size, scaled
 from stylenet.media.image import to_image, to_uint8
-from stylenet.models.catalog import load_style
-from stylenet.models.network import StyleNetwork
+from stylenet.models.catalog import load_single_style
 from stylenet.models.style_file import Card
 
 LAYOUT = torch.channels_last  # the faster one, on CPUs as on GPUs
@@ -39,7 +39,7 @@ class Stylizer(Painter):
 
     def __init__(
         self,
-        network: StyleNetwork,
+        network: nn.Module,
         card: Card,
         device: str = "auto",
         dtype: torch.dtype | None = None,
@@ -68,7 +68,14 @@ class Stylizer(Painter):
 
         Raises `UserError` when there is no such style, no such device, or the file isn't a style file.
         """
-        return cls(*load_style(style), device, dtype, compile, memory)
+        return cls(*load_single_style(style), device, dtype, compile, memory)
+
+    def with_network(self, network: nn.Module) -> "Stylizer":
+        """The same with another network of the same architecture, on the same device and of the same type."""
+        other = copy(self)
+        other.plain = network
+        other.network = Compiled(network, self.network.after) if isinstance(self.network, Compiled) else network
+        return other
 
     @property
     def networks(self) -> list[nn.Module]:

@@ -1,6 +1,7 @@
 """Style files by name: in `checkpoints/` of the working directory, then of the source tree."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from stylenet.disk import SOURCE_TREE, shown
 from stylenet.errors import UserError
 from stylenet.models import style_file
+from stylenet.models.conditional import ConditionalNet, check_single
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import SUFFIX, Card
 
@@ -34,26 +36,79 @@ def find_style(style: str | os.PathLike[str]) -> Path:
     raise UserError(f"there is no style {shown(path)}; there are: {names}")
 
 
+@dataclass(frozen=True)
+class StyleReference:
+    """Where a style is: a file, and which of its styles where it holds many."""
+
+    file: Path
+    style: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For results: the style's own name among many, else the file's."""
+        return self.style or self.file.stem
+
+    def __fspath__(self) -> str:
+        return f"{self.file}#{self.style}" if self.style else str(self.file)
+
+
+def find_reference(style: str | os.PathLike[str]) -> StyleReference:
+    """The style of a name, a path, or either with `#` and a name behind, as in `gallery#wave`.
+
+    What is there under the whole text is that. Raises `UserError`, which lists the styles there are.
+    """
+    if isinstance(style, StyleReference):
+        return style
+    text = os.fspath(style)
+    name, sign, inside = text.rpartition("#")
+    if sign and name and inside and not _is_there(text) and _is_there(name):
+        return StyleReference(find_style(name), inside)
+    return StyleReference(find_style(text))
+
+
+def _is_there(text: str) -> bool:
+    return text in styles() or Path(text).is_file()
+
+
 def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
     """The network of a style, by its name in `checkpoints/` or by its file, and its card.
 
-    The network is in fp32 and in evaluation mode; it maps RGB `b 3 h w` in [0, 1] to the same. Raises `UserError` when
-    there is no such style or the file is not a style file.
+    The network is in fp32 and in evaluation mode; it maps RGB `b 3 h w` in [0, 1] to the same. Of a file that holds
+    many styles, `gallery#wave` gives the ordinary network of one, and `gallery` the network of all, a `ConditionalNet`.
+    Raises `UserError` when there is no such style or the file is not a style file.
     """
-    return style_file.load_style(find_style(style), device)
+    reference = find_reference(style)
+    network, card = style_file.load_style(reference.file, device)
+    if reference.style is None:
+        return network, card
+    names = card.style_names
+    if not isinstance(network, ConditionalNet):
+        raise UserError(f"{shown(reference.file.stem)} holds one style and has none behind #")
+    if reference.style not in names:
+        there = ", ".join(names)
+        raise UserError(f"{shown(reference.file.stem)} has no style {shown(reference.style)}; there are: {there}")
+    index = names.index(reference.style)
+    return network.selected(index), card.selected(index)
 
 
-def find_weighted_style(text: str) -> tuple[Path, float]:
-    """The style file of `NAME_OR_FILE[:WEIGHT]`, and its weight, 1 where there is none.
+def load_single_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
+    """As `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
+    network, card = load_style(style, device)
+    check_single(network, card.style_names, find_reference(style).file.stem)
+    return network, card
+
+
+def find_weighted_style(text: str) -> tuple[StyleReference, float]:
+    """The style of `STYLE[:WEIGHT]`, and its weight, 1 where there is none.
 
     Only a number is a weight, so the colon of `C:\\wave.safetensors` isn't one; and what is there under the whole
-    text is that. Raises `UserError` as `find_style` does.
+    text is that. Raises `UserError` as `find_reference` does.
     """
     name, colon, number = text.rpartition(":")
-    if not colon or text in styles() or Path(text).is_file():
-        return find_style(text), 1.0
+    if not colon or _is_there(text):
+        return find_reference(text), 1.0
     try:
         weight = float(number)
     except ValueError:
-        return find_style(text), 1.0
-    return find_style(name), weight
+        return find_reference(text), 1.0
+    return find_reference(name), weight

@@ -4,23 +4,34 @@ They keep the memory layout of their input, so that a network in channels_last s
 passes are deterministic too.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def reflected(x: Float[Tensor, "b c h w"], reach: int) -> Float[Tensor, "b c p q"]:
-    """The input with `reach` rows and columns of reflection on every side.
+def reflected(x: Float[Tensor, "b c h w"], sides: Sequence[int]) -> Float[Tensor, "b c p q"]:
+    """The input extended by reflection: by so many columns left and right, and rows above and below.
 
     CUDA's own reflection padding returns NCHW whatever it is given, adds up its gradient in random order, and takes no
     more than 2^31 numbers. Pieces put together do none of that; on a CPU, PyTorch's own is faster and has no such
     limits.
     """
     if x.device.type != "cuda":
-        return F.pad(x, [reach] * 4, mode="reflect")
-    x = torch.cat([x[:, :, 1 : reach + 1].flip(2), x, x[:, :, -reach - 1 : -1].flip(2)], 2)
-    return torch.cat([x[..., 1 : reach + 1].flip(3), x, x[..., -reach - 1 : -1].flip(3)], 3)
+        return F.pad(x, list(sides), mode="reflect")
+    left, right, above, below = sides
+    return _reflected(_reflected(x, 2, above, below), 3, left, right)
+
+
+def _reflected(x: Float[Tensor, "b c h w"], dim: int, before: int, after: int) -> Float[Tensor, "b c p q"]:
+    pieces = [x]
+    if before:
+        pieces.insert(0, x.narrow(dim, 1, before).flip(dim))
+    if after:
+        pieces.append(x.narrow(dim, x.shape[dim] - 1 - after, after).flip(dim))
+    return torch.cat(pieces, dim) if len(pieces) > 1 else x  # an empty piece would cost the memory layout
 
 
 class ReflectConv2d(nn.Conv2d):
@@ -32,7 +43,7 @@ class ReflectConv2d(nn.Conv2d):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d p q"]:
         with torch.autocast(x.device.type, enabled=False):  # which would take x to fp32 for the reflection, and back
-            padded = reflected(x, self.reach[0])
+            padded = reflected(x, self.reach)
         return F.conv2d(padded, self.weight, self.bias, self.stride, dilation=self.dilation)
 
 

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.errors import UserError
+from stylenet.models.layers import reflected
 
 # What the last convolution's numbers become.
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
@@ -79,11 +79,16 @@ class StyleNetwork(nn.Module):
         return -height % self.stride, -width % self.stride
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        return self.at_any_size(photos, self.layers)
+
+    def at_any_size(
+        self, photos: Float[Tensor, "b 3 h w"], layers: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Applies layers that need heights and widths in whole strides. Raises `UserError` for too small photos."""
         height, width = photos.shape[-2:]
         check_sides(self, height, width)
         bottom, right = self.padding(height, width)
-        padded = F.pad(photos, (0, right, 0, bottom), mode="reflect")
-        stylized: Tensor = self.layers(padded)
+        stylized = layers(reflected(photos, (0, right, 0, bottom)))
         return stylized[..., :height, :width]
 
 

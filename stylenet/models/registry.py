@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from stylenet.errors import UserError
+from stylenet.models.conditional import ConditionalNet
 from stylenet.models.dilated import DilatedNet
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.transformer_net import TransformerNet
@@ -10,6 +11,7 @@ from stylenet.models.transformer_net import TransformerNet
 NETWORKS: dict[str, Callable[[NetworkSettings], StyleNetwork]] = {
     "transformer": TransformerNet,
     "dilated": DilatedNet,
+    "conditional": ConditionalNet,
 }
 
 

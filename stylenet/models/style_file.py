@@ -8,7 +8,7 @@ import json
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class StyleFileError(UserError):
 class Card:
     """What is known of a network: equal runs have equal cards.
 
-    `network` rebuilds it; everything else (`painting`, `loss`, `training`, `held_out`, …) is for people.
+    `network` rebuilds it; everything else (`painting`, `loss`, `training`, `held_out`, …) is for people. A network of
+    many styles has a list `styles` in place of `painting`: a painting each, with a `name`.
     """
 
     name: str
@@ -58,7 +59,45 @@ class Card:
         settings = NetworkSettings(**network)
         if any(getattr(settings, name) > limit for name, limit in LIMITS.items()):
             raise ValueError("too large a network")
+        if settings.architecture == "conditional":
+            _check_paintings(facts["styles"], settings.styles)
         return cls(shown(str(facts.pop("name")))[:MAXIMUM_NAME], settings, facts)
+
+    @property
+    def style_names(self) -> list[str]:
+        """Of a network of many styles, the name of each; else none."""
+        many = self.network.architecture == "conditional"
+        return [painting["name"] for painting in self.facts["styles"]] if many else []
+
+    @property
+    def paintings(self) -> dict[str, Any]:
+        """What is known of each painting, by what comes behind the file's name: nothing, or `#` and the style's."""
+        if self.style_names:
+            return {f"#{painting['name']}": painting for painting in self.facts["styles"]}
+        return {"": self.facts.get("painting")}
+
+    def selected(self, style: int) -> "Card":
+        """The card of one style of many, as that of an ordinary network."""
+        painting = dict(self.facts["styles"][style])
+        facts = {name: value for name, value in self.facts.items() if name not in ("styles", "parameters")}
+        single = replace(self.network, architecture="transformer", styles=1, predictor=0)
+        return Card(painting.pop("name"), single, {**facts, "painting": painting})
+
+
+def _check_paintings(paintings: Any, count: int) -> None:
+    """Raises `TypeError` or `ValueError` unless there are so many, with names that can be told apart and typed."""
+    names = [painting["name"] for painting in paintings]
+    if not all(isinstance(painting, dict) and isinstance(painting["name"], str) for painting in paintings):
+        raise TypeError("a list of paintings with names")
+    if len(names) != count or len(set(names)) < count:
+        raise ValueError("as many different names as styles")
+    if not all(is_style_name(name) for name in names):
+        raise ValueError("a name that cannot be typed")
+
+
+def is_style_name(name: str) -> bool:
+    """Whether one of many styles may be called so: `-s` takes what is behind `#`, and a weight behind `:`."""
+    return bool(name) and len(name) <= MAXIMUM_NAME and name.isprintable() and not set(name) & set("#:/\\")
 
 
 def save_style(path: Path, network: StyleNetwork, card: Card) -> None:

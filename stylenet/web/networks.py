@@ -1,6 +1,7 @@
 """The networks of a page: ONNX files for RGBA images, each with a line in `networks.json` and a picture."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from PIL import Image
 
 from stylenet.disk import SOURCE_TREE
 from stylenet.export.onnx import export_onnx
-from stylenet.models.style_file import Card, load_style
+from stylenet.models.catalog import find_reference, load_single_style
+from stylenet.models.style_file import Card
 
 FOLDER = "networks"
 LIST = "networks.json"
@@ -16,12 +18,13 @@ THUMBNAIL_SIDE = 96  # pixels
 PAINTINGS = SOURCE_TREE / "configs/style"
 
 
-def add_network(folder: Path, style: Path) -> None:
+def add_network(folder: Path, style: str | os.PathLike[str]) -> None:
     """Exports a style file into the page's folder, with its description and, where it is known, its painting."""
-    network, card = load_style(style)
-    target = folder / FOLDER / f"{style.stem}.onnx"
+    network, card = load_single_style(style)
+    name = find_reference(style).name
+    target = folder / FOLDER / f"{name}.onnx"
     export_onnx(network, card, target, channels=4)
-    painting = PAINTINGS / f"{style.stem.partition('-')[0]}.jpg"
+    painting = PAINTINGS / f"{name.partition('-')[0]}.jpg"
     if painting.exists():
         thumbnail(painting, target.with_suffix(".jpg"))
     text = json.dumps(description(card, target), ensure_ascii=False)

@@ -1,5 +1,6 @@
 """The page as a folder of static files, for any web server."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ HEADERS = {
 }
 
 
-def write_site(folder: Path, styles: Sequence[Path] = ()) -> None:
+def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> None:
     """Writes the page into `folder`, with the built-in networks and those of the style files `styles`.
 
     Existing files of the page are replaced. Raises `UserError` when the runtime was not fetched or a file is no style.

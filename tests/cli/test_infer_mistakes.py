@@ -27,6 +27,7 @@ MISTAKES = {
     "--format": ("photo.png -s night --format heic", "argument --format: invalid choice: 'heic'"),
     "--quality": ("photo.png -s night --quality 0", "--quality: must be a whole number from 1 to 100, got 0"),
     "--skip-existing": ("photo.png -s night --skip-existing=no", "--skip-existing: ignored explicit argument 'no'"),
+    "--painting": ("photo.png -s night --painting photo.png", "--painting and -s exclude each other"),
     "--start": ("clip.mp4 -s night --start soon", "--start: a time is seconds or hours:minutes:seconds, got soon"),
     "--end": ("clip.mp4 -s night --start 3 --end 1", "--end must lie behind --start (0:00:03.000), got 0:00:01.000"),
     "--codec": ("clip.mp4 -s night --codec h264 -o new.webm", "new.webm: holds --codec vp9 or av1, got h264"),

@@ -8,7 +8,7 @@ import torch
 
 from stylenet import Blend, Brush, Stylizer
 from stylenet.errors import UserError
-from stylenet.models.catalog import find_weighted_style
+from stylenet.models.catalog import StyleReference, find_weighted_style
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -111,7 +111,7 @@ def test_a_weight_is_a_number_behind_the_last_colon(
     names = ["checkpoints/night.safetensors", "checkpoints/ratio 3:4.safetensors", "own.safetensors"]
     for name in [*names, r"C:\styles\wave.safetensors", "odd", "odd:0.5"]:
         (tmp_path / name).touch()
-    assert find_weighted_style(text) == (Path(file), weight)
+    assert find_weighted_style(text) == (StyleReference(Path(file)), weight)
 
 
 @pytest.mark.parametrize("text", ["nope:0.5", "nope:a", "nope:"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from stylenet.models import layers
@@ -31,17 +31,17 @@ def as_on_cuda(function: object, x: Tensor, *rest: object) -> Tensor:
 @pytest.mark.parametrize("reach", [1, 4])
 def test_reflection_on_a_gpu_is_numpys_and_keeps_the_layout(reach: int) -> None:
     x = torch.rand(2, 3, 9, 7).contiguous(memory_format=LAYOUT)
-    found = as_on_cuda(reflected, x, reach)
+    found = as_on_cuda(reflected, x, [reach] * 4)
     expected = np.pad(x.numpy(), [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode="reflect")
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(reflected(x, reach), expected)
+    np.testing.assert_array_equal(reflected(x, [reach] * 4), expected)
     assert found.is_contiguous(memory_format=LAYOUT)
 
 
 def test_the_gradient_of_the_reflection_on_a_gpu_is_that_of_the_padding() -> None:
     x, weight = torch.rand(2, 3, 9, 7, dtype=torch.float64), torch.rand(2, 3, 13, 11, dtype=torch.float64)
     gradients = []
-    for padded in (lambda x: F.pad(x, [2] * 4, mode="reflect"), lambda x: as_on_cuda(reflected, x, 2)):
+    for padded in (lambda x: F.pad(x, [2] * 4, mode="reflect"), lambda x: as_on_cuda(reflected, x, [2] * 4)):
         leaf = x.clone().requires_grad_()
         (padded(leaf) * weight).sum().backward()
         gradients.append(leaf.grad)
@@ -61,6 +61,10 @@ def test_the_norm_of_a_batch_on_a_gpu_is_instance_norm_and_keeps_the_layout(per_
     assert found.is_contiguous(memory_format=LAYOUT)
 
 
+def fake_photos(batch: int) -> Tensor:
+    return torch.empty(batch, 3, 70, 66, device="cuda:0", dtype=torch.float16, memory_format=LAYOUT)
+
+
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("fold", [1, 2])
 @pytest.mark.parametrize("architecture", ["transformer", "dilated"])
@@ -69,17 +73,21 @@ def test_a_network_in_half_precision_stays_on_the_gpu_and_in_channels_last(
 ) -> None:
     seen: list[Tensor] = []
 
-    def padded(x: Tensor, reach: int) -> Tensor:
-        result = reflected(x, reach)
+    def padded(x: Tensor, sides: list[int]) -> Tensor:
+        result = reflected(x, sides)
         seen.extend((x, result))
         return result
 
     monkeypatch.setattr(layers, "reflected", padded)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-        network = build_network(NetworkSettings(8, 3, fold, architecture=architecture))
-        network = network.to(torch.device("cuda:0"), torch.float16, memory_format=LAYOUT)  # type: ignore[call-overload]
-        photos = torch.empty(batch, 3, 70, 66, device="cuda:0", dtype=torch.float16).to(memory_format=LAYOUT)
-        stylized = network(photos)
+    with FakeTensorMode(), torch.no_grad():
+        with torch.device("meta"):
+            network = build_network(NetworkSettings(8, 3, fold, architecture=architecture))
+        for module in network.modules():
+            for name, value in module.named_parameters(recurse=False):
+                layout = LAYOUT if value.ndim == 4 else torch.contiguous_format
+                weights = torch.empty(value.shape, device="cuda:0", dtype=torch.float16, memory_format=layout)
+                module.register_parameter(name, nn.Parameter(weights))
+        stylized = network(photos := fake_photos(batch))
     assert (stylized.shape, stylized.dtype, stylized.device.type) == (photos.shape, torch.float16, "cuda")
     assert len(seen) == 2 * sum(isinstance(module, ReflectConv2d) for module in network.modules())
     assert all(each.is_contiguous(memory_format=LAYOUT) for each in seen)

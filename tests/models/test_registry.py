@@ -123,5 +123,5 @@ def test_any_module_can_be_applied(caplog: pytest.LogCaptureFixture) -> None:
             return self.one - photos
 
     photo = torch.rand(3, 40, 30)
-    stylizer = Stylizer(Inverse(), Card("x"), "cpu", torch.float32, memory=1000)  # type: ignore[arg-type]
+    stylizer = Stylizer(Inverse(), Card("x"), "cpu", torch.float32, memory=1000)
     torch.testing.assert_close(stylizer.stylize(photo), 1 - photo)

@@ -101,17 +101,17 @@ def test_the_small_networks_are_small(form: tuple[int, int, int], at_most: int) 
 
 @pytest.mark.parametrize("name", ["width", "blocks", "fold"])
 def test_a_network_without_width_or_blocks_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"network\.{name} must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=rf"a network's {name} must be at least 1, got 0"):
         NetworkSettings(**{name: 0})
 
 
 def test_an_output_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"network\.output must be one of sigmoid, linear, got tanh"):
+    with pytest.raises(ValueError, match=r"a network's output must be one of sigmoid, linear, got tanh"):
         NetworkSettings(output="tanh")
-    with pytest.raises(ValueError, match=r"network\.output=linear needs network\.fold=1"):
+    with pytest.raises(ValueError, match="a network with linear output has no folding: fold must be 1"):
         NetworkSettings(output="linear", fold=2)
 
 
 def test_pixels_are_not_folded_by_three() -> None:
-    with pytest.raises(ValueError, match=r"network\.fold must be 1 or 2, got 3"):
+    with pytest.raises(ValueError, match=r"a network's fold must be 1 or 2, got 3"):
         NetworkSettings(fold=3)
