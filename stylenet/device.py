@@ -1,4 +1,4 @@
-"""Which device to use, and whether bf16 pays on it."""
+"""Which device to use, and whether bf16 is faster on it."""
 
 import math
 import os
@@ -17,15 +17,29 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 ISA_WITH_BF16 = ("BF16", "FP16", "AMX", "AVX10", "ALL", "DEFAULT")
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """The best device there is for `auto`, else the named one. Raises `UserError` when it is not there."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+def pick_device(name: str | torch.device = "auto") -> torch.device:
+    """The best device there is for `auto`, else the named one, as torch names devices: `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    Raises `UserError` when it is not there.
+    """
+    there = available_devices()
     if name == "auto":
-        name = next(device for device, there in present.items() if there)
-    if not present.get(name, False):
-        there = ", ".join(device for device, is_there in present.items() if is_there)
-        raise UserError(f"device {name} is not there; this machine has: {there}")
-    return torch.device(name)
+        return torch.device(there[-1].partition(":")[0])
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = None
+    if device is not None and device.type == "cpu":
+        return torch.device("cpu")
+    if device is None or (str(device) not in there and f"{device.type}:{device.index or 0}" not in there):
+        raise UserError(f"there is no device '{name}'; this machine has: {', '.join(there)}")
+    return device
+
+
+def available_devices() -> list[str]:
+    """Torch's names of the devices here, the best kind last."""
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *(["mps:0"] if torch.backends.mps.is_available() else []), *gpus]
 
 
 @cache

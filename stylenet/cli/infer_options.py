@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 from stylenet.cli.command import Parser
 from stylenet.cli.infer_video import add_video_options
-from stylenet.device import DEVICES
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.inference.brush import Brush
@@ -60,7 +59,7 @@ def add_main_options(to: Parser) -> None:
         help="a file if it has a picture's suffix (which gives the format), else a folder, made if need be; "
         "- is standard output; default: <stem>-<style>.<ext> beside each input",
     )
-    add("--device", choices=DEVICES, default="auto", help="default: the fastest there is")
+    add("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: the fastest available")
     add("--list", action="store_true", help="print the styles there are")
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush, finished
+from stylenet.inference.brush import Brush, apply_controls
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
 from stylenet.inference.strips import Progress
@@ -58,7 +58,7 @@ class Blend(Painter):
         photos = self._photos(pixels)
         side = self._fitted(mask, photos)
         white, black = (painter.paint(photos, brush.stroke).to(self.device) for painter in self.painters)
-        return finished(photos, torch.lerp(black, white, side), brush)
+        return apply_controls(photos, torch.lerp(black, white, side), brush)
 
 
 def _share(progress: Progress, place: int, count: int, done: int, of: int) -> None:

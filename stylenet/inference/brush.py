@@ -1,7 +1,7 @@
-"""A hand on the brush: how strong, how wide, in whose colors, and where.
+"""Controls of a style: stroke width, colors, strength, mask.
 
-All of it composes, in this order: stroke, network, match colors, keep colors, strength, mask. So the colors are
-those of the full look, the strength fades from them to the photo, and the mask has the last word on where.
+They combine, and are applied in this order: stroke, network, match colors, keep colors, strength, mask. So strength
+fades from the full style, in its colors, to the photo, and the mask is applied last.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ STRENGTHS, STROKES = (0.0, 1.5), (0.5, 2.0)
 
 @dataclass(frozen=True)
 class Brush:
-    """How a style is applied; `Brush()` is the style's own look.
+    """How a style is applied; `Brush()` applies it as it is.
 
-    `strength`: 0 is the photo, 1 the style's look, up to 1.5 goes further the same way. `stroke`: 2 doubles the width
+    `strength`: 0 is the photo, 1 the full style, up to 1.5 exaggerates it. `stroke`: 2 doubles the width
     of the strokes, 0.5 halves it; time goes with 1/stroke². `keep_colors`: the photo's colors under the style's
     luminance. `match_colors`: the stylized picture's palette, as a whole, fitted to the photo's.
     Raises `UserError` for a number out of its range.
@@ -37,17 +37,17 @@ class Brush:
                 raise UserError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
 
 
-def finished(
+def apply_controls(
     photos: Float[Tensor, "b 3 h w"],
     stylized: Float[Tensor, "b 3 h w"],
     brush: Brush,
     mask: Float[Tensor, "1 1 h w"] | None = None,
     colors: Recoloring | None = None,
 ) -> Float[Tensor, "b 3 h w"]:
-    """What the network made, after the rest of the brush: colors, strength, mask.
+    """Applies all controls but the stroke to the network's output: colors, strength, mask.
 
-    Looks at one pixel at a time, so a strip of a picture may come instead of the whole; `colors` must then be the
-    whole picture's, and is measured here when it isn't given.
+    Each pixel is treated by itself, so strips may come instead of whole images; `colors` must then be the whole
+    image's, and is measured here when it isn't given.
     """
     if brush.match_colors:
         stylized = recolored(stylized, colors or matching(photos, stylized))

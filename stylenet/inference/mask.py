@@ -1,4 +1,6 @@
-"""Masks: white where the style goes, black where the photo stays, gray for a bit of both."""
+"""Masks: white applies the style, black keeps the photo, gray mixes them."""
+
+import os
 
 import numpy as np
 import torch
@@ -8,23 +10,31 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.errors import UserError
-from stylenet.media.image import to_rgb
+from stylenet.inference.conversion import described
+from stylenet.media.decoders import opened_image
+from stylenet.media.image import to_rgb, upright
 
-Mask = Image.Image | np.ndarray | Tensor
-KINDS = "a mask must be a PIL image, or an array or tensor h w of uint8, bool or floats in [0, 1]"
+Mask = Image.Image | np.ndarray | Tensor | str | os.PathLike[str]
+KINDS = "a mask must be a PIL image, a path, or an array or tensor h w of uint8, bool or floats in [0, 1]"
 ROUNDING = 0.01  # what blurring may leave beyond [0, 1]; more is a mask in [0, 255]
 
 
 def as_mask(mask: Mask) -> Float[Tensor, "h w"]:
-    """A mask of any kind in [0, 1]: a PIL image by its brightness, transparent parts as black; `uint8`, `bool`, floats.
+    """A mask in [0, 1]: an image or its path by brightness, transparent parts as black; `uint8`, `bool`, floats.
 
     Raises `UserError` for anything else. A tensor stays on its device, and elsewhere than on the CPU its values
     aren't looked at.
     """
+    if isinstance(mask, str | os.PathLike):
+        with opened_image(mask) as image:
+            mask = upright(image)
     if isinstance(mask, Image.Image):
-        mask = np.asarray(_gray(mask))
-    if isinstance(mask, np.ndarray):
-        mask = torch.from_numpy(np.require(mask, requirements=["C", "W"]))
+        mask = np.asarray(_gray(upright(mask)))
+    if isinstance(mask, np.ndarray) and mask.dtype.kind in "buif":
+        native = mask.astype(mask.dtype.newbyteorder("="), copy=False)
+        mask = torch.from_numpy(np.require(native, requirements=["C", "W"]))
+    if not isinstance(mask, Tensor):
+        raise UserError(f"{KINDS}, got {described(mask)}")
     known = mask.dtype in (torch.uint8, torch.bool) or mask.is_floating_point()
     if not (known and mask.ndim == 2 and mask.numel() > 0):
         raise UserError(f"{KINDS}, got {tuple(mask.shape)} of {mask.dtype}")

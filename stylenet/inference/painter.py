@@ -1,8 +1,9 @@
-"""What makes pictures of photos, whatever kind of picture a script has: PIL images, arrays, tensors."""
+"""What a single style and a blend have in common: `stylize`, for every kind of image."""
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,63 +12,84 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush, finished
+from stylenet.inference.brush import Brush, apply_controls
+from stylenet.inference.conversion import KINDS, ProfiledImage, array_pixels, as_rgb, check_tensor, described, opened
 from stylenet.inference.mask import Mask, as_mask, fitted
 from stylenet.inference.strips import Progress
-from stylenet.media.image import to_rgb, to_uint8
+from stylenet.media.image import to_uint8
 
-Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
-KINDS = "a PIL image, an array (h w 3 or b h w 3) or a tensor (3 h w or b 3 h w)"
-OVERSHOOT = 0.5  # what a sharp resize may leave beyond [0, 1]; more is a picture in [0, 255]
+Kind = TypeVar("Kind")  # of image, of which the result is too
 
 
 class Painter(ABC):
-    """What makes pictures of photos: one style, or several."""
+    """The base of `Stylizer` and `Blend`."""
 
     device: torch.device
 
     @property
     @abstractmethod
     def networks(self) -> list[nn.Module]:
-        """All that are at work here."""
+        """All networks at work."""
 
     @abstractmethod
     def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
-        """The photos in the style, in strokes of this width, and nothing else done to them; in [0, 1]."""
+        """The photos in the style, with strokes of this width, before all other controls; in [0, 1]."""
 
     @abstractmethod
     def watch(self, progress: Progress) -> None:
-        """Lets `progress` hear how many of its rows are done of each picture that goes in strips."""
+        """Calls `progress(done, of)` with the rows done of each image that is processed in strips."""
 
-    def stylize(self, image: Picture, brush: Brush = Brush(), mask: Mask | None = None) -> Picture:
-        """Stylizes a picture, or a batch of equal sizes at once; the same kind comes back, of the same size.
+    def stylize(self, image: Kind, brush: Brush = Brush(), mask: Mask | None = None) -> Kind:
+        """Stylizes an image, or a batch of equal sizes at once; returns the same kind, of the same size.
 
-        Takes a PIL image (any mode; RGB comes back), an array `h w 3` or `b h w 3`, or a tensor `3 h w` or
-        `b 3 h w` on any device; RGB, as `uint8` or as floats in [0, 1]. Sides must be at least 16 px.
-        `brush` says how the style is applied, `mask` where: white is the style, black the photo. A PIL image, or an
-        array or tensor `h w` of `uint8`, `bool` or floats in [0, 1]; of any size, stretched to the picture.
-        Raises `UserError` for anything else.
+        Takes a PIL image of any mode, or the path of an image file (`str` or `Path`; a PIL image comes back): RGB
+        comes back, turned upright as the EXIF data says, with the color profile in `info`, where `save` finds it.
+        Or an array `h w 3` or `b h w 3`, or a tensor `3 h w` or `b 3 h w` on any device: RGB, as `uint8` or as floats
+        in [0, 1]. Or a list of these, whose results are a list. Sides must be at least 16 px. `brush` says how the
+        style is applied; `mask` where: white is the style, black the original. A PIL image, a path, or an array or
+        tensor `h w` of `uint8`, `bool` or floats in [0, 1]; of any size, stretched to the image.
+        Several threads may call this at once. Raises `UserError` for anything else.
         """
-        if isinstance(image, Image.Image):
-            return self._stylize_image(to_rgb(image), brush, mask)
-        if isinstance(image, np.ndarray):
-            _check(image.ndim in (3, 4) and image.shape[-1] == 3, image)
-            # A copy only where torch needs one: of read-only or oddly ordered memory.
-            pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
-            return self.stylize(pixels.movedim(-1, -3), brush, mask).movedim(-3, -1).contiguous().numpy()
-        return self._stylize_tensor(image, brush, mask)
+        if not isinstance(brush, Brush):
+            raise UserError(f"brush must be a stylenet.Brush, got {described(brush)}")
+        result: Any = self._stylize_any(image, brush, mask)
+        return result  # type: ignore[no-any-return]
+
+    def _stylize_any(self, image: Any, brush: Brush, mask: Mask | None) -> Any:
+        match image:
+            case list() | tuple():
+                return [self.stylize(one, brush, mask) for one in image]
+            case str() | os.PathLike():
+                return self._stylize_rgb(*opened(image), brush, mask)
+            case Image.Image():
+                return self._stylize_rgb(*as_rgb(image), brush, mask)
+            case np.ndarray():
+                stylized = self._stylize_checked(array_pixels(image), brush, mask)
+                return stylized.movedim(-3, -1).contiguous().numpy()
+            case Tensor():
+                return self._stylize_checked(image, brush, mask)
+        raise UserError(f"an image must be {KINDS}, got {described(image)}")
+
+    def _stylize_rgb(self, image: Image.Image, profile: bytes, brush: Brush, mask: Mask | None) -> Image.Image:
+        stylized = self._stylize_image(image, brush, mask)
+        return ProfiledImage.of(stylized, profile) if profile else stylized
 
     def _stylize_image(self, image: Image.Image, brush: Brush, mask: Mask | None) -> Image.Image:
-        return Image.fromarray(self.stylize(np.asarray(image), brush, mask))
+        pixels = array_pixels(np.asarray(image))
+        return Image.fromarray(self._stylize_checked(pixels, brush, mask).movedim(-3, -1).contiguous().numpy())
+
+    def _stylize_checked(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
+        """Stylizes pixels of which nothing is known yet; the result is an ordinary tensor."""
+        check_tensor(pixels)
+        stylized = self._stylize_tensor(pixels, brush, mask)
+        return stylized.clone() if stylized.is_inference() else stylized
 
     def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
-        _check(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
-        check_values(pixels)
         with torch.inference_mode():
             stylized = self._brushed(pixels if pixels.ndim == 4 else pixels[None], brush, mask)
-        # Rounded on the device, so that a quarter of the bytes travel back.
-        stylized = to_uint8(stylized) if pixels.dtype == torch.uint8 else stylized.to(pixels.dtype)
-        return stylized.view(pixels.shape).to(pixels.device)
+            # Rounded on the device, so that a quarter of the bytes travel back.
+            stylized = to_uint8(stylized) if pixels.dtype == torch.uint8 else stylized.to(pixels.dtype)
+            return stylized.view(pixels.shape).to(pixels.device)
 
     def warmup(self, height: int, width: int, brush: Brush = Brush()) -> None:
         """Stylizes a black frame of this size, so that the first of many is as fast as the rest."""
@@ -76,7 +98,7 @@ class Painter(ABC):
     def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
         photos = self._photos(pixels)
         fitting = None if mask is None else self._fitted(mask, photos)
-        return finished(photos, self.paint(photos, brush.stroke), brush, fitting)
+        return apply_controls(photos, self.paint(photos, brush.stroke), brush, fitting)
 
     def _photos(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
         """The pixels on the device, as floats in [0, 1]."""
@@ -100,23 +122,6 @@ class BoundStyler:
     def networks(self) -> list[nn.Module]:
         return self.painter.networks
 
-    def stylize(self, image: Picture) -> Picture:
+    def stylize(self, image: Kind) -> Kind:
         """Stylizes as the painter does, with this brush and this mask."""
         return self.painter.stylize(image, self.brush, self.mask)
-
-
-def _check(fits: bool, image: np.ndarray | Tensor) -> None:
-    if not fits:
-        raise UserError(f"a picture must be {KINDS}, got {type(image).__name__} {tuple(image.shape)}")
-
-
-def check_values(pixels: Tensor) -> None:
-    if pixels.dtype == torch.uint8:
-        return
-    if not pixels.is_floating_point():
-        raise UserError(f"pixels must be uint8 or floats in [0, 1], got {pixels.dtype}")
-    if pixels.device.type != "cpu":
-        return  # looking would make the program wait for the device
-    low, high = (float(value) for value in pixels.aminmax())
-    if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):
-        raise UserError(f"float pixels must lie in [0, 1], got {low:g} to {high:g}")

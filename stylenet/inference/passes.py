@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.inference.spill import Place, Shelf
+from stylenet.inference.temporal import TemporalInstanceNorm, with_fp32_statistics
 from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, reflected
 from stylenet.models.network import StyleNetwork
 
@@ -59,14 +60,15 @@ class Norm:
     where large ones were and come again: at 400 megapixels that took 2 GB more.
     """
 
-    def __init__(self, layer: InstanceNorm2d) -> None:
+    def __init__(self, layer: InstanceNorm2d | TemporalInstanceNorm) -> None:
         self.layer = layer
-        self.pixels = 0
+        self.pixels, self.remembered = 0, False
         self.mean, self.variance = torch.zeros(2, layer.num_features, dtype=torch.float64)
 
     def measure(self, strip: Strip) -> None:
         mean, variance = strip.new_zeros(2, strip.shape[1], dtype=self._dtype)
-        F.batch_norm(strip, mean, variance, training=True, momentum=1)  # the fastest way, seven times before var_mean
+        typed = with_fp32_statistics(strip)
+        F.batch_norm(typed, mean, variance, training=True, momentum=1)  # the fastest way, seven times before var_mean
         pixels = strip[0, 0].numel()
         self.pixels += pixels
         share = pixels / self.pixels
@@ -78,9 +80,23 @@ class Norm:
     def apply(self, strips: Iterator[Strip]) -> Iterator[Strip]:
         layer = self.layer
         mean, variance, weight, bias = (
-            value.to(layer.weight.device, self._dtype) for value in (self.mean, self.variance, layer.weight, layer.bias)
+            value.to(layer.weight.device, self._dtype) for value in (*self._statistics(), layer.weight, layer.bias)
         )
-        return (F.batch_norm(strip, mean, variance, weight, bias, eps=layer.eps) for strip in strips)
+
+        def normalize(strip: Strip) -> Strip:
+            typed = with_fp32_statistics(strip)
+            return F.batch_norm(typed, mean, variance, weight, bias, eps=layer.eps).to(strip.dtype)
+
+        return map(normalize, strips)
+
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance to normalize by: the image's own, or those averaged over time, once it has gone in."""
+        if not isinstance(self.layer, TemporalInstanceNorm):
+            return self.mean, self.variance
+        if not self.remembered:
+            self.layer.remember(self.mean, self.variance, self.pixels)
+            self.remembered = True
+        return self.layer.mean, self.layer.biased(self.pixels)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -144,7 +160,7 @@ class Plan:
                 return reduce(self._through, layer, features)
             case ReflectConv2d():
                 return self._convolved(features, layer)
-            case InstanceNorm2d():
+            case InstanceNorm2d() | TemporalInstanceNorm():
                 norm = Norm(layer)
                 return self._passed(features, norm).then(norm.apply)
             case ResidualBlock():

@@ -1,9 +1,11 @@
-"""A style, ready for use: pictures in, stylized pictures of the same kind and size out."""
+"""A style, ready for use: images in, stylized images of the same kind and size out."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
+from copy import copy, deepcopy
+from functools import cache, partial
 from typing import Literal
 
 import numpy as np
@@ -17,39 +19,56 @@ from stylenet.errors import UserError
 from stylenet.inference.brush import Brush
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
 from stylenet.inference.mask import Mask
-from stylenet.inference.painter import Painter, check_values
-from stylenet.inference.strips import Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
+from stylenet.inference.painter import Painter
+from stylenet.inference.strips import WHOLE, Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.inference.stroke import back_at_full_size, scaled
 from stylenet.media.image import to_image, to_uint8
 from stylenet.models.catalog import load_single_style
 from stylenet.models.style_file import Card
 
+log = logging.getLogger(__name__)
+
 LAYOUT = torch.channels_last  # the faster one, on CPUs as on GPUs
+MAXIMUM_NUMBERS = 2**31  # of a tensor, in CUDA's reflection pad
+
+
+class NoMemoryError(UserError):
+    """An image that does not fit into the device's memory."""
+
+
+@cache
+def single_threads_after_fork() -> None:
+    """Makes torch single-threaded in forked children: a used pool of OpenMP threads does not survive a fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 class Stylizer(Painter):
     """One network on one device.
 
-    Half precision where that is faster: fp16 on a GPU, bf16 on a CPU with bf16 units. `dtype` chooses otherwise.
-    `compile` compiles the network for each size of picture, which takes half a minute: at once, or for `auto` after so
-    many pictures of a size that it pays. A picture for which the network would need more than about `memory` bytes goes
-    through it in strips, with the same result but for rounding; by default that is a quarter of the device's memory,
-    and at most 1 GiB of a CPU's.
+    `device` is `auto`, or a device by torch's names: `cpu`, `cuda`, `cuda:1`, `mps`, or a `torch.device`. Half
+    precision where that is faster: fp16 on a GPU, bf16 on a CPU with bf16 units; `dtype` chooses otherwise. `compile`
+    compiles the network for each image size, which takes half a minute: at once, or for `auto` after so many images of
+    a size that it is worth it. An image for which the network would need more than about `memory` bytes goes through it
+    in strips, with the same result but for rounding; by default that is a quarter of the device's memory, and at most 1
+    GiB of a CPU's. The network itself is copied. A stylizer can be pickled and shared by threads.
     """
 
     def __init__(
         self,
         network: nn.Module,
         card: Card,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         dtype: torch.dtype | None = None,
         compile: bool | Literal["auto"] = False,  # noqa: A002, as torch names it
         memory: int | None = None,
     ) -> None:
-        self.card = card
+        single_threads_after_fork()
+        self.card, self.process = card, os.getpid()
         self.device = pick_device(device)
         self.dtype = dtype or fast_dtype(self.device)
-        network = network.to(self.device, self.dtype, memory_format=LAYOUT).eval()  # type: ignore[call-overload]
+        # A copy: the caller's own network stays as it is.
+        network = deepcopy(network).to(self.device, self.dtype, memory_format=LAYOUT).eval()  # type: ignore[call-overload]
         self.memory = working_memory(self.device) if memory is None else memory
         self.plain, self.bytes_per_pixel = network, bytes_per_pixel(network)
         self._progress: Progress = unseen
@@ -59,7 +78,7 @@ class Stylizer(Painter):
     def load(
         cls,
         style: str | os.PathLike[str],
-        device: str = "auto",
+        device: str | torch.device = "auto",
         dtype: torch.dtype | None = None,
         compile: bool | Literal["auto"] = False,  # noqa: A002
         memory: int | None = None,
@@ -112,21 +131,33 @@ class Stylizer(Painter):
         return result
 
     def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
+        self._check_process()
         photos = pixels if pixels.ndim == 4 else pixels[None]
-        whole = photos.ndim != 4 or self._takes_whole(photos[:, 0].numel())
-        if brush != Brush() or mask is not None or whole:
+        if brush != Brush() or mask is not None or self._takes_whole(photos[:, 0].numel()):
             return super()._stylize_tensor(pixels, brush, mask)
-        # As floats, a picture of this size would be in memory four times.
-        check_values(pixels)
+        # Not as floats, of which an image of this size would take four times the memory.
         return self._each_in_strips(photos, torch.empty_like(photos)).view(pixels.shape)
 
     @torch.inference_mode()
     def _forward(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
         if not self._takes_whole(pixels[:, 0].numel()):
             return self._each_in_strips(pixels, torch.empty(pixels.shape, device=self.device))
-        with self._memory_errors(*pixels.shape[-2:]):
-            stylized: Tensor = self.network(self._prepared(pixels))
+        try:
+            with self._memory_errors(*pixels.shape[-2:]):
+                stylized: Tensor = self.network(self._prepared(pixels))
+        except NoMemoryError:
+            self._take_less(pixels[:, 0].numel())
+            return self._each_in_strips(pixels, torch.empty(pixels.shape, device=self.device))
         return stylized.float()
+
+    def _take_less(self, pixels: int) -> None:
+        """Limits the memory after images of so many pixels did not fit. Raises `NoMemoryError` on a CPU."""
+        if self.device.type == "cpu":
+            raise
+        self.memory = int(min(self.memory, pixels * self.bytes_per_pixel) / 2)
+        log.warning("not enough memory on %s: images of this size are processed in strips, more slowly", self.device)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _each_in_strips(self, photos: Tensor, result: Tensor) -> Tensor:
         """The network's pictures, written into `result` strip by strip; in whole numbers if it holds those."""
@@ -157,17 +188,26 @@ class Stylizer(Painter):
         return photos.to(self.dtype, memory_format=LAYOUT)
 
     def _takes_whole(self, pixels: int) -> bool:
-        return pixels * self.bytes_per_pixel <= self.memory
+        """Whether images of so many pixels together have room, and go into one GPU kernel."""
+        fits = pixels * self.bytes_per_pixel <= self.memory
+        # At most half of what is counted at the widest convolution is one tensor.
+        numbers = pixels * self.bytes_per_pixel / WHOLE / self.dtype.itemsize / 2
+        return fits and (self.device.type == "cpu" or numbers < MAXIMUM_NUMBERS)
+
+    def _check_process(self) -> None:
+        """Raises `UserError` after a fork, which no GPU survives."""
+        if self.device.type != "cpu" and os.getpid() != self.process:
+            raise UserError(f"a Stylizer on {self.device} can't be used after a fork: load it there, or use spawn")
 
     @contextmanager
     def _memory_errors(self, height: int, width: int) -> Iterator[None]:
-        """Makes a line of what torch says when memory is short."""
+        """Turns torch's errors about memory into one line."""
         try:
             yield
         except RuntimeError as error:
-            if "memory" not in str(error):
+            if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
                 raise
-            raise UserError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
+            raise NoMemoryError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:

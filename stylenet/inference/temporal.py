@@ -6,10 +6,9 @@ instance norm uses a moving average of its mean and variance instead, as batch n
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,7 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from stylenet.inference.temporal_average import Still
+from stylenet.inference.styler import Styler
+from stylenet.inference.temporal_average import TemporalAverage
 from stylenet.models.layers import InstanceNorm2d
 
 MEMORY = 0.5  # seconds
@@ -28,16 +28,6 @@ BINS = 4  # a channel
 SAMPLES = 64  # rows and columns that the histogram looks at
 
 
-@runtime_checkable
-class Stylizt(Protocol):
-    """What stylizes the frames of a video: a `Stylizer`, a `Blend`, or either with a brush."""
-
-    @property
-    def networks(self) -> Sequence[nn.Module]: ...
-
-    def stylize(self, image: np.ndarray) -> np.ndarray: ...
-
-
 @dataclass
 class Pace:
     """How much the next frame counts beside those before it, for all norms of a network: 1 forgets them."""
@@ -45,41 +35,57 @@ class Pace:
     share: float = 1.0
 
 
-class SteadyNorm(nn.Module):
-    """Stands in for an instance norm, with its scale and shift; normalizes one frame by the remembered statistics."""
+class TemporalInstanceNorm(nn.Module):
+    """Replaces an instance norm, with its scale and shift: normalizes a frame by statistics averaged over time."""
 
     def __init__(self, norm: InstanceNorm2d, pace: Pace) -> None:
         super().__init__()
-        self.pace, self.eps = pace, norm.eps
+        self.pace, self.eps, self.num_features = pace, norm.eps, norm.num_features
         # In fp32 whatever the network is in: small steps towards the new frame would be lost in bf16.
-        self.scale, self.shift = norm.weight.detach().float(), norm.bias.detach().float()
-        self.mean, self.variance = torch.zeros_like(self.shift), torch.ones_like(self.scale)
+        self.weight, self.bias = norm.weight.detach().float(), norm.bias.detach().float()
+        # The variance as batch norm averages it, over one pixel less; instance norm divides by all.
+        self.mean, self.variance = torch.zeros_like(self.bias), torch.ones_like(self.weight)
 
     def forward(self, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
-        mean, variance, scale, shift = self.mean, self.variance, self.scale, self.shift
+        mean, variance, scale, shift = self.mean, self.variance, self.weight, self.bias
+        typed = with_fp32_statistics(x)
         # For the averages alone, which it moves in place: no other way to the statistics of bf16 is as fast on a CPU.
-        F.batch_norm(x, mean, variance, scale, shift, training=True, momentum=self.pace.share)
-        pixels = x.shape[-1] * x.shape[-2]
-        biased = variance * ((pixels - 1) / pixels)  # batch norm remembers the unbiased one, instance norm uses this
-        return F.batch_norm(x, mean, biased, scale, shift, eps=self.eps)
+        F.batch_norm(typed, mean, variance, scale, shift, training=True, momentum=self.pace.share)
+        biased = self.biased(x.shape[-1] * x.shape[-2])
+        return F.batch_norm(typed, mean, biased, scale, shift, eps=self.eps).to(x.dtype)
+
+    def remember(self, mean: Float[Tensor, " c"], variance: Float[Tensor, " c"], pixels: int) -> None:
+        """Moves the averages towards the statistics of a frame, as measured in strips: its mean and biased variance."""
+        share = self.pace.share
+        self.mean.lerp_(mean.to(self.mean), share)
+        self.variance.lerp_((variance * (pixels / (pixels - 1))).to(self.variance), share)
+
+    def biased(self, pixels: int) -> Float[Tensor, " c"]:
+        """The averaged variance of a frame of so many pixels, divided by all of them."""
+        return self.variance * ((pixels - 1) / pixels)
+
+
+def with_fp32_statistics(x: Tensor) -> Tensor:
+    """Features for a norm whose statistics are fp32; on Apple GPUs the two must be of one type, else torch aborts."""
+    return x.float() if x.device.type == "mps" else x
 
 
 @contextmanager
-def steadied(network: nn.Module) -> Iterator[Pace]:
-    """Swaps the network's instance norms for steady ones while the block runs; frames go through one by one."""
+def temporal_statistics(network: nn.Module) -> Iterator[Pace]:
+    """Swaps the network's instance norms for temporal ones while the block runs; frames go through one by one."""
     pace = Pace()
     norms = {name: module for name, module in network.named_modules() if isinstance(module, InstanceNorm2d)}
     try:
         for name, norm in norms.items():
-            network.set_submodule(name, SteadyNorm(norm, pace))
+            network.set_submodule(name, TemporalInstanceNorm(norm, pace))
         yield pace
     finally:
         for name, norm in norms.items():
             network.set_submodule(name, norm)
 
 
-class Rhythm:
-    """Tells how much each frame counts, by the time since the last one; all of it after a cut.
+class FrameWeight:
+    """How much each frame counts, by the time since the last one; all of it after a cut.
 
     `memory`, in seconds, is the time in which what was remembered fades to 1/e.
     """
@@ -99,21 +105,22 @@ class Rhythm:
 
 
 @contextmanager
-def steady_stylizing(stylizt: Stylizt, memory: float = MEMORY) -> Iterator[Callable[[np.ndarray, float], np.ndarray]]:
-    """What stylizes the frames of one video, `h w 3` in bytes, each with its time in seconds.
+def steady_stylizing(styler: Styler, memory: float = MEMORY) -> Iterator[Callable[[np.ndarray, float], np.ndarray]]:
+    """A function that stylizes the frames of one video, `h w 3` in bytes, each with its time in seconds.
 
-    `memory` as in `Rhythm`; 0 stylizes each frame by itself.
+    `memory` as in `FrameWeight`; 0 stylizes each frame by itself. Each frame travels to the device and back once.
     """
     if not memory:
-        yield lambda frame, time: stylizt.stylize(frame)
+        yield lambda frame, time: styler.stylize(frame)
         return
-    networks = nn.ModuleList(stylizt.networks)
-    rhythm, still = Rhythm(memory), Still(next(networks.parameters()).device)
-    with steadied(networks) as pace:
+    networks = nn.ModuleList(styler.networks)
+    weights, average = FrameWeight(memory), TemporalAverage(next(networks.parameters()).device)
+    with temporal_statistics(networks) as pace:
 
         def stylize(frame: np.ndarray, time: float) -> np.ndarray:
-            pace.share = rhythm.share(frame, time)
-            return still.settled(frame, stylizt.stylize(frame), pace.share)
+            pace.share = weights.share(frame, time)
+            pixels = average.pixels(frame)
+            return average.array(average.mixed(pixels, styler.stylize(pixels), pace.share))
 
         yield stylize
 

@@ -18,8 +18,8 @@ SQUARE = 5
 STANDS, PANS = 0.25, 0.5
 
 
-class Still:
-    """Remembers a video's frames and their pictures, both mixed over time in the same way.
+class TemporalAverage:
+    """Averages a video's frames and their stylized images over time, both in the same way.
 
     So strokes remain only as long as what they were painted of looks as the new frame does. That is not enough when the
     camera moves: a sky looks the same everywhere, and its strokes would be smeared along the way. Nor where somebody
@@ -31,12 +31,18 @@ class Still:
         self.frame, self.picture = torch.empty(2, 1, 3, 0, 0)
         self.unrest = torch.empty(1, 1, 0, 0)
 
-    @torch.inference_mode()
     def settled(
         self, frame: UInt8[np.ndarray, "h w 3"], picture: UInt8[np.ndarray, "h w 3"], share: float
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture of the next frame, of which only a `share` comes in where nothing moves."""
-        new, painted = self._pixels(frame), self._pixels(picture)
+        """The stylized image of the next frame, of which only a `share` comes in where nothing moves."""
+        return self.array(self.mixed(self.pixels(frame), self.pixels(picture), share))
+
+    @torch.inference_mode()
+    def mixed(
+        self, frame: UInt8[Tensor, "3 h w"], picture: UInt8[Tensor, "3 h w"], share: float
+    ) -> UInt8[Tensor, "3 h w"]:
+        """The same for tensors on the device."""
+        new, painted = (pixels.to(self.device).float()[None] for pixels in (frame, picture))
         panning = self.camera.panning(new, share)
         if new.shape != self.frame.shape:
             self.frame, self.picture = new, painted
@@ -47,16 +53,22 @@ class Still:
         weight = share + (1 - share) * self.unrest
         self.frame.lerp_(new, weight)
         self.picture.lerp_(painted, weight)
-        settled: np.ndarray = self.picture.round().byte()[0].movedim(0, -1).cpu().numpy()
+        settled: Tensor = self.picture.round().byte()[0]
         return settled
 
-    def _pixels(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
-        pixels = torch.from_numpy(np.require(frame, requirements=["C", "W"]))  # a copy only where torch needs one
-        return pixels.to(self.device).float().movedim(-1, 0)[None]
+    def pixels(self, frame: UInt8[np.ndarray, "h w 3"]) -> UInt8[Tensor, "3 h w"]:
+        """A frame on the device; a copy only where torch needs one."""
+        pixels = torch.from_numpy(np.require(frame, requirements=["C", "W"]))
+        return pixels.to(self.device).movedim(-1, 0)
+
+    def array(self, pixels: UInt8[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
+        """A frame back from the device."""
+        array: np.ndarray = pixels.movedim(0, -1).contiguous().cpu().numpy()
+        return array
 
 
 class Camera:
-    """Tells a camera that moves from one that stands, by the edges in sight: those of a scene all move with it."""
+    """Detects a moving camera by the edges in sight, all of which move with it."""
 
     def __init__(self) -> None:
         self.past = torch.empty(1, 1, 0, 0)

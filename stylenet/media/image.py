@@ -23,6 +23,7 @@ TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+ORIENTED = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow looks for an orientation
 HIGHLIGHTS = 8  # times white: how bright float images get, of which linear photos have such values nearly always
 MINIMUM_SIDE = 16  # pixels, of a photo or painting to learn from and of a result: less shows no style
 KINDS = {
@@ -51,11 +52,16 @@ def conversions(image: ImageFile.ImageFile) -> tuple[str, ...]:
     return (*([kind] if kind else []), *(["16-bit or more"] if deep else []))
 
 
-def upright(image: ImageFile.ImageFile) -> Image.Image:
-    """The picture, or an animation's present frame, loaded and turned as its EXIF orientation says."""
+def upright(image: Image.Image) -> Image.Image:
+    """The image, or an animation's present frame, loaded and turned as its EXIF orientation says."""
     image.load()
     turn = TURNS.get(orientation(image))  # read after loading: TIFF turns itself then, and drops the tag
-    return image if turn is None else image.transpose(turn)
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    for name in ORIENTED:  # else whoever gets the result would turn it again
+        turned.info.pop(name, None)
+    return turned
 
 
 def orientation(image: Image.Image) -> int:

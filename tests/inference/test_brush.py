@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylenet import Brush, Stylizer
 from stylenet.errors import UserError
-from stylenet.inference.brush import fade, finished, matching
+from stylenet.inference.brush import apply_controls, fade, matching
 from stylenet.inference.color import keep_colors, palette_of, recolored
 from stylenet.inference.mask import Mask, as_mask, fitted
 from stylenet.inference.stroke import back_at_full_size, resampled, scaled
@@ -83,7 +83,7 @@ def test_colors_come_before_strength_and_the_mask_last() -> None:
     colored = keep_colors(photos, recolored(stylized, matching(photos, stylized)))
     further = (photos + 1.5 * (colored - photos)).clamp(0, 1)
     expected = mask * further + (1 - mask) * photos
-    torch.testing.assert_close(finished(photos, stylized, brush, mask), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(apply_controls(photos, stylized, brush, mask), expected, atol=1e-5, rtol=0)
 
 
 def test_a_strip_is_finished_as_it_is_in_the_whole() -> None:
@@ -92,8 +92,8 @@ def test_a_strip_is_finished_as_it_is_in_the_whole() -> None:
     brush = Brush(0.7, keep_colors=True, match_colors=True)
     colors = matching(photos, stylized)
     strips = [[x[:, :, rows] for x in (photos, stylized, mask)] for rows in (slice(0, 7), slice(7, 20))]
-    parts = [finished(photo, picture, brush, part, colors) for photo, picture, part in strips]
-    torch.testing.assert_close(torch.cat(parts, 2), finished(photos, stylized, brush, mask))
+    parts = [apply_controls(photo, picture, brush, part, colors) for photo, picture, part in strips]
+    torch.testing.assert_close(torch.cat(parts, 2), apply_controls(photos, stylized, brush, mask))
 
 
 def test_each_control_composes_with_every_other(stylizer: Stylizer, photo: np.ndarray) -> None:
@@ -160,7 +160,7 @@ def test_another_mask_is_refused_with_what_came(stylizer: Stylizer, photo: np.nd
         stylizer.stylize(photo, mask=mask)
     assert (
         str(caught.value)
-        == f"a mask must be a PIL image, or an array or tensor h w of uint8, bool or floats in [0, 1], {came}"
+        == f"a mask must be a PIL image, a path, or an array or tensor h w of uint8, bool or floats in [0, 1], {came}"
     )
 
 

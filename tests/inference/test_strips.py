@@ -17,6 +17,7 @@ from stylenet import Stylizer
 from stylenet.inference.passes import Features, Norm, Plan
 from stylenet.inference.spill import PAGE, Shelf
 from stylenet.inference.strips import Strips, bytes_per_pixel
+from stylenet.inference.temporal import steady_stylizing
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, ReflectConv2d, TransformerNet, initialize
 
@@ -235,3 +236,14 @@ print((peak[1] - peak[0]) * 1024 / 16e6)
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 6  # bytes a pixel for the result, of which Pillow takes 4
+
+
+@torch.inference_mode()
+def test_a_video_in_strips_has_the_temporal_statistics_of_whole_frames(network: TransformerNet) -> None:
+    frames = [np.random.default_rng(seed).integers(0, 60 * seed, (90, 50, 3), np.uint8) for seed in (2, 4, 3)]
+    made = []
+    for memory in (scarce(network, 50), 1 << 30):
+        with steady_stylizing(stylizer(network, memory)) as stylize:
+            made.append(np.stack([stylize(frame, time / 25) for time, frame in enumerate(frames)]).astype(int))
+    np.testing.assert_allclose(made[0], made[1], atol=1)
+    assert np.abs(made[1][2] - stylizer(network, 1 << 30).stylize(frames[2])).max() > 1  # it does make a difference

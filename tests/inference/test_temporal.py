@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stylenet.inference.stylizer import Stylizer
-from stylenet.inference.temporal import CUT, Rhythm, changed, histogram, steadied
+from stylenet.inference.temporal import CUT, FrameWeight, changed, histogram, temporal_statistics
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialize
 
@@ -30,7 +30,7 @@ def norm(scale: float = 2.0, shift: float = 0.5) -> torch.nn.Sequential:
 @torch.inference_mode()
 def test_the_first_frame_is_normalized_by_itself_and_the_next_by_the_average() -> None:
     first, second = torch.tensor([1.0, 3.0]).view(1, 1, 1, 2), torch.tensor([5.0, 13.0]).view(1, 1, 1, 2)
-    with steadied(module := norm()) as pace:
+    with temporal_statistics(module := norm()) as pace:
         # Mean 2, variance 1.
         torch.testing.assert_close(module(first).flatten(), torch.tensor([-1.5, 2.5]), atol=1e-4, rtol=0)
         pace.share = 0.25
@@ -45,7 +45,7 @@ def test_the_first_frame_is_normalized_by_itself_and_the_next_by_the_average() -
 def test_statistics_in_half_precision_are_kept_in_full() -> None:
     frames = [torch.full((1, 1, 4, 4), 100.0).add(torch.arange(16.0).view(1, 1, 4, 4) + step) for step in (0, 2)]
     module = norm(1.0, 0.0).to(torch.bfloat16)
-    with steadied(module) as pace:
+    with temporal_statistics(module) as pace:
         module(frames[0].bfloat16())
         pace.share = 0.05  # 0.1 towards the second frame: in bf16, numbers about 107 lie 0.5 apart
         module(frames[1].bfloat16())
@@ -56,14 +56,14 @@ def test_the_networks_own_norms_come_back_and_its_weights_are_the_same() -> None
     net = network()
     before = dict(net.state_dict())
     norms = [module for module in net.modules() if isinstance(module, InstanceNorm2d)]
-    with steadied(net):
+    with temporal_statistics(net):
         assert not any(isinstance(module, InstanceNorm2d) for module in net.modules())
     assert [module for module in net.modules() if isinstance(module, InstanceNorm2d)] == norms
     assert net.state_dict().keys() == before.keys()
 
 
 def test_a_shares_size_follows_the_time_and_not_the_number_of_frames() -> None:
-    rhythm = Rhythm(memory=0.5)
+    rhythm = FrameWeight(memory=0.5)
     assert rhythm.share(NOISE, 0.0) == 1
     assert rhythm.share(NOISE, 0.5) == pytest.approx(1 - 1 / math.e)
     slow = 1 - rhythm.share(NOISE, 0.7)
@@ -72,7 +72,7 @@ def test_a_shares_size_follows_the_time_and_not_the_number_of_frames() -> None:
 
 
 def test_time_that_runs_backwards_begins_anew() -> None:
-    rhythm = Rhythm()
+    rhythm = FrameWeight()
     rhythm.share(NOISE, 5.0)
     assert rhythm.share(NOISE, 1.0) == 1
 
@@ -97,7 +97,7 @@ def window(picture: np.ndarray, left: int) -> np.ndarray:
 
 def test_a_fast_pan_is_no_cut_and_a_cut_is_found() -> None:
     first, second = scene(1), scene(2)
-    rhythm = Rhythm()
+    rhythm = FrameWeight()
     film = [window(first, left) for left in range(0, 200, 10)] + [window(second, left) for left in range(0, 200, 10)]
     found = [number for number, frame in enumerate(film) if rhythm.share(frame, number / 25) == 1]
     assert found == [0, 20]
@@ -117,7 +117,7 @@ def test_a_passer_by_changes_the_rest_of_the_picture_less() -> None:
     far = slice(128, None)  # beyond what a convolution reaches
     changes = []
     for share in (1.0, 0.08):
-        with steadied(torch.nn.ModuleList(stylizer.networks)) as pace:
+        with temporal_statistics(torch.nn.ModuleList(stylizer.networks)) as pace:
             before = stylizer.stylize(random).astype(int)
             pace.share = share
             after = stylizer.stylize(crossing).astype(int)

@@ -6,7 +6,7 @@ import torch
 
 from stylenet.inference.stylizer import Stylizer
 from stylenet.inference.temporal import steady_stylizing
-from stylenet.inference.temporal_average import Camera, Still, edges_of, moved
+from stylenet.inference.temporal_average import Camera, TemporalAverage, edges_of, moved
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -26,7 +26,7 @@ def paved(level: int = 90) -> np.ndarray:
 
 def after(*shown: tuple[np.ndarray, np.ndarray], share: float = 0.25) -> np.ndarray:
     """What is seen last of these frames and their pictures."""
-    still = Still(torch.device("cpu"))
+    still = TemporalAverage(torch.device("cpu"))
     for number, (frame, picture) in enumerate(shown):
         seen = still.settled(frame, picture, share if number else 1.0)
     return seen
