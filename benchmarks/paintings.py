@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from stylenet.data.painting import STYLES
-from stylenet.disk import SOURCE_TREE
 
 COLUMNS = ("content", "style", "untouched", "share", "ssim", "judged", "shift", "noise", "contrast")
 
@@ -32,7 +31,7 @@ def trained(folder: Path, painting: Path, settings: list[str]) -> Path:
     begun = any(folder.glob(f"outputs/{painting.stem}/*/decisions.json"))
     named = [f"style={painting.stem}"] if painting.parent == STYLES else [f"style.image={painting}"]
     if not style.exists():
-        call(folder, str(SOURCE_TREE / "train.py"), *named, *(["resume=auto"] if begun else settings), "replace=true")
+        call(folder, "-m", "stylenet", "train", *named, *(["resume=auto"] if begun else settings), "replace=true")
     return style
 
 

@@ -4,8 +4,7 @@ import subprocess
 from types import ModuleType
 
 import pytest
-
-from stylenet.disk import SOURCE_TREE
+from infer_command import ROOT
 
 GOOD = '{"name": "good", "version": "1", "vulns": []}'
 BAD = '{"name": "bad", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["2.1"]}]}'
@@ -14,7 +13,7 @@ UNKNOWN = '{"name": "unknown", "skip_reason": "not found"}'
 
 @pytest.fixture
 def audit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(SOURCE_TREE / "tools"))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     import audit
 
     monkeypatch.setattr(audit, "installed", lambda: "good==1\n")
@@ -46,7 +45,7 @@ def test_holes_fail_and_a_missing_network_does_not(
 
 
 def test_a_builds_mark_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SOURCE_TREE / "tools"))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     import audit
 
     frozen = "torch==2.15.0+cpu\npillow==12.0\nmine @ file:///somewhere\n"

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from infer_command import ROOT
 
-from stylenet.disk import SOURCE_TREE
-
-CAMPAIGNS = SOURCE_TREE / "tools" / "campaigns"
+CAMPAIGNS = ROOT / "tools" / "campaigns"
 
 
 def misbehave(number: int) -> str:
@@ -49,7 +48,7 @@ def test_the_same_seed_gives_the_same_inputs(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_small_campaign_goes_without_a_fault(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE_TREE)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(CAMPAIGNS / "fuzz.py"), "command", "--inputs", "60"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,6 @@ reflection and convolution are linear; the style file says `linear`; and the res
 
 import argparse
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,8 +20,12 @@ from torch import Tensor
 from stylenet.cli.command import Parser
 from stylenet.disk import shown
 from stylenet.errors import UserError
+<<<<<<< HEAD
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import build_network
+=======
+from stylenet.models.catalog import infer_command
+>>>>>>> bc42b81 (wip)
 from stylenet.models.state_dict import read_state_dict
 from stylenet.models.style_file import MAXIMUM_SIZE, SUFFIX, Card, all_finite, save_style
 from stylenet.version import __version__
@@ -107,5 +110,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         save_style(target, network, card)
     except OSError as error:
         raise UserError(f"can't write {shown(target)}: {error.strerror}") from error
-    print(f"python infer.py PHOTO -s {shlex.quote(shown(target))}")
+    print(infer_command(target))
     return 0

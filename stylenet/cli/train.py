@@ -4,64 +4,182 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
-
 from stylenet.cli.command import program
-from stylenet.cli.train_arguments import USERS, one_line, quoted, with_budget
-from stylenet.disk import SOURCE_TREE
-from stylenet.distributed import followed
+from stylenet.disk import shipped_files
 from stylenet.errors import UserError
-from stylenet.training.resume import find_start
-from stylenet.training.run_folder import disk_errors, read_settings, style_name
-from stylenet.training.settings import Settings
 
-CONFIGS = str(SOURCE_TREE / "configs")
+log = logging.getLogger(__name__)
+
+CONFIGS = str(shipped_files() / "configs")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains as the settings say; returns the exit code."""
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing eight lines and exiting
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
-    if leader := followed():
-        return follow_run(*leader)
-    typed = list(sys.argv[1:] if arguments is None else arguments)
+    if int(os.environ.get("LOCAL_RANK") or 0):  # started by Lightning for a further device of a run
+        from stylenet.distributed import followed
+
+        if leader := followed():
+            return follow_run(*leader)
+    with settings_errors():
+        return started(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def started(typed: list[str]) -> int:
+    """One run, a sweep, or whatever else Hydra offers for the arguments."""
+    from stylenet.cli.train_arguments import SWEEP, in_grammar, is_setting
+
+    arguments = in_grammar(typed)
+    settings = [argument for argument in arguments if is_setting(argument)]
+    flags = [argument for argument in arguments if not is_setting(argument)]
+    if set(flags) - set(SWEEP) or any(argument.startswith("hydra") for argument in settings):
+        return by_hydra(arguments)
+    with hydra_configs() as compose:
+        if not flags:
+            return train(compose, settings)
+        from stylenet.cli.sweep import runs_of, sweep
+
+        return sweep(runs_of(settings), lambda run: checked(compose, run))
+
+
+def checked(compose: Callable[[Sequence[str]], Any], settings: list[str]) -> int:
+    with settings_errors():
+        return train(compose, settings)
+
+
+@contextmanager
+def settings_errors() -> Iterator[None]:
+    """Makes one line of what Hydra and the disk refuse. Raises `UserError`."""
+    from stylenet.cli.train_arguments import SETTINGS_ERRORS, one_line
+    from stylenet.training.run_folder import disk_errors
+
     try:
-        compose_and_train(with_budget([quoted(argument) for argument in typed]))
-    except USERS as error:
+        with disk_errors():
+            yield
+    except SETTINGS_ERRORS as error:
         raise UserError(one_line(error)) from error
-    return 0
 
 
-def compose_and_train(arguments: list[str]) -> None:
-    """Lets Hydra compose the settings of each job, and trains it."""
+@contextmanager
+def hydra_configs() -> Iterator[Callable[[Sequence[str]], Any]]:
+    """Yields the function that composes settings from `configs/` and overrides."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+
+    from stylenet.training.settings import Settings
+
     ConfigStore.instance().store("settings", Settings)
-    process = sys.argv
+    with initialize_config_dir(CONFIGS, version_base="1.3"):
+        yield lambda overrides: compose("train", list(overrides))
+
+
+def composed_settings(arguments: Sequence[str]) -> dict[str, Any]:
+    """The settings that these arguments give a run on this machine, as plain values. Raises `UserError`."""
+    from omegaconf import OmegaConf
+
+    from stylenet.cli.train_arguments import in_grammar
+
+    with settings_errors(), hydra_configs() as compose:
+        values: Any = OmegaConf.to_container(for_device(compose, in_grammar(arguments)))
+    return dict(values)
+
+
+def by_hydra(arguments: list[str]) -> int:
+    """Hydra's own command line: `--help`, `--cfg job`, sweepers other than the plain one, …"""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing eight lines and exiting
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.hydra_config import HydraConfig
+
+    from stylenet.training.settings import Settings
+
+    ConfigStore.instance().store("settings", Settings)
+    process, codes = sys.argv, [0]
 
     @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
-    def job(composed: DictConfig) -> None:
+    def job(_: Any) -> None:
         sys.argv = process  # with which Lightning starts the other processes of a run on several devices
-        with disk_errors():
-            code = train(composed)
-        if code:
-            raise SystemExit(code)
+        codes.append(train(lambda overrides: hydra.compose("train", list(overrides)), HydraConfig.get().overrides.task))
 
     called = f"python {program()}" if program().endswith(".py") else program()
-    sys.argv = [process[0], *arguments, f"hydra.help.app_name='{called}'"]  # Hydra reads them there
+    sys.argv = [process[0], *with_budget(arguments), f"hydra.help.app_name='{called}'"]  # Hydra reads them there
     try:
         job()
     finally:
         sys.argv = process
+    return max(codes)
+
+
+def with_budget(arguments: list[str]) -> list[str]:
+    """Adds the budget that suits the device where settings are printed, unless one is given; beside other settings."""
+    from stylenet.cli.train_arguments import is_setting, name_of
+
+    if "--cfg" not in arguments or any(name_of(argument) == "budget" for argument in arguments):
+        return arguments
+    places = [place for place, argument in enumerate(arguments) if is_setting(argument)] or [len(arguments)]
+    budget = (
+        "budget=gpu" if accelerated("cpu" if "++trainer.accelerator=cpu" in arguments else "auto") else "budget=cpu"
+    )
+    return [*arguments[: places[0]], budget, *arguments[places[0] :]]
+
+
+def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> int:
+    """One run, or the rest of one; returns its exit code."""
+    from omegaconf import OmegaConf
+
+    composed, start = compose(overrides), None
+    if composed.resume:
+        from stylenet.cli.resumption import resumed
+
+        composed, start = resumed(composed, overrides)
+        log.info("resume: goes on with %s", start.folder)
+    else:
+        check_painting(composed.style.image)
+        composed = for_device(compose, overrides)
+    from stylenet.training.run import run  # after the checks above: Lightning takes seconds to import
+
+    quieten()
+    settings: Any = OmegaConf.to_object(composed)
+    values: Any = OmegaConf.to_container(composed)
+    return run(settings, values, start)
+
+
+def check_painting(image: str) -> None:
+    """Raises `UserError` when there is no such file, before torch is imported."""
+    from stylenet.disk import find_file
+
+    if find_file(image) is None:
+        raise UserError(f"style.image must be an image file, but there is none at {image}")
+
+
+def for_device(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> Any:
+    """The settings with the budget that suits the device, unless one is given."""
+    from stylenet.cli.train_arguments import name_of
+
+    composed = compose(overrides)
+    given = any(name_of(override) == "budget" for override in overrides)
+    if given or not accelerated(composed.trainer.get("accelerator", "auto")):
+        return composed
+    return compose(["budget=gpu", *overrides])
+
+
+def accelerated(accelerator: str) -> bool:
+    """Whether a run trains on a GPU."""
+    import torch
+
+    return accelerator != "cpu" and (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 def follow_run(folder: Path, checkpoint: Path | None) -> int:
     """A further process of a run on several devices, whose settings are in the run's folder."""
+    from omegaconf import OmegaConf
+
+    from stylenet.cli.resumption import recorded
     from stylenet.training.run import follow
 
     quieten()
@@ -69,45 +187,8 @@ def follow_run(folder: Path, checkpoint: Path | None) -> int:
     return follow(settings, folder, checkpoint)
 
 
-def train(composed: DictConfig) -> int:
-    """One run, or the rest of one."""
-    from stylenet.training.run import run  # imported late: Lightning costs seconds, a wrong setting should not
-
-    quieten()
-    start = None
-    if composed.resume:
-        start = find_start(composed.resume, style_of(composed))
-        composed = resumed(start.folder, composed.replace)
-    settings: Any = OmegaConf.to_object(composed)
-    return run(settings, OmegaConf.to_container(composed), start)  # type: ignore[arg-type]
-
-
-def resumed(folder: Path, replace: bool) -> DictConfig:
-    """The settings of the run to go on with. Raises `UserError` where the command line wants others."""
-    overrides = HydraConfig.get().overrides.task
-    naming = ["network"] if "resume=auto" in overrides else []  # the run's name has it, as in starry-small
-    for override in overrides:
-        if override.split("=")[0] not in ("resume", "style", "style.image", "budget", "replace", *naming):
-            raise UserError(f"resume goes on with the settings of that run, so {override} cannot be set")
-    return recorded(folder, replace=replace)
-
-
-def recorded(folder: Path, **changed: bool) -> DictConfig:
-    """The settings in a run folder."""
-    merged = OmegaConf.merge(OmegaConf.structured(Settings), read_settings(folder), changed)
-    assert isinstance(merged, DictConfig)
-    return merged
-
-
 def quieten() -> None:
     """Leaves the screen to this project's own lines. Lightning sets its level when it is imported, so after that."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "datasets", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|PIL")
-
-
-def style_of(composed: DictConfig) -> str:
-    """The style's name, which only `resume=auto` needs."""
-    if composed.resume != "auto":
-        return ""
-    return style_name(composed.style.image, composed.style.name, composed.style.suffix)

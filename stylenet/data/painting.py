@@ -5,20 +5,19 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.disk import SOURCE_TREE
+from stylenet.disk import find_file, shipped_files
 from stylenet.errors import UserError
 from stylenet.media.decoders import ImageError
 from stylenet.media.image import MINIMUM_SIDE, decode_image, resized, to_tensor
 
-STYLES = SOURCE_TREE / "configs" / "style"
+STYLES = shipped_files() / "configs" / "style"
 
 
 def find_painting(image: str) -> Path:
-    """The file as typed, seen from the working directory or else from the source tree."""
-    for path in (Path(image).expanduser(), SOURCE_TREE / image):
-        if path.is_file():
-            return path
-    raise UserError(f"style.image must be a picture file, but there is none at {image}")
+    """The file as typed: relative to the working directory, else among the shipped ones."""
+    if path := find_file(image):
+        return path
+    raise UserError(f"style.image must be an image file, but there is none at {image}")
 
 
 def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:

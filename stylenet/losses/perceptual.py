@@ -17,7 +17,7 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylenet.disk import SOURCE_TREE
+from stylenet.disk import shipped_files
 from stylenet.errors import UserError
 from stylenet.losses.measures import contrast, gram_matrix, mean_squared_distance, squared_distance, total_variation
 from stylenet.losses.settings import LossSettings
@@ -41,7 +41,7 @@ def loss_preset(name: str = "scale_free") -> LossSettings:
     """The settings of `configs/loss/`, for those that do not come by Hydra; the defaults where none is named."""
     if name == "scale_free":
         return LossSettings()
-    return LossSettings(**yaml.safe_load((SOURCE_TREE / "configs" / "loss" / f"{name}.yaml").read_text()))
+    return LossSettings(**yaml.safe_load((shipped_files() / "configs" / "loss" / f"{name}.yaml").read_text()))
 
 
 class PerceptualLoss(nn.Module):

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Style files by name: in `checkpoints/` of the working directory, then of the source tree."""
 
 import os
@@ -7,13 +8,22 @@ from pathlib import Path
 import torch
 
 from stylenet.disk import SOURCE_TREE, shown
+=======
+"""Where a style is found by its name: `checkpoints/` of the working directory, then the shipped ones."""
+
+import os
+import shlex
+from pathlib import Path
+
+from stylenet.disk import shipped_files, shown, source_tree
+>>>>>>> bc42b81 (wip)
 from stylenet.errors import UserError
 from stylenet.models import style_file
 from stylenet.models.conditional import ConditionalNet, check_single
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import SUFFIX, Card
 
-SHIPPED = SOURCE_TREE / "checkpoints"
+SHIPPED = shipped_files() / "checkpoints"
 
 
 def styles() -> dict[str, Path]:
@@ -32,7 +42,7 @@ def find_style(style: str | os.PathLike[str]) -> Path:
         return path
     if path.suffix == SUFFIX or path.name != os.fspath(style):
         raise UserError(f"there is no style file {shown(path)}")
-    names = ", ".join(shown(name) for name in known) or "none yet: python train.py makes them"
+    names = ", ".join(shown(name) for name in known) or "none yet: train one first"
     raise UserError(f"there is no style {shown(path)}; there are: {names}")
 
 
@@ -110,5 +120,24 @@ def find_weighted_style(text: str) -> tuple[StyleReference, float]:
     try:
         weight = float(number)
     except ValueError:
+<<<<<<< HEAD
         return find_reference(text), 1.0
     return find_reference(name), weight
+=======
+        return find_style(text), 1.0
+    return find_style(name), weight
+
+
+def infer_command(file: Path) -> str:
+    """The command that stylizes an image with this style file, as it works where the user is.
+
+    Short where it can be: in the source tree, and where the name finds this file.
+    """
+    tree = source_tree()
+    at_home = tree is not None and tree == Path.cwd().resolve()
+    known = styles().get(file.stem)
+    short = at_home and known is not None and known.resolve() == file.resolve()
+    style = shlex.quote(file.stem if short else str(file.resolve()))
+    program = f"python {'infer.py' if at_home else shlex.quote(str(tree / 'infer.py'))}" if tree else "stylenet infer"
+    return f"{program} PHOTO -s {style}"
+>>>>>>> bc42b81 (wip)

@@ -1,32 +1,50 @@
-"""Where a run goes on that was stopped or killed: which one, and from which of its checkpoints."""
+"""Which run to resume, and from which of its checkpoints."""
 
 import logging
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
 
-import torch
-
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.training.run_folder import DECISIONS, LAST, OUTPUTS, PREVIOUS, is_going
+from stylenet.training.run_folder import (
+    DECISIONS,
+    LAST,
+    OUTPUTS,
+    PREVIOUS,
+    is_going,
+    plain_name,
+    read_decisions,
+    read_settings,
+)
 
 log = logging.getLogger(__name__)
 
 
 class Start(NamedTuple):
-    """A run's folder, and the checkpoint to go on from; without one, the run starts again from its beginning."""
+    """A run's folder, and the checkpoint to continue from; without one, the run starts again from its beginning."""
 
     folder: Path
     checkpoint: Path | None
 
 
-def find_start(resume: str, style: str) -> Start:
-    """The newest whole checkpoint of a run: of the style's newest for `auto`, else of a run folder or a checkpoint.
+class Wanted(NamedTuple):
+    """Which runs `resume=auto` chooses among: those of a painting, by name or hash, and of a network; None is any."""
+
+    name: str | None = None
+    painting_sha256: str | None = None
+    suffix: str | None = None
+
+    def __str__(self) -> str:
+        return f" of {shown(self.name)}{self.suffix or ''}" if self.name else self.suffix or ""
+
+
+def find_start(resume: str, wanted: Wanted) -> Start:
+    """The newest whole checkpoint of a run: of the newest run wanted for `auto`, else of a run folder or a checkpoint.
 
     Raises `UserError`.
     """
-    path = newest_run(style) if resume == "auto" else Path(resume)
+    path = newest_run(wanted) if resume == "auto" else Path(resume).expanduser()
     if path.is_dir():
         return Start(path, newest_whole(path))
     if path.name == LAST and (path.parent / DECISIONS).is_file():
@@ -36,14 +54,32 @@ def find_start(resume: str, style: str) -> Start:
     return Start(path.parent, path)
 
 
-def newest_run(style: str) -> Path:
-    """The folder of the style's run that showed the last sign of life; those that are still going are left alone."""
-    runs = [path.parent for path in (OUTPUTS / style).glob(f"*/{DECISIONS}")]
+def newest_run(wanted: Wanted) -> Path:
+    """The folder of the latest run that was active; runs that are still active in a process are left alone."""
+    runs = [path.parent for path in OUTPUTS.glob(f"*/*/{DECISIONS}") if matches(path.parent, wanted)]
     ended = [folder for folder in runs if not is_going(folder)]
     if not ended:
-        still = f" ({len(runs)} still going)" if runs else ""
-        raise UserError(f"resume: no run to go on with in {shown(OUTPUTS / style)}{still}")
+        still = f" ({len(runs)} still running)" if runs else ""
+        raise UserError(f"resume: no run{wanted} in {shown(OUTPUTS)}{still}{others()}")
     return max(ended, key=last_sign_of_life)
+
+
+def matches(folder: Path, wanted: Wanted) -> bool:
+    """Whether a run is of the painting and the network that are wanted."""
+    try:
+        style, inputs = read_settings(folder).get("style") or {}, read_decisions(folder).get("inputs") or {}
+        name = style.get("name") or plain_name(style["image"])
+    except (UserError, AttributeError, KeyError, TypeError):  # a run that cannot be read is known by its folder
+        style, inputs, name = {}, {}, folder.parent.name
+    same_suffix = wanted.suffix is None or (style.get("suffix") or "") == wanted.suffix
+    same_painting = wanted.name in (None, name) or wanted.painting_sha256 == inputs.get("painting")
+    return same_suffix and same_painting
+
+
+def others() -> str:
+    """The styles that have runs, for an error message."""
+    names = sorted({path.parent.parent.name for path in OUTPUTS.glob(f"*/*/{DECISIONS}")})
+    return f"; there are runs of: {', '.join(map(shown, names))}" if names else ""
 
 
 def last_sign_of_life(folder: Path) -> float:
@@ -53,17 +89,17 @@ def last_sign_of_life(folder: Path) -> float:
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """The run's last checkpoint, or the one before it where the last is torn; nothing where no whole one is left."""
+    """The run's last checkpoint, or the one before it where the last is corrupt; None where neither is whole."""
     for path in (folder / LAST, folder / PREVIOUS):
         if is_whole(path):
             return path
         if path.exists():
-            log.warning("%s is torn and will not be used", shown(path))
+            log.warning("%s is corrupt and will not be used", shown(path))
     return None
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint is there to its last byte: it is a zip archive, whose check sums torch does not look at."""
+    """Whether a checkpoint is complete: it is a zip archive, whose check sums torch does not verify."""
     try:
         with ZipFile(path) as archive:
             return archive.testzip() is None
@@ -75,6 +111,8 @@ def steps_done(checkpoint: Path | None) -> int:
     """The number of steps that a checkpoint stands for. Raises `UserError` for another kind of file."""
     if checkpoint is None:
         return 0
+    import torch
+
     try:
         return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
     except Exception as error:  # a strange archive can raise anything

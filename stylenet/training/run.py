@@ -2,7 +2,6 @@
 
 import logging
 import platform
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from stylenet.device import device_name
 from stylenet.distributed import followed, tell_followers
 from stylenet.errors import UserError
 from stylenet.evaluation.held_out import held_out_losses, stylized_by
+from stylenet.models.catalog import infer_command
 from stylenet.models.style_file import SUFFIX, Card, save_style
 from stylenet.models.transformer_net import parameter_count
 from stylenet.training.callbacks.checkpoints import Checkpoints, WholeCheckpoints
@@ -31,6 +31,7 @@ from stylenet.training.resume import Start, steps_done
 from stylenet.training.run_folder import (
     claimed,
     disk_errors,
+    keep_inputs,
     new_run_folder,
     read_decisions,
     settings_digest,
@@ -56,11 +57,12 @@ def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = N
     With a `start`, goes on from there, in that run's folder.
     """
     decisions, checkpoint = (read_decisions(start.folder), start.checkpoint) if start else ({}, None)
-    parts = prepare(settings, decisions, from_checkpoint=checkpoint is not None)
+    parts = prepare(settings, decisions, from_checkpoint=checkpoint is not None, folder=start and start.folder)
     folder = start.folder if start else new_run_folder(parts.name)
     tell_followers(folder, checkpoint)
     with disk_errors(folder), claimed(folder):
         write_settings(folder, dict(composed))
+        keep_inputs(folder, settings)
         write_decisions(folder, parts.decisions)
         log.info("%s: %s", parts.name, plan(parts, folder, start))
         loggers = open_loggers(folder, parts.name, settings.logger)
@@ -75,7 +77,7 @@ def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = N
 def follow(settings: Settings, folder: Path, checkpoint: Path | None) -> int:
     """A further process of a run that another leads: it learns along, and writes nothing."""
     log.setLevel(logging.CRITICAL)
-    parts = prepare(settings, read_decisions(folder), from_checkpoint=checkpoint is not None)
+    parts = prepare(settings, read_decisions(folder), from_checkpoint=checkpoint is not None, folder=folder)
     fit(parts, folder, [], checkpoint)
     return 0
 
@@ -161,8 +163,7 @@ def finish(parts: Parts, folder: Path, trainer: pl.Trainer, interrupted: bool) -
     if not interrupted:
         save(parts, style_file(parts, folder), trainer.global_step, evaluate(parts, trainer))
         place = shelved(parts, folder)
-    style = parts.name if place else str(style_file(parts, folder))
-    print(f"python infer.py PHOTO -s {shlex.quote(style)}", flush=True)
+    print(infer_command(place or style_file(parts, folder)), flush=True)
 
 
 def shelved(parts: Parts, folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The folder of one training run, `outputs/<style>/<time>/`, and the shelf where `infer.py` looks for styles."""
+"""The folder of one training run, `outputs/<style>/<time>/`, and the copy of its result in `checkpoints/`."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from copy import deepcopy
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -14,28 +15,28 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from stylenet.disk import shown, written_aside
+from stylenet.disk import find_file, shown, written_aside
 from stylenet.errors import UserError
-from stylenet.training.settings import upgraded
+from stylenet.training.settings import Settings, upgraded
 
 OUTPUTS, SHELF = Path("outputs"), Path("checkpoints")
-SETTINGS, DECISIONS, LOCK = "config.yaml", "decisions.json", ".lock"
+SETTINGS, DECISIONS, FILES, LOCK = "config.yaml", "decisions.json", "files.json", ".lock"
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 def style_name(image: str, name: str | None, suffix: str) -> str:
-    """What a run's style is called: by its name, or else after its painting."""
+    """The name of a run's style: the one given, or else the painting's, with the network's suffix."""
     return (name or plain_name(image)) + suffix
 
 
 def plain_name(image: str) -> str:
-    """A painting's file name with every sign that a shell might mind turned into a dash."""
+    """A painting's file name, with every character that a shell might interpret replaced by a dash."""
     name = re.sub(r"[^\w.]+", "-", Path(image).stem).strip("-.")
     return name or "style"
 
 
 def new_run_folder(style: str) -> Path:
-    """A folder that no other run has, also when two start within a second."""
+    """Creates a folder that no other run has, also when two start within a second."""
     start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for number in count(1):
         folder = OUTPUTS / style / (start if number == 1 else f"{start}_{number}")
@@ -44,30 +45,30 @@ def new_run_folder(style: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(f"the run folder {folder} cannot be made: {error.strerror}") from error
+            raise UserError(f"the run folder {folder} cannot be created: {error.strerror}") from error
         return folder
     raise AssertionError
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """The folder for this run alone, so that two never write into one. Raises `UserError`.
+    """Locks the folder for this run, so that two never write into one. Raises `UserError`.
 
-    A killed run's claim ends with it; what it left half-written is cleared away.
+    A killed run's lock ends with it; the partial files that it left are removed.
     """
     with ExitStack() as stack:
         try:
             with suppress(NotImplementedError):  # a file system without locks: some clusters have one
                 stack.enter_context(FileLock(folder / LOCK, timeout=0))
         except Timeout as error:
-            raise UserError(f"resume: the run in {shown(folder)} is still going") from error
+            raise UserError(f"resume: the run in {shown(folder)} is still running") from error
         for part in folder.glob(".*.part"):
             part.unlink()
         yield
 
 
 def is_going(folder: Path) -> bool:
-    """Whether a process has claimed the folder."""
+    """Whether a process has locked the folder."""
     try:
         with FileLock(folder / LOCK, timeout=0):
             return False
@@ -79,9 +80,9 @@ def is_going(folder: Path) -> bool:
 
 @contextmanager
 def disk_errors(place: str | Path = "the disk") -> Iterator[None]:
-    """Makes one line of what the system refuses: a full disk, a folder without permission.
+    """Turns the system's refusals (a full disk, a folder without permission) into one line. Raises `UserError`.
 
-    `place` is named where the system names none. Raises `UserError`.
+    `place` is named where the system names no file.
     """
     try:
         yield
@@ -94,6 +95,54 @@ def disk_errors(place: str | Path = "the disk") -> Iterator[None]:
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """The composed settings, as `config.yaml`."""
     write_whole(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+def keep_inputs(folder: Path, settings: Settings) -> None:
+    """Copies the painting into the run folder, and records the absolute path of everything else that the run reads.
+
+    So the run can be resumed from another folder, and when its painting was moved or renamed.
+    """
+    if (folder / FILES).exists():  # as the run began
+        return
+    paths = {"data.path": settings.data.path if settings.data.source == "folder" else None}
+    paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}
+    found = {name: str(Path(path).expanduser().absolute()) for name, path in paths.items() if path}
+    files = {name: path for name, path in found.items() if Path(path).exists()}
+    write_files(folder, files)
+    if painting := find_file(settings.style.image):
+        keep_painting(folder, painting)
+
+
+def keep_painting(folder: Path, painting: Path) -> None:
+    """Copies the painting into the run folder, unless that has one."""
+    files = read_files(folder)
+    if "style.image" not in files:
+        copy = f"painting{painting.suffix}"
+        with written_aside(folder / copy) as aside:
+            shutil.copyfile(painting, aside)
+        write_files(folder, {**files, "style.image": copy})
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    write_whole(folder / FILES, json.dumps(files, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_files(folder: Path) -> dict[str, str]:
+    """The files that a run reads, by setting; a relative path is inside the run folder. Empty for older runs."""
+    try:
+        return {str(name): str(path) for name, path in json.loads((folder / FILES).read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def with_recorded_files(settings: Settings, folder: Path) -> Settings:
+    """The settings with the recorded files, where they still exist, in place of the paths that were typed."""
+    found = deepcopy(settings)
+    for name, path in read_files(folder).items():
+        part, _, last = name.rpartition(".")
+        if (folder / path).exists():
+            setattr(getattr(found, part) if part else found, last, str((folder / path).absolute()))
+    return found
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:
@@ -113,7 +162,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def write_decisions(folder: Path, decisions: dict[str, Any]) -> None:
-    """Steps, precision, and the hashes of what the run learns from: a resumed run must not differ.
+    """Writes the steps, the precision, and the hashes of the run's inputs, in which a resumed run must not differ.
 
     From then on the run can be resumed.
     """
@@ -133,7 +182,7 @@ def read_decisions(folder: Path) -> dict[str, Any]:
 
 
 def shelve(style_file: Path, name: str, replace: bool) -> Path | None:
-    """Puts a copy of the style file where `-s NAME` finds it; nothing when another is there and may not be replaced."""
+    """Copies the style file to where `-s NAME` finds it; returns None where another exists that may not be replaced."""
     place = SHELF / f"{name}{style_file.suffix}"
     if place.exists() and not replace:
         return None

@@ -24,7 +24,7 @@ from stylenet.models.registry import build_network
 from stylenet.models.style_file import SUFFIX, load_style, read_card
 from stylenet.training.checks import check, check_unchanged, device_count, named, trainer_device
 from stylenet.training.module import StyleTraining, steps_in
-from stylenet.training.run_folder import style_name
+from stylenet.training.run_folder import style_name, with_recorded_files
 from stylenet.training.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,13 +70,16 @@ def inputs(painting_sha256: str, weights: VGGWeights, photos: Photos, base: Path
     return {**found, BASE: {"style": base.stem, "sha256": file_sha256(base)}} if base else found
 
 
-def prepare(settings: Settings, decisions: Mapping[str, Any], from_checkpoint: bool = False) -> Parts:
+def prepare(
+    settings: Settings, decisions: Mapping[str, Any], from_checkpoint: bool = False, folder: Path | None = None
+) -> Parts:
     """Reads everything that can be wrong, so that a mistake leaves no half-made run behind.
 
     `decisions` are those of the run to go on with; what they lack is measured and decided here. With a checkpoint,
     the network to start from is not asked for.
     """
     check(settings)
+    typed, settings = settings, with_recorded_files(settings, folder) if folder else settings
     file = find_painting(settings.style.image)
     painting = read_painting(file, settings.style.size)
     sources = asdict(settings.data)
@@ -88,7 +91,7 @@ def prepare(settings: Settings, decisions: Mapping[str, Any], from_checkpoint: b
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])
     painting_sha256 = file_sha256(file)
-    name = style_name(settings.style.image, settings.style.name, settings.style.suffix)
+    name = style_name(typed.style.image, typed.style.name, typed.style.suffix)
     form = NetworkSettings(**asdict(settings.network))
     before = decisions.get("inputs", {})
     began_with_none = from_checkpoint or (bool(decisions) and BASE not in before)
@@ -102,7 +105,7 @@ def prepare(settings: Settings, decisions: Mapping[str, Any], from_checkpoint: b
     module = make_module(settings, network, painting, photos, weights, bf16)
     module.steps = decisions.get("steps") or length(settings, module, device, bf16)
     return Parts(
-        settings,
+        typed,
         name,
         painting,
         painting_sha256,

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from infer_command import ROOT
 from PIL import Image
 
 from stylenet.cli import evaluate
 from stylenet.cli.main import run_command
 from stylenet.data.painting import STYLES
-from stylenet.disk import SOURCE_TREE, file_sha256
+from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.models.style_file import Card, read_card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
@@ -20,7 +21,7 @@ LOSS = {"content_layers": ["relu1_2"], "style_layers": ["relu1_1"], "style_weigh
 
 
 def run(folder: Path, module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(SOURCE_TREE), "PATH": ""}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
     command = [sys.executable, "-m", f"stylenet.{module}", *map(str, arguments)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
 

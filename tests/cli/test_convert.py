@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from infer_command import ROOT
 from torch import Tensor
 
 from stylenet.cli.main import run_command
-from stylenet.disk import SOURCE_TREE
 from stylenet.models.style_file import load_style, read_card
 
 State = dict[str, Tensor]
@@ -254,7 +254,7 @@ for path in map(Path, sys.argv[1:]):
     for name, data in bombs().items():
         (tmp_path / name).write_bytes(data)
         assert len(data) < 300_000
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE_TREE)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, *map(str, sorted(tmp_path.iterdir()))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

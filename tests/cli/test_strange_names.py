@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from infer_command import ROOT
 from PIL import Image
 
-from stylenet.disk import SOURCE_TREE
 from stylenet.models.style_file import Card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -44,7 +44,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def infer(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["infer.py", "-s", str(style), "--device", "cpu", *arguments])
         with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(SOURCE_TREE / "infer.py"), run_name="__main__")
+            runpy.run_path(str(ROOT / "infer.py"), run_name="__main__")
         return int(end.value.code or 0), *capsys.readouterr()
 
     return infer

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from hostile import hostile_pictures
+from infer_command import ROOT
 from PIL import Image
 
-from stylenet.disk import SOURCE_TREE
 from stylenet.media.decoders import ImageError
 from stylenet.media.image import decode_image
 from stylenet.media.picture import Picture, Size
@@ -58,7 +58,7 @@ print("all")
 """
     for name, data in PICTURES.items():
         (tmp_path / name).write_bytes(data)
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE_TREE)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, str(tmp_path), str(SMALL)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "all\n"), done.stderr

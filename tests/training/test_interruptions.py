@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from infer_command import ROOT
 from PIL import Image
 from runs import NOBODY, SMALL, Run, become_nobody
 
-from stylenet.disk import SOURCE_TREE
 from stylenet.models.style_file import load_style, read_card
 from stylenet.training.resume import is_whole, steps_done
 
@@ -170,7 +170,7 @@ def open_to_all(folder: Path) -> bool:
 @pytest.fixture
 def unprivileged(tiny_vgg_file: Path) -> Iterator[tuple[Path, list[str], Callable[[], None] | None]]:
     """A folder, a style and what makes a run one of a user who may not read everything: for root, another user."""
-    for needed in (Path(sysconfig.get_path("purelib")), SOURCE_TREE):
+    for needed in (Path(sysconfig.get_path("purelib")), ROOT):
         if os.geteuid() == 0 and not open_to_all(needed):
             pytest.skip(f"root reads everything, and another user cannot read {needed}")
     with tempfile.TemporaryDirectory() as name:

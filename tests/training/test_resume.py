@@ -16,7 +16,7 @@ from runs import SMALL, Run
 from stylenet.errors import UserError
 from stylenet.models.style_file import read_card
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
-from stylenet.training.resume import Start, find_start, is_whole, newest_whole, steps_done
+from stylenet.training.resume import Start, Wanted, find_start, is_whole, newest_whole, steps_done
 from stylenet.training.run_folder import claimed, disk_errors
 
 QUIET = "logger.sheet_every=1000"
@@ -72,7 +72,7 @@ def test_for_a_torn_checkpoint_stands_the_one_before_and_it_is_said(
     assert newest_whole(tmp_path) == last
     last.write_bytes(last.read_bytes()[:1000])
     assert newest_whole(tmp_path) == previous
-    assert caplog.messages == [f"{last} is torn and will not be used"]
+    assert caplog.messages == [f"{last} is corrupt and will not be used"]
     previous.write_bytes(b"")
     assert newest_whole(tmp_path) is None
 
@@ -87,35 +87,37 @@ def test_another_file_is_no_checkpoint(tmp_path: Path) -> None:
 
 # Which run
 
+WAVE = Wanted("wave")
+
 
 def test_auto_takes_the_run_that_lived_last_and_none_that_is_going(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     runs = Path("outputs/wave")
-    with pytest.raises(UserError, match=r"resume: no run to go on with in outputs/wave$"):
-        find_start("auto", "wave")
+    with pytest.raises(UserError, match=r"resume: no run of wave in outputs$"):
+        find_start("auto", WAVE)
     older, newer = checkpoint(runs / "b/last.ckpt", 9, when=100), checkpoint(runs / "a/last.ckpt", 1, when=200)
     (runs / "c").mkdir()  # killed before it had decided anything
     checkpoint(Path("outputs/scream/d/last.ckpt"), 5, when=300)
-    assert find_start("auto", "wave") == Start(runs / "a", newer)
+    assert find_start("auto", WAVE) == Start(runs / "a", newer)
     with FileLock(runs / "a" / ".lock"):
-        assert find_start("auto", "wave") == Start(runs / "b", older)
-        with pytest.raises(UserError, match="is still going"), claimed(runs / "a"):
+        assert find_start("auto", WAVE) == Start(runs / "b", older)
+        with pytest.raises(UserError, match="is still running"), claimed(runs / "a"):
             pass
     newer.unlink()
     os.utime(runs / "a" / "decisions.json", (300, 300))
-    assert find_start("auto", "wave") == Start(runs / "a", None)
+    assert find_start("auto", WAVE) == Start(runs / "a", None)
 
 
 def test_a_path_may_be_a_run_folder_or_one_of_its_checkpoints(tmp_path: Path) -> None:
     last, previous = checkpoint(tmp_path / "last.ckpt", 4), checkpoint(tmp_path / "previous.ckpt", 2)
-    assert find_start(str(tmp_path), "") == find_start(str(last), "") == Start(tmp_path, last)
-    assert find_start(str(previous), "") == Start(tmp_path, previous)
+    assert find_start(str(tmp_path), Wanted()) == find_start(str(last), Wanted()) == Start(tmp_path, last)
+    assert find_start(str(previous), Wanted()) == Start(tmp_path, previous)
     last.unlink()  # as between the two renames
-    assert find_start(str(last), "") == Start(tmp_path, previous)
+    assert find_start(str(last), Wanted()) == Start(tmp_path, previous)
     with pytest.raises(UserError, match="resume: no checkpoint at"):
-        find_start(str(tmp_path / "other.ckpt"), "")
+        find_start(str(tmp_path / "other.ckpt"), Wanted())
 
 
 def test_a_claim_clears_away_what_a_killed_run_was_writing(tmp_path: Path) -> None:

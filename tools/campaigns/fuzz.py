@@ -34,7 +34,6 @@ from seeds import checkpoints, pictures, style_files
 from workers import survey
 
 from stylenet.data.decoder import UnusablePhotoError, decode_photo
-from stylenet.disk import SOURCE_TREE
 from stylenet.media.decoders import ImageError
 from stylenet.media.picture import Picture, Size
 from stylenet.models.state_dict import read_state_dict
@@ -126,7 +125,7 @@ def here(arguments: list[str]) -> tuple[int, str, str]:
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            runpy.run_path(str(SOURCE_TREE / "infer.py"), run_name="__main__")
+            runpy.run_path(str(ROOT / "infer.py"), run_name="__main__")
         except SystemExit as end:
             code = int(end.code or 0)
         out.flush(), err.flush()
@@ -135,7 +134,7 @@ def here(arguments: list[str]) -> tuple[int, str, str]:
 
 def apart(arguments: list[str]) -> tuple[int, str, str]:
     """Runs infer.py as a user does."""
-    done = subprocess.run([sys.executable, str(SOURCE_TREE / "infer.py"), *arguments], capture_output=True)
+    done = subprocess.run([sys.executable, str(ROOT / "infer.py"), *arguments], capture_output=True)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

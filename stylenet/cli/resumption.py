@@ -1,0 +1,61 @@
+"""`resume=…`: the settings of the run that is continued, and what the command line may say beside it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from stylenet.cli.train_arguments import name_of
+from stylenet.disk import file_sha256, find_file
+from stylenet.errors import UserError
+from stylenet.training.resume import Start, Wanted, find_start
+from stylenet.training.run_folder import keep_painting, plain_name, read_decisions, read_settings
+from stylenet.training.settings import Settings
+
+PAINTING = ("style", "style.image")
+
+
+def resumed(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
+    """The recorded settings, and where to go on. Raises `UserError` for a setting that would have no effect."""
+    given = {name_of(override): override for override in overrides}
+    by_painting = any(name in given for name in PAINTING)
+    file = painting_of(composed) if by_painting else None
+    suffix = composed.style.suffix if "network" in given else None
+    start = find_start(
+        composed.resume,
+        Wanted(base_name(composed), file and file_sha256(file), suffix) if file else Wanted(suffix=suffix),
+    )
+    allowed = {"resume", "replace", *PAINTING, *(["network"] if composed.resume == "auto" else [])}
+    for name, override in given.items():
+        if name not in allowed:
+            raise UserError(f"resume uses the settings of that run, so {override} cannot be set")
+    if file:
+        check_painting(file, start.folder, composed.style.image)
+    return recorded(start.folder, replace=composed.replace), start
+
+
+def painting_of(composed: Any) -> Path:
+    file = find_file(composed.style.image)
+    if file is None:
+        raise UserError(f"style.image must be an image file, but there is none at {composed.style.image}")
+    return file
+
+
+def base_name(composed: Any) -> str:
+    return composed.style.name or plain_name(composed.style.image)
+
+
+def check_painting(file: Path, folder: Path, typed: str) -> None:
+    """Raises `UserError` where the painting that was typed is not the run's."""
+    if file_sha256(file) != read_decisions(folder).get("inputs", {}).get("painting"):
+        raise UserError(
+            f"resume: the painting changed since the run in {folder} began: {typed} is another image; "
+            "leave style and style.image out to continue with the run's own painting"
+        )
+    keep_painting(folder, file)  # a run begun by an older version has no copy of its own
+
+
+def recorded(folder: Path, **changed: bool) -> Any:
+    """The settings in a run folder."""
+    return OmegaConf.merge(OmegaConf.structured(Settings), read_settings(folder), changed)
