@@ -20,12 +20,9 @@ from torch import Tensor
 from stylenet.cli.command import Parser
 from stylenet.disk import shown
 from stylenet.errors import UserError
-<<<<<<< HEAD
+from stylenet.models.catalog import infer_command
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import build_network
-=======
-from stylenet.models.catalog import infer_command
->>>>>>> bc42b81 (wip)
 from stylenet.models.state_dict import read_state_dict
 from stylenet.models.style_file import MAXIMUM_SIZE, SUFFIX, Card, all_finite, save_style
 from stylenet.version import __version__

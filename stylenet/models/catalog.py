@@ -1,22 +1,13 @@
-<<<<<<< HEAD
-"""Style files by name: in `checkpoints/` of the working directory, then of the source tree."""
+"""Style files by name: in `checkpoints/` of the working directory, then the shipped ones."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from stylenet.disk import SOURCE_TREE, shown
-=======
-"""Where a style is found by its name: `checkpoints/` of the working directory, then the shipped ones."""
-
-import os
-import shlex
-from pathlib import Path
-
 from stylenet.disk import shipped_files, shown, source_tree
->>>>>>> bc42b81 (wip)
 from stylenet.errors import UserError
 from stylenet.models import style_file
 from stylenet.models.conditional import ConditionalNet, check_single
@@ -120,12 +111,8 @@ def find_weighted_style(text: str) -> tuple[StyleReference, float]:
     try:
         weight = float(number)
     except ValueError:
-<<<<<<< HEAD
         return find_reference(text), 1.0
     return find_reference(name), weight
-=======
-        return find_style(text), 1.0
-    return find_style(name), weight
 
 
 def infer_command(file: Path) -> str:
@@ -140,4 +127,3 @@ def infer_command(file: Path) -> str:
     style = shlex.quote(file.stem if short else str(file.resolve()))
     program = f"python {'infer.py' if at_home else shlex.quote(str(tree / 'infer.py'))}" if tree else "stylenet infer"
     return f"{program} PHOTO -s {style}"
->>>>>>> bc42b81 (wip)
