@@ -1,115 +1,69 @@
-"""How good a network is: `python -m stylenet.evaluate STYLE...` prints one JSON line for each style and size.
+"""Measures networks: prints one line of JSON for each style and size.
 
-Losses are those that the network was trained with, unweighted, on photos it has not seen: the built-in held-out ones,
-or a folder's. `untouched` is the style loss of the photos themselves; `share` is style over untouched style. `ssim`
-tells how much of the photo stands; `shift` and `noise` how calm the network is; the rest are artifacts (0 is none, but
-for `contrast`). --judge adds `judged`: a share as well, but for a network that no training optimized. --gatys N adds
-the Gatys-equivalent, from N steps of optimization of each photo: hours on a CPU.
+Losses are those that the network was trained with, unweighted, on photos it was not trained on: the built-in held-out
+ones, or those of a folder. `untouched` is the style loss of the photos themselves; `share` is the style loss of the
+results over it. `ssim` is the similarity of result and photo; `shift` and `noise` measure stability; the others are
+artifacts (0 is none, except for `contrast`). --judge adds `judged`, the share by a network that no training optimized.
+--gatys N adds the Gatys equivalent: the number of steps of direct optimization, up to N, that reach the same loss
+(hours on a CPU).
 """
 
 import argparse
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import cache
-from pathlib import Path
+import sys
+from collections.abc import Sequence
 from typing import Any
 
-from jaxtyping import Float
-from torch import Tensor
-
-from stylenet.cli.command import Parser
-from stylenet.data import folder_squares, held_out_photos, unit_photos
-from stylenet.data.painting import STYLES, find_painting, read_painting
-from stylenet.device import pick_device
-from stylenet.disk import file_sha256
+from stylenet.cli.command import Parser, complain
 from stylenet.errors import UserError
-from stylenet.evaluation.artifacts import artifacts, complaints
-from stylenet.evaluation.gatys import equivalents
-from stylenet.evaluation.held_out import held_out_losses, stylized_by
-from stylenet.evaluation.judge import ARCHITECTURE, judged_share
-from stylenet.evaluation.optimization import OPTIMIZERS
-from stylenet.evaluation.similarity import lpips, ssim
-from stylenet.evaluation.stability import calmness
-from stylenet.losses.criterion import criterion_for
-from stylenet.losses.perceptual import LossSettings, PerceptualLoss
-from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
-from stylenet.models.catalog import load_single_style
-from stylenet.models.style_file import Card
-
-log = logging.getLogger(__name__)
-
-JUDGED_SIZE = 512  # pixels, the painting's short side
-loss_network = cache(load_vgg_weights)  # once for all styles and sizes
-
-SMALLEST = 64  # pixels: the artifacts need a tile, the loss network a few pixels at its deepest layer
-LARGEST = 4096  # pixels, short side of a painting
+from stylenet.evaluation.settings import OPTIMIZERS, SMALLEST_SIDE, EvaluationSettings
 
 
-def evaluate(chosen: argparse.Namespace, style: str, photos: Float[Tensor, "n 3 s s"]) -> dict[str, Any]:
-    """The figures of one style file. Raises `UserError`."""
-    device = pick_device()
-    network, card = load_single_style(style, device)
-    file = find_painting(chosen.painting) if chosen.painting else shipped_painting(card)
-    criterion = rebuilt_criterion(card, file, chosen.weights).to(device)
-    photos = photos.to(device)
-    figures: dict[str, Any] = {"name": card.name, "photos": len(photos), "size": photos.shape[-1]}
-    stylized = stylized_by(network, photos)
-    figures |= rounded(asdict(held_out_losses(criterion, photos, stylized)))
-    figures |= pictures_figures(photos, stylized, chosen.lpips) | rounded(asdict(calmness(network, photos)))
-    if chosen.judge:
-        judge = VGGFeatures(loss_network(chosen.judge, ARCHITECTURE)).to(device)
-        painting = read_painting(file, JUDGED_SIZE).to(device)
-        figures["judged"] = round(judged_share(judge, painting, photos, stylized), 4)
-    if chosen.gatys:
-        some = photos[: chosen.gatys_photos]
-        found = equivalents(network, criterion, some, chosen.gatys, chosen.gatys_optimizers, log.info)
-        figures["gatys"] = {name: asdict(each) for name, each in found.items()}
-        figures["gatys_photos"] = len(some)
-    return figures
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures each style at each size; one that fails does not end the others. Returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    chosen = parsed(arguments)
+    settings = settings_of(chosen)
+    from stylenet.data import folder_squares, held_out_photos  # after the arguments were checked: torch takes a second
+
+    failed = 0
+    for size in chosen.size:
+        try:
+            squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
+        except UserError as error:
+            raise UserError(f"--photos: {error}" if chosen.photos else str(error)) from error
+        failed += sum(not measured(style, squares.float() / 255, settings) for style in chosen.styles)
+    if failed and len(chosen.styles) * len(chosen.size) > 1:
+        complain(f"{failed} of {len(chosen.styles) * len(chosen.size)} evaluations failed")
+    return int(failed > 0)
 
 
-def pictures_figures(
-    photos: Float[Tensor, "n 3 s s"], stylized: Float[Tensor, "n 3 s s"], with_lpips: bool
-) -> dict[str, Any]:
-    """What the pictures themselves show, whatever the network was trained with."""
-    found = artifacts(photos, stylized)
-    figures = {"ssim": ssim(photos, stylized), **asdict(found)}
-    if with_lpips:
-        figures["lpips"] = lpips(photos, stylized)
-    return {**rounded(figures), "complaints": list(complaints(found).values())}
+def measured(style: str, photos: Any, settings: EvaluationSettings) -> bool:
+    """Prints the figures of one style, or why there are none; returns whether it could."""
+    from stylenet.evaluation.report import UnknownPaintingError, evaluate
 
-
-def rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in figures.items()}
-
-
-def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
-    """The criterion that the card tells of. Raises `UserError`, whatever a stranger's card has in its place."""
     try:
-        loss, size = LossSettings.from_card(card.facts["loss"]), card.facts["painting"]["size"]
-        digest = card.facts["loss_network"].get("sha256")
-        architecture = str(card.facts["loss_network"].get("architecture", "vgg19"))
-        layers = [*loss.content_layers, *loss.style_layers]
-        if type(size) is not int or size > LARGEST or not all(isinstance(layer, str) for layer in layers):
-            raise TypeError("what no run can have been set to")
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"the card of {card.name} does not tell how it was trained") from error
-    found = loss_network(weights, architecture)
-    if found.sha256 != digest:
-        log.warning("%s was trained with other weights than %s: its losses mean something else", card.name, found.name)
-    return criterion_for(VGGFeatures(found), read_painting(painting, size), loss, unit_photos())
+        print(json.dumps(evaluate(style, photos, settings)), flush=True)
+    except UnknownPaintingError as error:
+        complain(f"error: {error}, with --painting FILE")
+        return False
+    except UserError as error:
+        complain(f"error: {error}")
+        return False
+    return True
 
 
-def shipped_painting(card: Card) -> Path:
-    """The painting of `configs/style/` that has the hash on the card."""
-    painting = card.facts.get("painting")
-    digest = painting.get("sha256") if isinstance(painting, dict) else None
-    for path in sorted(STYLES.glob("*.jpg")):
-        if file_sha256(path) == digest:
-            return path
-    raise UserError("this style's painting is not in configs/style/: name its file with --painting")
+def settings_of(chosen: argparse.Namespace) -> EvaluationSettings:
+    return EvaluationSettings(
+        weights=chosen.weights,
+        judge=chosen.judge,
+        lpips=chosen.lpips,
+        painting=chosen.painting,
+        gatys_steps=chosen.gatys,
+        gatys_photos=chosen.gatys_photos,
+        gatys_optimizers=chosen.gatys_optimizers,
+    )
 
 
 def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
@@ -117,28 +71,51 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("styles", nargs="+", metavar="STYLE", help="names in checkpoints/, or style files")
     parser.add_argument("--photos", metavar="DIR", help="a folder of photos; default: the built-in held-out ones")
     parser.add_argument(
-        "--size", type=int, nargs="+", default=[256], help="sides of the square photos in pixels; default 256"
+        "--size",
+        type=int,
+        nargs="+",
+        default=[256],
+        metavar="N",
+        help="sides of the square photos in pixels; default: 256",
     )
-    parser.add_argument("--painting", metavar="FILE", help="the painting, where it is none of configs/style/")
-    parser.add_argument("--weights", default="auto", help="of the loss network: auto, torchvision, or a file")
-    parser.add_argument("--lpips", action="store_true", help="LPIPS as well: needs torchvision's AlexNet (233 MB)")
+    parser.add_argument("--painting", metavar="FILE", help="the painting, if it is not in configs/style/")
+    add_weights(parser)
+    parser.add_argument("--lpips", action="store_true", help="also LPIPS, which needs torchvision's AlexNet (233 MB)")
     parser.add_argument(
-        "--judge", metavar="WEIGHTS", help="the judge's VGG16: torchvision, or a file with torchvision's weights"
+        "--judge", metavar="WEIGHTS", help="weights of the judge's VGG16: torchvision (528 MB), or a file"
     )
-    parser.add_argument("--gatys", type=int, default=0, metavar="N", help="the Gatys-equivalent, looked for in N steps")
-    parser.add_argument("--gatys-photos", type=int, metavar="M", help="on the first M photos only")
-    parser.add_argument("--gatys-optimizers", nargs="+", choices=OPTIMIZERS, default=OPTIMIZERS, help="default: both")
-    chosen = parser.parse_args(typed)
-    if min(chosen.size) < SMALLEST:
-        parser.error(f"--size must be at least {SMALLEST}, got {min(chosen.size)}")
+    add_gatys_options(parser)
+    chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
+    if min(chosen.size) < SMALLEST_SIDE:
+        parser.error(f"--size must be at least {SMALLEST_SIDE}, got {min(chosen.size)}")
+    check_gatys(parser, chosen)
     return chosen
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen = parsed(arguments)
-    for size in chosen.size:
-        squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
-        for style in chosen.styles:
-            print(json.dumps(evaluate(chosen, style, squares.float() / 255)), flush=True)
-    return 0
+def add_weights(parser: Parser) -> None:
+    parser.add_argument(
+        "--weights", default="auto", help="weights of the loss network: auto (default), torchvision, or a file"
+    )
+
+
+def add_gatys_options(parser: Parser, steps: int = 0, photos: int | None = None) -> None:
+    optimizers = parser.add_argument_group("Gatys equivalent").add_argument
+    optimizers("--gatys", type=int, default=steps, metavar="N", help=f"search in N steps; default: {steps}; 0: none")
+    optimizers(
+        "--gatys-photos",
+        type=int,
+        default=photos,
+        metavar="M",
+        help=f"on the first M photos; default: {photos or 'all'}",
+    )
+    shown = {"nargs": "+", "choices": OPTIMIZERS, "default": OPTIMIZERS}
+    optimizers("--gatys-optimizers", **shown, help="default: both")  # type: ignore[arg-type]
+    optimizers("--gatys-optimisers", **shown, dest="gatys_optimizers", help=argparse.SUPPRESS)  # type: ignore[arg-type]
+
+
+def check_gatys(parser: Parser, chosen: argparse.Namespace) -> None:
+    """Raises `UserError` for numbers out of range."""
+    if chosen.gatys < 0:
+        parser.error(f"--gatys must be at least 0, got {chosen.gatys}")
+    if chosen.gatys_photos is not None and chosen.gatys_photos < 1:
+        parser.error(f"--gatys-photos must be at least 1, got {chosen.gatys_photos}")

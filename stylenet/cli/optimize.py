@@ -1,106 +1,102 @@
-"""Stylizes one picture by optimization: no network is needed, one painting and some patience are.
+"""Stylizes one image by optimization: it needs a painting, no trained network, and minutes.
 
-  python -m stylenet.optimize photo.jpg configs/style/wave.jpg -o result.jpg
-  python -m stylenet.optimize photo.jpg painting.png --steps 100 --start noise --every 20
+  stylenet optimize photo.jpg configs/style/wave.jpg -o result.jpg
+  stylenet optimize photo.jpg painting.png --steps 100 --start noise --every 20
 
-The picture is worked out at a small size first and refined at each doubling, the painting alongside.
+The image is optimized at a small size first and refined at each doubling, with the painting at the same scale.
 """
 
 import argparse
 import logging
+import math
+import os
+import re
+import sys
+import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
-from tqdm import tqdm
-
 from stylenet.cli.command import Parser
-from stylenet.data import unit_photos
-from stylenet.data.painting import find_painting, read_painting
-from stylenet.device import DEVICES, pick_device
-from stylenet.evaluation.optimization import OPTIMIZERS, STARTS, optimize, start_from
-from stylenet.losses.criterion import criterion_for
-from stylenet.losses.perceptual import PerceptualLoss, loss_preset
-from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
-from stylenet.media.formats import write_image
-from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.cli.evaluate import add_weights
+from stylenet.disk import find_file, shown
+from stylenet.errors import UserError
+from stylenet.evaluation.settings import OPTIMIZERS, STARTS
 
 SMALLEST = 64  # pixels, short side: below it no stroke of the painting is left
 
 
-def stylized(chosen: argparse.Namespace) -> Float[Tensor, "1 3 h w"]:
-    """The finished picture, in [0, 1]. Raises `UserError`."""
-    device = pick_device(chosen.device)
-    vgg = VGGFeatures(load_vgg_weights(chosen.weights, "vgg19")).to(device)
-    loss = replace(loss_preset(), style_weight=chosen.style_weight)
-    photo = decode_image(chosen.photo)
-    picture = None
-    for scale in [2.0**-level for level in reversed(range(chosen.scales))]:
-        target = to_tensor(resized(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
-        painting = read_painting(find_painting(chosen.painting), max(SMALLEST, round(chosen.style_size * scale)))
-        criterion = criterion_for(vgg, painting.to(device), loss, unit_photos())
-        picture = refine(criterion, target, picture, chosen)
-    assert picture is not None
-    return picture
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Checks everything that can be wrong, optimizes, and writes the result; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    chosen = parsed(arguments)
+    check_files(chosen)
+    from stylenet.cli.optimize_run import stylized, write  # after the arguments were checked: torch takes a second
+
+    write(chosen.output, stylized(chosen))
+    print(shown(chosen.output))
+    return 0
 
 
-def refine(
-    criterion: PerceptualLoss, photo: Tensor, coarser: Tensor | None, chosen: argparse.Namespace
-) -> Float[Tensor, "1 3 h w"]:
-    """One size of coarse to fine, with a bar and pictures on the way."""
-    height, width = photo.shape[-2:]
-    start = start_from(chosen.start, photo) if coarser is None else enlarged(coarser, (height, width))
-    with tqdm(total=chosen.steps, desc=f"{width} x {height}", unit="step") as bar:
+def check_files(chosen: argparse.Namespace) -> None:
+    """Finds the inputs and makes sure that the result can be written. Raises `UserError`."""
+    painting = find_file(os.fspath(chosen.painting))
+    if painting is None:
+        raise UserError(f"there is no painting {shown(chosen.painting)}")
+    if not chosen.photo.is_file():
+        raise UserError(f"there is no photo {shown(chosen.photo)}")
+    chosen.painting = painting
+    from stylenet.media.formats import format_of
 
-        def watch(step: int, loss: float, picture: Tensor) -> None:
-            bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
-            bar.update()
-            if chosen.every and step % chosen.every == 0:
-                write_image(between(chosen.output, width, step), picture[0].clamp(0, 1).cpu())
-
-        return optimize(criterion, photo, start, chosen.steps, chosen.optimizer, watch)
-
-
-def enlarged(picture: Float[Tensor, "1 3 h w"], size: tuple[int, int]) -> Float[Tensor, "1 3 h2 w2"]:
-    return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
+    format_of(chosen.output)
+    for source in (chosen.photo, chosen.painting):
+        if would_overwrite(chosen, source):
+            raise UserError(f"the result would overwrite {shown(source)}: choose another file with -o")
+    check_writable(chosen.output)
 
 
-def between(output: Path, width: int, step: int) -> Path:
-    """Where the picture on the way is kept: `result-0512-00020.jpg` beside `result.jpg`."""
-    return output.with_name(f"{output.stem}-{width:04d}-{step:05d}{output.suffix}")
+def would_overwrite(chosen: argparse.Namespace, source: Path) -> bool:
+    """Whether the result, or with `--every` an image on the way to it, has the place of an input."""
+    output = chosen.output.resolve()
+    if output == source.resolve() or (output.exists() and output.samefile(source)):
+        return True
+    on_the_way = re.compile(rf"{re.escape(output.stem)}-\d+-\d+{re.escape(output.suffix)}", re.IGNORECASE)
+    beside = source.resolve().parent == output.parent
+    return bool(chosen.every and beside and on_the_way.fullmatch(source.resolve().name))
+
+
+def check_writable(output: Path) -> None:
+    """Creates the folder if it is missing. Raises `UserError` where the result could not be written."""
+    if output.is_dir():
+        raise UserError(f"-o {shown(output)} is a folder; name a file in it")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"can't write {shown(output)}: {error.strerror}") from error
 
 
 def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
-    parser.add_argument("photo", type=Path)
-    parser.add_argument("painting", help="a picture file")
-    parser.add_argument("-o", "--output", type=Path, help="default: PHOTO-optimized.png beside the photo")
-    parser.add_argument("--size", type=int, default=512, help="short side of the result in pixels; default 512")
-    parser.add_argument("--style-size", type=int, default=384, help="short side of the painting; default 384")
-    parser.add_argument("--steps", type=int, default=100, help="evaluations at each size; default 100")
-    parser.add_argument("--scales", type=int, default=2, help="sizes from coarse to fine; default 2")
-    parser.add_argument("--start", choices=STARTS, default="photo")
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="lbfgs")
-    parser.add_argument("--style-weight", type=float, default=loss_preset().weights["style"])
-    parser.add_argument("--every", type=int, default=0, help="keep the picture every so many steps")
-    parser.add_argument("--weights", default="auto", help="of the loss network: auto, torchvision, or a file")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    chosen = parser.parse_args(typed)
+    add = parser.add_argument
+    add("photo", type=Path, metavar="PHOTO", help="the image to stylize")
+    add("painting", metavar="PAINTING", help="an image file")
+    add("-o", "--output", type=Path, metavar="FILE", help="default: PHOTO-optimized.png beside the photo")
+    add("--size", type=int, default=512, metavar="N", help="short side of the result in pixels; default: 512")
+    add("--style-size", type=int, default=384, metavar="N", help="short side of the painting in pixels; default: 384")
+    add("--steps", type=int, default=100, metavar="N", help="evaluations of the loss at each size; default: 100")
+    add("--scales", type=int, default=2, metavar="N", help="number of sizes, from coarse to fine; default: 2")
+    add("--start", choices=STARTS, default="photo", help="the first image; default: photo")
+    add("--optimizer", choices=OPTIMIZERS, default="lbfgs", help="default: lbfgs")
+    add("--style-weight", type=float, metavar="NUMBER", help="weight of the style loss; default: as in training")
+    add("--every", type=int, default=0, metavar="N", help="also write the image after every N steps")
+    add_weights(parser)
+    add("--device", default="auto", metavar="DEVICE", help="auto (fastest available, default), cpu, cuda, cuda:1, mps")
+    chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
     for name, least in {"size": SMALLEST, "style_size": SMALLEST, "steps": 1, "scales": 1, "every": 0}.items():
         if getattr(chosen, name) < least:
             parser.error(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(chosen, name)}")
+    if chosen.style_weight is not None and not 0 < chosen.style_weight < math.inf:
+        parser.error(f"--style-weight must be more than 0, got {chosen.style_weight}")
     chosen.output = chosen.output or chosen.photo.with_name(f"{chosen.photo.stem}-optimized.png")
-    if chosen.output.resolve() == chosen.photo.resolve():
-        parser.error("--output must be another file than the photo")
     return chosen
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen = parsed(arguments)
-    write_image(chosen.output, stylized(chosen)[0].cpu())
-    print(chosen.output)
-    return 0

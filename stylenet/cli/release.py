@@ -1,10 +1,12 @@
-"""The set of trained networks, made anew: `python -m stylenet.release [STYLE...] [SETTING=VALUE...]`
+"""Trains the networks of `checkpoints/`, evaluates them, and writes their model cards.
 
-Trains each style of configs/style/ as `train.py` does, and a small and a tiny network for one of them; then evaluates
-it and writes `checkpoints/<style>.safetensors`, its page `.md` and its sheet `.jpg`; at last `checkpoints/README.md`, a
-table of all. One style after the other, on the device there is. What is there already, from the same painting and
-settings, is not trained again; a run that was stopped goes on. STYLE is a name such as `wave` or `starry-small`;
-settings are those of `train.py`. --pages trains nothing and makes only the pages that are missing.
+  stylenet release                     every painting of configs/style/, and smaller networks for one of them
+  stylenet release wave starry-small   these networks
+  stylenet release minutes=30          with settings of `stylenet train`
+
+Writes checkpoints/NAME.safetensors, its model card NAME.md, its contact sheet NAME.jpg, and checkpoints/README.md, a
+table of all. Networks that exist, with the same painting and settings, are not trained again; stopped runs are resumed.
+A network that fails does not end the others.
 """
 
 import argparse
@@ -14,117 +16,157 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
-from stylenet.cli.command import Parser
-from stylenet.cli.evaluate import parsed as evaluation
-from stylenet.data import held_out_photos
-from stylenet.data.painting import STYLES, find_painting
-from stylenet.device import pick_device
-from stylenet.disk import SOURCE_TREE, file_sha256
+from stylenet.cli.command import Parser, complain
+from stylenet.cli.evaluate import add_gatys_options, check_gatys
+from stylenet.cli.train import composed_settings
+from stylenet.disk import file_sha256, find_file, shipped_files
 from stylenet.errors import UserError
-from stylenet.evaluation.held_out import stylized_by
-from stylenet.models.style_file import SUFFIX, StyleFileError, load_style, read_card, save_style
-from stylenet.release.pages import SIZES, write_index, write_page
-from stylenet.training.run_folder import OUTPUTS, SHELF, read_settings, settings_digest
+from stylenet.evaluation.settings import EvaluationSettings
 
 log = logging.getLogger(__name__)
 
 SMALLER = ("starry-small", "starry-tiny")
-TRAIN = (sys.executable, str(SOURCE_TREE / "train.py"))
+TRAIN = (sys.executable, "-m", "stylenet", "train")
 
 
-def train_command(style: str, settings: list[str]) -> list[str]:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Makes each network that was asked for; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    chosen = parsed(arguments)
+    evaluation = EvaluationSettings(
+        judge=chosen.judge or None,
+        lpips=True,
+        gatys_steps=chosen.gatys,
+        gatys_photos=chosen.gatys_photos,
+        gatys_optimizers=chosen.gatys_optimizers,
+    )
+    failed = [style for style in chosen.styles if not released(style, chosen, evaluation)]
+    if failed and len(chosen.styles) > 1:
+        done = len(chosen.styles) - len(failed)
+        complain(f"{done} of {len(chosen.styles)} networks done, failed: {', '.join(failed)}")
+    return int(bool(failed))
+
+
+def released(style: str, chosen: argparse.Namespace, evaluation: EvaluationSettings) -> bool:
+    """Trains and describes one network; returns whether it could. Ends the command where a run was stopped."""
+    from stylenet.release.pages import write_index, write_page
+    from stylenet.training.run_folder import disk_errors
+
+    try:
+        with disk_errors():
+            if not chosen.pages:
+                make(style, chosen.settings)
+            write_page(style_file(style), evaluation)
+            write_index()
+    except UserError as error:
+        complain(f"error: {style}: {error}")
+        return False
+    return True
+
+
+def train_arguments(style: str, settings: Sequence[str]) -> list[str]:
+    """The arguments of `stylenet train` for a network such as `starry-small`."""
     painting, _, network = style.partition("-")
-    chosen = [f"style={painting}", *([f"network={network}"] if network else []), *settings]
-    return [*TRAIN, *chosen]
+    return [f"style={painting}", *([f"network={network}"] if network else []), *settings]
 
 
-def digest_of(style: str, settings: list[str]) -> str:
-    """Of the settings that `train.py` would train with. Raises `UserError`."""
-    result = subprocess.run([*train_command(style, settings), "--cfg", "job"], capture_output=True, text=True)
-    if result.returncode:
-        raise UserError(result.stderr.strip())
-    return settings_digest(yaml.safe_load(result.stdout))
+def style_file(style: str) -> Path:
+    from stylenet.models.style_file import SUFFIX
+    from stylenet.training.run_folder import SHELF
+
+    return SHELF / f"{style}{SUFFIX}"
+
+
+def digest_of(style: str, settings: Sequence[str]) -> str:
+    """The hash of the settings that `stylenet train` would use. Raises `UserError`."""
+    from stylenet.training.run_folder import settings_digest
+
+    return settings_digest(composed_settings(train_arguments(style, settings)))
 
 
 def is_made(style: str, digest: str) -> bool:
-    """Whether `checkpoints/` holds this style, trained to its end from this painting and settings of this digest."""
+    """Whether `checkpoints/` has this network, fully trained on this painting with settings of this hash."""
+    from stylenet.models.style_file import StyleFileError, read_card
+
     try:
-        facts = read_card(SHELF / f"{style}{SUFFIX}").facts
+        facts = read_card(style_file(style)).facts
     except StyleFileError:
         return False
-    painting = find_painting(f"configs/style/{style.partition('-')[0]}.jpg")
-    return bool(facts["painting"]["sha256"] == file_sha256(painting) and facts.get("settings") == digest)
+    painting = find_file(f"configs/style/{style.partition('-')[0]}.jpg")
+    same_painting = painting is not None and facts["painting"]["sha256"] == file_sha256(painting)
+    return same_painting and facts.get("settings") == digest
 
 
 def stopped_run(style: str, digest: str) -> Path | None:
-    """The folder of the newest run of this style, if it had these settings and ended before its last step."""
+    """The folder of the newest run of this network, if it had these settings and ended before its last step."""
+    from stylenet.models.style_file import StyleFileError, read_card
+    from stylenet.training.run_folder import OUTPUTS, read_settings, settings_digest
+
     folders = sorted(path.parent for path in (OUTPUTS / style).glob("*/last.ckpt"))
     if not folders or settings_digest(read_settings(folders[-1])) != digest:
         return None
     try:
-        ended = read_card(folders[-1] / f"{style}{SUFFIX}").facts["held_out"]
+        ended = read_card(folders[-1] / style_file(style).name).facts["held_out"]
     except (StyleFileError, KeyError):
         ended = None
     return None if ended else folders[-1]
 
 
-def train(style: str, settings: list[str], digest: str) -> None:
-    """Raises `UserError` when `train.py` does not end well; what it says goes to the screen."""
+def train(style: str, settings: Sequence[str], digest: str) -> None:
+    """Trains in a process of its own. Raises `UserError` where it fails, `SystemExit` where it was stopped."""
     stopped = stopped_run(style, digest)  # named, since resume=auto could mean another
-    command = [*TRAIN, f"resume={stopped}"] if stopped else train_command(style, settings)
-    if subprocess.run([*command, "replace=true"]).returncode:
-        raise UserError(f"{style} was not trained to its end; the same command goes on with it")
+    arguments = [f"resume={stopped}"] if stopped else train_arguments(style, settings)
+    code = subprocess.run([*TRAIN, *arguments, "replace=true"]).returncode
+    if code > 128 or code < 0:
+        raise SystemExit(code if code > 0 else 128 - code)
+    if code:
+        raise UserError("the training failed; the same command resumes it")
 
 
 def halve(file: Path) -> None:
-    """16-bit weights, where they change no pixel that is made of the held-out photos by more than 1/255."""
+    """Stores 16-bit weights, unless they change a result on the held-out photos by more than 1/255."""
+    from stylenet.data import held_out_photos
+    from stylenet.device import pick_device
+    from stylenet.evaluation.held_out import stylized_by
+    from stylenet.models.style_file import load_style, save_style
+    from stylenet.release.pages import SIZES
+
     network, card = load_style(file, pick_device())
     halved = load_style(file, pick_device())[0].half().float()
     photos = (held_out_photos(SIZES[0])[0].float() / 255).to(next(network.parameters()).device)
     if float((stylized_by(halved, photos) - stylized_by(network, photos)).abs().max()) <= 1 / 255:
         save_style(file, halved.half(), card)
     else:
-        log.info("%s keeps 32-bit weights: pictures change with 16", card.name)
+        log.info("%s keeps 32-bit weights: results differ with 16", card.name)
 
 
-def make(style: str, settings: list[str]) -> None:
+def make(style: str, settings: Sequence[str]) -> None:
+    """Trains a network unless it is there. Raises `UserError`."""
     digest = digest_of(style, settings)
     if is_made(style, digest):
-        log.info("%s: is there already", style)
+        log.info("%s: up to date", style)
     else:
         train(style, settings, digest)
-    halve(SHELF / f"{style}{SUFFIX}")  # also what was trained, and then stopped before this
+    halve(style_file(style))  # also after a stop between training and this
 
 
-def parsed(typed: Sequence[str] | None) -> tuple[argparse.Namespace, argparse.Namespace]:
-    """What is asked of this command, and the options of the evaluation."""
+def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
-    parser.add_argument("words", nargs="*", metavar="STYLE or SETTING=VALUE")
-    parser.add_argument("--pages", action="store_true", help="pages alone, of the networks that are there")
+    parser.add_argument(
+        "words", nargs="*", metavar="NAME or SETTING=VALUE", help="networks to train (default: all), and their settings"
+    )
+    parser.add_argument("--pages", action="store_true", help="train nothing; only write missing model cards")
     parser.add_argument(
         "--judge",
         default="torchvision",
         metavar="WEIGHTS",
-        help="as in stylenet.cli.evaluate; torchvision (528 MB)",
+        help="weights of the judge's VGG16, as in stylenet evaluate; default: torchvision (528 MB); '' for none",
     )
-    parser.add_argument("--gatys", default="60", metavar="N", help="as in stylenet.cli.evaluate; 0 for none")
-    parser.add_argument("--gatys-photos", default="4", metavar="M", help="as in stylenet.cli.evaluate")
-    chosen = parser.parse_args(typed)
-    known = [*sorted(path.stem for path in STYLES.glob("*.jpg")), *SMALLER]
+    add_gatys_options(parser, steps=60, photos=4)
+    parser.set_defaults(gatys_optimizers=("lbfgs",))
+    chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
+    check_gatys(parser, chosen)
+    known = [*sorted(path.stem for path in (shipped_files() / "configs" / "style").glob("*.jpg")), *SMALLER]
     chosen.styles = [word for word in chosen.words if "=" not in word] or known
     chosen.settings = [word for word in chosen.words if "=" in word]
-    options = ["--lpips", "--judge", chosen.judge, "--gatys", chosen.gatys, "--gatys-photos", chosen.gatys_photos]
-    return chosen, evaluation([*chosen.styles, *options, "--gatys-optimizers", "lbfgs"])
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen, options = parsed(arguments)
-    for style in chosen.styles:
-        if not chosen.pages:
-            make(style, chosen.settings)
-        write_page(SHELF / f"{style}{SUFFIX}", options)
-        write_index()
-    return 0
+    return chosen

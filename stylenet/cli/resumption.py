@@ -22,10 +22,8 @@ def resumed(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
     by_painting = any(name in given for name in PAINTING)
     file = painting_of(composed) if by_painting else None
     suffix = composed.style.suffix if "network" in given else None
-    start = find_start(
-        composed.resume,
-        Wanted(base_name(composed), file and file_sha256(file), suffix) if file else Wanted(suffix=suffix),
-    )
+    wanted = Wanted(base_name(composed), file_sha256(file), suffix) if file else Wanted(suffix=suffix)
+    start = find_start(composed.resume, wanted)
     allowed = {"resume", "replace", *PAINTING, *(["network"] if composed.resume == "auto" else [])}
     for name, override in given.items():
         if name not in allowed:

@@ -1,6 +1,7 @@
 """Several runs from one command line, as in `-m style=starry,wave`: one that fails does not end the others."""
 
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -37,7 +38,7 @@ def sweep(runs: Sequence[list[str]], train: Callable[[list[str]], int]) -> int:
     """Trains each run, and prints a summary. Returns 0, 1 if any failed, or the exit code of a run that was stopped."""
     outcomes = list(attempts(runs, train))
     failed = [outcome for outcome in outcomes if outcome.code]
-    left = [label for label, _ in zip(labels(runs), runs, strict=True)][len(outcomes) :]
+    left = labels(runs)[len(outcomes) :]
     parts = [f"{len(outcomes) - len(failed)} of {len(runs)} runs done"]
     parts += [f"failed: {'; '.join(f'{each.label} ({each.reason})' for each in failed)}"] if failed else []
     parts += [f"not started: {'; '.join(left)}"] if left else []
@@ -76,4 +77,5 @@ def attempt(label: str, run: list[str], train: Callable[[list[str]], int]) -> Ou
 def labels(runs: Sequence[list[str]]) -> list[str]:
     """What each run has of its own, as in `style=wave batch=2`."""
     common = set.intersection(*(set(run) for run in runs)) if len(runs) > 1 else set()
-    return [" ".join(setting for setting in run if setting not in common) for run in runs]
+    own = [" ".join(setting for setting in run if setting not in common) or " ".join(run) for run in runs]
+    return [re.sub(r"='((?:[^'\\]|\\.)*)'", r"=\1", label) for label in own]

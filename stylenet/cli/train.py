@@ -137,7 +137,7 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
         from stylenet.cli.resumption import resumed
 
         composed, start = resumed(composed, overrides)
-        log.info("resume: goes on with %s", start.folder)
+        log.info("resume: continues %s", start.folder)
     else:
         check_painting(composed.style.image)
         composed = for_device(compose, overrides)

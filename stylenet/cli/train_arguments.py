@@ -47,7 +47,7 @@ def quoted(argument: str, sweep: bool = False) -> str:
 
 
 def quoted_path(path: str) -> str:
-    """A path between quotation marks: Hydra wants \\' for ', and the backslashes before it or before the end doubled."""
+    """A path between quotation marks: Hydra wants \\' for ', and backslashes before it or before the end doubled."""
     if path in ("null", "auto"):
         return path
     escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), path)

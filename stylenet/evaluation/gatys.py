@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.evaluation.optimization import OPTIMIZERS, STARTS, optimize, start_from
+from stylenet.evaluation.optimization import optimize, start_from
+from stylenet.evaluation.settings import OPTIMIZERS, STARTS
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.models.network import StyleNetwork
 

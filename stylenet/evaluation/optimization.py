@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.errors import UserError
+from stylenet.evaluation.settings import OPTIMIZERS, STARTS
 from stylenet.losses.perceptual import PerceptualLoss
 
-OPTIMIZERS, STARTS = ("lbfgs", "adam"), ("photo", "noise")
 HISTORY = 100  # of L-BFGS
 RATE = 0.02  # of Adam, in values of [0, 1]
 

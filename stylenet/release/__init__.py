@@ -1,1 +1,1 @@
-"""What a release is made of: a page, a sheet and a card for each network."""
+"""The set of trained networks in `checkpoints/`: model cards, contact sheets, and the table of all."""

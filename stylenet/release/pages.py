@@ -1,10 +1,9 @@
-"""What stands beside a network in `checkpoints/`: its page `.md`, its sheet `.jpg`, and `README.md` with all of them.
+"""The files beside a network in `checkpoints/`: its model card `.md`, its contact sheet `.jpg`, and the `README.md`.
 
-The figures on a page are measured once and kept in the style file, since equal runs have equal ones. What depends on
-the machine, its name and its times, stands on the page alone.
+The figures on a card are measured once and kept in the style file, since equal runs have equal ones. What depends on
+the machine, its name and its times, is on the card alone.
 """
 
-import argparse
 import csv
 import logging
 import time
@@ -22,13 +21,14 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from stylenet.cli.evaluate import evaluate, loss_network, shipped_painting
 from stylenet.data import held_out_photos
 from stylenet.data.painting import read_painting
 from stylenet.device import device_name
 from stylenet.errors import UserError
 from stylenet.evaluation.contact_sheet import contact_sheet, save_sheet
 from stylenet.evaluation.judge import ARCHITECTURE
+from stylenet.evaluation.report import evaluate, load_once, shipped_painting
+from stylenet.evaluation.settings import EvaluationSettings
 from stylenet.evaluation.similarity import fetch_alexnet
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.style_file import SUFFIX, Card, StyleFileError, change_card, read_card
@@ -43,12 +43,12 @@ SHOWN = ("astronaut", "neuschwanstein", "red-panda", "mountain-lake")  # a face,
 ROUNDS = 5
 
 
-def write_page(file: Path, options: argparse.Namespace) -> None:
-    """Measures what the style file does not hold yet, then writes page and sheet where there is no page."""
+def write_page(file: Path, settings: EvaluationSettings) -> None:
+    """Measures what the style file does not hold yet, then writes card and sheet unless there is a card."""
     card = read_card(file)
     if "figures" not in card.facts:
         file.with_suffix(".md").unlink(missing_ok=True)
-        card = with_figures(file, options)
+        card = with_figures(file, settings)
     if file.with_suffix(".md").exists():
         return
     log.info("%s: page and sheet", card.name)
@@ -58,14 +58,19 @@ def write_page(file: Path, options: argparse.Namespace) -> None:
     write_whole(file.with_suffix(".md"), text)
 
 
-def with_figures(file: Path, options: argparse.Namespace) -> Card:
-    """Evaluates the network at every size and keeps the figures in its file. Gatys et al. at the first size only."""
+def with_figures(file: Path, settings: EvaluationSettings) -> Card:
+    """Evaluates the network at every size and stores the figures in its file; Gatys equivalent at the first."""
     log.info("%s: evaluated at %s px", file.stem, " and ".join(map(str, SIZES)))
-    asked = argparse.Namespace(**vars(options) | dict.fromkeys(missing(options.judge, options.lpips)))
+    left_out = missing(settings.judge, settings.lpips)
+    asked = replace(
+        settings,
+        judge=None if "judge" in left_out else settings.judge,
+        lpips="lpips" not in left_out and settings.lpips,
+    )
     figures = []
     for size in SIZES:
-        asked.gatys = options.gatys if size == SIZES[0] else 0
-        found = evaluate(asked, str(file), held_out_photos(size)[0].float() / 255)
+        steps = settings.gatys_steps if size == SIZES[0] else 0
+        found = evaluate(file, held_out_photos(size)[0].float() / 255, replace(asked, gatys_steps=steps))
         for equivalent in found.get("gatys", {}).values():
             del equivalent["curve"]
         figures.append(found)
@@ -75,10 +80,10 @@ def with_figures(file: Path, options: argparse.Namespace) -> Card:
     return card
 
 
-@cache  # fetched and said once, and only where there is something to measure
+@cache  # fetched and reported once, and only where there is something to measure
 def missing(judge: str | None, with_lpips: bool) -> tuple[str, ...]:
-    """The options of the evaluation that need weights which cannot be had here."""
-    fetches = {"judge": judge and (lambda: loss_network(judge, ARCHITECTURE)), "lpips": with_lpips and fetch_alexnet}
+    """The parts of the evaluation whose weights are not available here."""
+    fetches = {"judge": judge and (lambda: load_once(judge, ARCHITECTURE)), "lpips": with_lpips and fetch_alexnet}
     found = []
     for name, fetch in fetches.items():
         try:
@@ -91,13 +96,13 @@ def missing(judge: str | None, with_lpips: bool) -> tuple[str, ...]:
 
 
 def shown_photos(size: int) -> Float[Tensor, "n 3 size size"]:
-    """The held-out photos that pictures of the networks show."""
+    """The held-out photos on the contact sheets."""
     squares, titles = held_out_photos(size)
     return squares[[titles.index(title) for title in SHOWN]].float() / 255
 
 
 def sheet(file: Path) -> UInt8[Tensor, "height width 3"]:
-    """At half the size in which the pictures are made, to weigh little."""
+    """The contact sheet, at half the size of its images to keep the file small."""
     stylizer = Stylizer.load(file)
     photos = shown_photos(SHEET_SIZE)
     painting = read_painting(shipped_painting(stylizer.card), SHEET_SIZE)
@@ -107,7 +112,7 @@ def sheet(file: Path) -> UInt8[Tensor, "height width 3"]:
 
 
 def milliseconds(file: Path, size: int) -> float:
-    """Of one square picture through the network as `infer.py` runs it, without files: the median of a few."""
+    """The median time of one square image through the network, without files."""
     stylizer = Stylizer.load(file)
     photo = held_out_photos(size)[0][0].float() / 255
     times = []
@@ -119,7 +124,7 @@ def milliseconds(file: Path, size: int) -> float:
 
 
 def training_of(card: Card) -> Mapping[str, Any]:
-    """Minutes and device of the run that made this network, where its folder is still here."""
+    """Minutes and device of the run that trained this network, where its folder still exists."""
     for folder in sorted((OUTPUTS / card.name).glob("*"), reverse=True):
         try:
             made = read_card(folder / f"{card.name}{SUFFIX}").facts
@@ -131,7 +136,7 @@ def training_of(card: Card) -> Mapping[str, Any]:
 
 
 def seconds_in(folder: Path) -> float:
-    """Over all parts of a run that was stopped and went on."""
+    """The training time over all parts of a run that was stopped and resumed."""
     found = 0.0
     for metrics in folder.glob("metrics*.csv"):
         with metrics.open() as file:
@@ -144,6 +149,6 @@ def device_of(folder: Path) -> str:
 
 
 def write_index() -> None:
-    """`checkpoints/README.md`: every network that has a page, in one table."""
+    """Writes `checkpoints/README.md`: every network that has a card, in one table."""
     files = [path for path in SHELF.glob(f"*{SUFFIX}") if path.with_suffix(".md").exists()]
     write_whole(SHELF / "README.md", index({path.stem: read_card(path).facts for path in files}))

@@ -86,6 +86,8 @@ def disk_errors(place: str | Path = "the disk") -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:  # the reader of the output has gone
+        raise
     except OSError as error:
         if error.errno is None:  # a library's own, not the system's
             raise

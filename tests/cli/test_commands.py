@@ -9,11 +9,11 @@ import pytest
 from infer_command import ROOT
 from PIL import Image
 
-from stylenet.cli import evaluate
 from stylenet.cli.main import run_command
 from stylenet.data.painting import STYLES
 from stylenet.disk import file_sha256
 from stylenet.errors import UserError
+from stylenet.evaluation import report
 from stylenet.models.style_file import Card, read_card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -61,19 +61,19 @@ def test_evaluate_says_when_the_loss_network_is_another(
     style: Path, tmp_path: Path, tiny_vgg_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     card = read_card(style)
-    evaluate.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
+    report.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
     assert not caplog.records
     card.facts["loss_network"]["sha256"] = "1" * 64
-    evaluate.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
+    report.rebuilt_criterion(card, STYLES / "wave.jpg", str(tiny_vgg_file))
     assert "trained with other weights" in caplog.text
 
 
 def test_evaluate_needs_the_painting_of_a_style_that_is_not_shipped(style: Path) -> None:
     card = read_card(style)
-    assert evaluate.shipped_painting(card).parent == STYLES
+    assert report.shipped_painting(card).parent == STYLES
     card.facts["painting"]["sha256"] = "1" * 64
-    with pytest.raises(UserError, match="--painting"):
-        evaluate.shipped_painting(card)
+    with pytest.raises(UserError, match="its file must be given"):
+        report.shipped_painting(card)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_evaluate_answers_a_strange_card_in_one_line(style: Path, tiny_vgg_file:
     card = read_card(style)
     strange = Card("odd", card.network, {**card.facts, key: value})
     with pytest.raises(UserError) as caught:
-        evaluate.rebuilt_criterion(strange, evaluate.shipped_painting(strange), str(tiny_vgg_file))
+        report.rebuilt_criterion(strange, report.shipped_painting(strange), str(tiny_vgg_file))
     assert str(caught.value).isprintable()
 
 

@@ -110,7 +110,7 @@ def test_the_command_prints_the_next_one_and_replaces_nothing_unasked(
     file, out = tmp_path / "a b.model", tmp_path / "new/c.safetensors"
     torch.save(random_state(2, 1), file)
     assert main([str(file), "-o", str(out), "--name", "Sea\x1b[2J"]) == 0
-    assert capsys.readouterr().out == f"python infer.py PHOTO -s {out}\n"
+    assert capsys.readouterr().out == f"python {ROOT / 'infer.py'} PHOTO -s {out}\n"
     assert "\x1b" not in read_card(out).name
     assert main([str(file)]) == 0
     assert main([str(file)]) == 1

@@ -1,6 +1,5 @@
 """The set of networks: what is trained anew and what is not, and the page of each."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from PIL import Image
 from runs import SMALL
 from safetensors.torch import load_file
 
-from stylenet.cli import evaluate, release
+from stylenet.cli import release
 from stylenet.data.painting import STYLES
 from stylenet.device import device_name
 from stylenet.disk import file_sha256
+from stylenet.evaluation.settings import EvaluationSettings
 from stylenet.models.style_file import Card, read_card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.release import pages
@@ -97,9 +97,8 @@ def test_a_run_that_was_stopped_goes_on_unless_its_settings_were_others(
 
 
 def test_a_small_network_is_its_paintings_with_another_form() -> None:
-    command = release.train_command("starry-small", ["steps=5"])
-    assert command[0] == sys.executable
-    assert command[2:] == ["style=starry", "network=small", "steps=5"]
+    arguments = release.train_arguments("starry-small", ["steps=5"])
+    assert arguments == ["style=starry", "network=small", "steps=5"]
 
 
 def test_the_page_names_the_painting_the_photos_and_the_figures_of_each_size() -> None:
@@ -147,8 +146,8 @@ def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
     assert here("style=wave", weights, *SMALL, "init=null", "budget=cpu", "steps=2") == 0
     file = tmp_path / "checkpoints" / "wave.safetensors"
     before = load_file(file)
-    typed = ["wave", "--weights", str(tiny_vgg_file), "--gatys", "2", "--gatys-photos", "1"]
-    pages.write_page(file, evaluate.parsed(typed))
+    settings = EvaluationSettings(str(tiny_vgg_file), gatys_steps=2, gatys_photos=1)
+    pages.write_page(file, settings)
     facts, text = read_card(file).facts, file.with_suffix(".md").read_text()
     assert [found["size"] for found in facts["figures"]] == [256, 512]
     assert set(facts["figures"][0]["gatys"]["noise/lbfgs"]) == {"steps", "low", "high", "loss"}
@@ -161,7 +160,7 @@ def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert Image.open(file.with_suffix(".jpg")).width > 1000
     file.with_suffix(".md").write_text("as it was")
-    pages.write_page(file, evaluate.parsed(typed))
+    pages.write_page(file, settings)
     assert file.with_suffix(".md").read_text() == "as it was"
     pages.write_index()
     assert "[wave](wave.md)" in (tmp_path / "checkpoints" / "README.md").read_text()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from omegaconf import OmegaConf
 from PIL import Image
 from runs import ROOT, SMALL, Run
 
-from stylenet.cli.train import CONFIGS, recorded
-from stylenet.cli.train_arguments import quoted, with_budget
+from stylenet.cli import train
+from stylenet.cli.resumption import recorded
+from stylenet.cli.train import CONFIGS
+from stylenet.cli.train_arguments import quoted
 from stylenet.losses.perceptual import check_terms
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import load_style, read_card
@@ -90,10 +93,12 @@ def test_the_card_tells_what_made_the_network(trained: tuple[Path, str]) -> None
 
 def test_the_last_line_is_a_command_that_works(trained: tuple[Path, str]) -> None:
     folder, output = trained
-    assert output.splitlines()[-1] == "python infer.py PHOTO -s wave"
     Image.new("RGB", (40, 30), "olive").save(folder.parent / "photo.png")
-    result = run(folder, "infer.py", folder.parent / "photo.png", "-s", "wave", "-o", folder.parent / "out.png")
+    printed = shlex.split(output.splitlines()[-1].replace("python", sys.executable, 1).replace("PHOTO", "photo.png"))
+    command = [*printed, "-o", folder.parent / "out.png"]
+    result = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stderr
+    assert (folder / "checkpoints/wave.safetensors").samefile(printed[-1])  # and not the shipped network of that name
     assert Image.open(folder.parent / "out.png").size == (40, 30)
 
 
@@ -284,8 +289,17 @@ def test_the_budget_suits_the_device_unless_one_is_given(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert sorted(with_budget(["style=wave", *given])) == sorted(["style=wave", taken])
-    assert with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
+    assert train.with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
+    assert taken in train.with_budget(["--cfg", "job", "style=wave", *given])
+    rate = {"budget=cpu": 2e-3, "budget=gpu": 3e-3}[taken]
+    assert train.composed_settings(["style=wave", *given])["learning_rate"] == rate
+
+
+def test_a_gpu_gets_the_budget_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert train.composed_settings(["style=wave"])["learning_rate"] == 3e-3
+    assert train.composed_settings(["style=wave", "trainer.accelerator=cpu"])["learning_rate"] == 2e-3
+    assert train.composed_settings(["style=wave", "budget=cpu"])["learning_rate"] == 2e-3
 
 
 def test_a_run_of_a_smaller_network_is_found_again_by_its_form(

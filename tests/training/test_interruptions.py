@@ -70,7 +70,7 @@ def test_a_stop_while_it_trains_or_draws_keeps_what_was_learned(
     assert run.end() == code, run.output
     steps = read_card(only(work, "wave.safetensors")).facts["training"]["steps"]
     assert steps == steps_done(only(work, "last.ckpt")) > 0
-    assert run.output.splitlines()[-1].startswith("python infer.py PHOTO -s outputs/wave/")
+    assert run.output.splitlines()[-1].startswith(f"python {ROOT / 'infer.py'} PHOTO -s {work.resolve()}/outputs/wave/")
     assert not (work / "checkpoints").exists()
 
 

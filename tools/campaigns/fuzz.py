@@ -39,6 +39,8 @@ from stylenet.media.picture import Picture, Size
 from stylenet.models.state_dict import read_state_dict
 from stylenet.models.style_file import StyleFileError, load_style
 
+ROOT = Path(__file__).resolve().parents[2]
+
 SUFFIXES = (".jpg", ".png", ".webp", ".tif", ".gif", ".bmp", ".ppm", ".avif")
 NAMES = ("plain", "new\nline", 'it\'s "quoted"', "-dash", "g[l]*b?", "$(true)", "\x1b[2J", "é", "x" * 200)
 NAMES += (os.fsdecode(b"\xff\xfe"),)

@@ -1,0 +1,108 @@
+"""All figures of one network: losses on held-out photos, similarity, stability, artifacts, and the Gatys equivalent."""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from stylenet.data import unit_photos
+from stylenet.data.painting import STYLES, find_painting, read_painting
+from stylenet.device import pick_device
+from stylenet.disk import file_sha256
+from stylenet.errors import UserError
+from stylenet.evaluation.artifacts import artifacts, complaints
+from stylenet.evaluation.gatys import equivalents
+from stylenet.evaluation.held_out import held_out_losses, stylized_by
+from stylenet.evaluation.judge import ARCHITECTURE, judged_share
+from stylenet.evaluation.settings import EvaluationSettings
+from stylenet.evaluation.similarity import lpips, ssim
+from stylenet.evaluation.stability import calmness
+from stylenet.losses.criterion import criterion_for
+from stylenet.losses.perceptual import LossSettings, PerceptualLoss
+from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
+from stylenet.models.catalog import load_single_style
+from stylenet.models.style_file import Card
+
+log = logging.getLogger(__name__)
+
+JUDGED_SIZE = 512  # pixels, the painting's short side
+LARGEST = 4096  # pixels, short side of a painting
+load_once = cache(load_vgg_weights)  # for all styles and sizes
+
+
+class UnknownPaintingError(UserError):
+    """The painting of a style is not one of the shipped ones, and its file was not given."""
+
+
+def evaluate(
+    style: str | os.PathLike[str], photos: Float[Tensor, "n 3 s s"], settings: EvaluationSettings | None = None
+) -> dict[str, Any]:
+    """The figures of one style on photos with values in [0, 1]. Raises `UserError`."""
+    settings = settings or EvaluationSettings()
+    device = pick_device()
+    network, card = load_single_style(style, device)
+    file = find_painting(settings.painting) if settings.painting else shipped_painting(card)
+    criterion = rebuilt_criterion(card, file, settings.weights).to(device)
+    photos = photos.to(device)
+    figures: dict[str, Any] = {"name": card.name, "photos": len(photos), "size": photos.shape[-1]}
+    stylized = stylized_by(network, photos)
+    figures |= rounded(asdict(held_out_losses(criterion, photos, stylized)))
+    figures |= image_figures(photos, stylized, settings.lpips) | rounded(asdict(calmness(network, photos)))
+    if settings.judge:
+        judge = VGGFeatures(load_once(settings.judge, ARCHITECTURE)).to(device)
+        painting = read_painting(file, JUDGED_SIZE).to(device)
+        figures["judged"] = round(judged_share(judge, painting, photos, stylized), 4)
+    if settings.gatys_steps:
+        some = photos[: settings.gatys_photos]
+        found = equivalents(network, criterion, some, settings.gatys_steps, settings.gatys_optimizers, log.info)
+        figures["gatys"] = {name: asdict(each) for name, each in found.items()}
+        figures["gatys_photos"] = len(some)
+    return figures
+
+
+def image_figures(
+    photos: Float[Tensor, "n 3 s s"], stylized: Float[Tensor, "n 3 s s"], with_lpips: bool
+) -> dict[str, Any]:
+    """Figures of the images themselves, whatever the network was trained with."""
+    found = artifacts(photos, stylized)
+    figures = {"ssim": ssim(photos, stylized), **asdict(found)}
+    if with_lpips:
+        figures["lpips"] = lpips(photos, stylized)
+    return {**rounded(figures), "complaints": list(complaints(found).values())}
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
+    """The criterion that the card says the network was trained with. Raises `UserError` for any card that does not."""
+    try:
+        loss, size = LossSettings.from_card(card.facts["loss"]), card.facts["painting"]["size"]
+        digest = card.facts["loss_network"].get("sha256")
+        architecture = str(card.facts["loss_network"].get("architecture", "vgg19"))
+        layers = [*loss.content_layers, *loss.style_layers]
+        if type(size) is not int or size > LARGEST or not all(isinstance(layer, str) for layer in layers):
+            raise TypeError("values that no run can have")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"the card of {card.name} does not say how it was trained") from error
+    found = load_once(weights, architecture)
+    if found.sha256 != digest:
+        log.warning("%s was trained with other weights than %s: losses are not comparable", card.name, found.name)
+    return criterion_for(VGGFeatures(found), read_painting(painting, size), loss, unit_photos())
+
+
+def shipped_painting(card: Card) -> Path:
+    """The painting of `configs/style/` that has the hash on the card. Raises `UnknownPaintingError`."""
+    painting = card.facts.get("painting")
+    digest = painting.get("sha256") if isinstance(painting, dict) else None
+    for path in sorted(STYLES.glob("*.jpg")):
+        if file_sha256(path) == digest:
+            return path
+    raise UnknownPaintingError(f"the painting of {card.name} is not one of the shipped ones: its file must be given")
