@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from stylenet.disk import SOURCE_TREE
+from stylenet.disk import shipped_files
 from stylenet.export.onnx import export_onnx
 from stylenet.models.catalog import find_reference, load_single_style
 from stylenet.models.style_file import Card
@@ -15,7 +15,7 @@ from stylenet.models.style_file import Card
 FOLDER = "networks"
 LIST = "networks.json"
 THUMBNAIL_SIDE = 96  # pixels
-PAINTINGS = SOURCE_TREE / "configs/style"
+PAINTINGS = shipped_files() / "configs/style"
 
 
 def add_network(folder: Path, style: str | os.PathLike[str]) -> None:

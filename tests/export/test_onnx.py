@@ -14,7 +14,6 @@ from infer_command import ROOT, picture
 from PIL import Image
 
 from stylenet.cli.main import main
-from stylenet.disk import SOURCE_TREE
 from stylenet.errors import UserError
 from stylenet.export.onnx import export_onnx
 from stylenet.models.catalog import styles
@@ -104,7 +103,7 @@ def test_the_file_holds_no_custom_operator_and_nothing_of_the_machine(exported: 
     names = [dimension.dim_param for dimension in model.graph.output[0].type.tensor_type.shape.dim]
     assert names == ["batch", "height", "width", ""]
     content = exported.read_bytes()
-    for trace in (str(SOURCE_TREE), str(Path.home()) + os.sep, "site-packages", ".py", "stack_trace"):
+    for trace in (str(ROOT), str(Path.home()) + os.sep, "site-packages", ".py", "stack_trace"):
         assert trace.encode() not in content
 
 
@@ -175,7 +174,7 @@ def test_a_missing_extra_is_one_line_that_names_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(name for name, path in styles().items() if path.is_relative_to(SOURCE_TREE)))
+@pytest.mark.parametrize("name", sorted(name for name, path in styles().items() if path.is_relative_to(ROOT)))
 def test_every_shipped_network_equals_pytorch(name: str, tmp_path: Path) -> None:
     network, card = load_style(styles()[name])
     export_onnx(network, card, tmp_path / "network.onnx")
