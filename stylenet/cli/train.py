@@ -32,19 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def started(typed: list[str]) -> int:
     """One run, a sweep, or whatever else Hydra offers for the arguments."""
-    from stylenet.cli.train_arguments import SWEEP, in_grammar, is_setting
+    from stylenet.cli.train_arguments import SWEEP, in_grammar, is_setting, name_of
 
     arguments = in_grammar(typed)
     settings = [argument for argument in arguments if is_setting(argument)]
     flags = [argument for argument in arguments if not is_setting(argument)]
-    if set(flags) - set(SWEEP) or any(argument.startswith("hydra") for argument in settings):
+    if set(flags) - set(SWEEP) or any(name_of(each) == "sweep" or each.startswith("hydra") for each in settings):
         return by_hydra(arguments)
     with hydra_configs() as compose:
         if not flags:
             return train(compose, settings)
         from stylenet.cli.sweep import runs_of, sweep
+        from stylenet.cli.sweep_record import finish_sweep, new_sweep_folder, recorded
 
-        return sweep(runs_of(settings), lambda run: checked(compose, run))
+        folder = new_sweep_folder()
+        code = sweep(runs_of(settings), recorded(lambda run: checked(compose, run), folder))
+        finish_sweep(folder)
+        return code
 
 
 def checked(compose: Callable[[Sequence[str]], Any], settings: list[str]) -> int:
@@ -146,7 +150,20 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
     quieten()
     settings: Any = OmegaConf.to_object(composed)
     values: Any = OmegaConf.to_container(composed)
-    return run(settings, values, start)
+    code = run(settings, values, start)
+    report_run()
+    return code
+
+
+def report_run() -> None:
+    """Writes the report of the run that has just ended into its folder. A run counts also where that fails."""
+    from stylenet.report import write_report
+    from stylenet.training.loggers import run_folders
+
+    try:
+        write_report(run_folders[-1])
+    except UserError as error:
+        log.warning("%s", error)
 
 
 def check_painting(image: str) -> None:

@@ -56,6 +56,8 @@ def quoted_path(path: str) -> str:
 
 def one_line(error: Exception) -> str:
     """What was wrong, in one line, with the choices where Hydra lists them."""
+    if "hydra/sweeper/optuna" in str(error):
+        return "a search needs Optuna: pip install 'stylenet[sweep]'"
     if isinstance(error, MissingMandatoryValue) and "style.image" in str(error):
         return "no painting: style=NAME for one of configs/style/, or style.image=FILE for an image of yours"
     texts = [str(error)] + ([str(error.__cause__)] if isinstance(error.__cause__, OmegaConfBaseException) else [])

@@ -105,4 +105,5 @@ class Settings:
     seed: int = 0
     init: str | None = None  # a style to start from, by name or file; auto: a trained base; none: random weights
     replace: bool = False  # an existing file in checkpoints/
+    objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes: held-out figures
     resume: str | None = None  # a run's last.ckpt

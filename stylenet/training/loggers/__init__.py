@@ -24,7 +24,7 @@ from stylenet.errors import UserError
 from stylenet.training.loggers.guarded import GuardedLogger, first_line
 from stylenet.training.settings import Logging
 
-PROJECT = "stylenet"
+run_folders: list[Path] = []  # of the runs of this process whose loggers were opened, newest last
 ARGUMENTS = ("folder", "run", "style", "project", "entity", "tags")
 PLACEHOLDER = re.compile(r"\{(" + "|".join(ARGUMENTS) + r")\}")
 WANDB = {"_target_": "stylenet.training.loggers.wandb.WandbRun"} | {name: f"{{{name}}}" for name in ARGUMENTS}
@@ -42,6 +42,7 @@ def open_loggers(folder: Path, name: str, settings: Logging) -> list[Logger]:
     An error of a tracker is logged as one line, here and later, and the run continues without that tracker.
     """
     keep_metrics(folder)
+    run_folders.append(folder)
     loggers = [GuardedLogger("metrics.csv", CSVLogger(folder, name="", version=""), retry=True)]
     loggers += [GuardedLogger(name, tracker) for name, tracker in make_trackers(folder, name, settings).items()]
     for logger in loggers:

@@ -1,0 +1,58 @@
+"""A search over settings by one of Hydra's sweepers: each run's objective, the record of the sweep, its end.
+
+Hydra calls this for runs that its own sweepers start (`configs/sweep/`). A sweeper wants a number from each run; it is
+read from the run's folder. A run that failed counts as a failed trial and does not end the search.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, flag_override
+
+from stylenet.cli.command import program
+
+log = logging.getLogger(__name__)
+
+
+class SweepCallback(Callback):
+    """Writes a record of each run into `hydra.sweep.dir`, and the report when all have ended."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Makes the sweep's folder. A study that is resumed is left the trials that it has not had."""
+        from stylenet.report.sweep import read_records  # imported late, here and below: Hydra makes this for --help too
+
+        folder = Path(config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        if "n_trials" in config.hydra.sweeper and config.hydra.sweeper.get("storage"):
+            done = len(read_records(folder))
+            with flag_override(config, ["readonly", "struct"], [False, False]):
+                config.hydra.sweeper.n_trials = max(0, config.hydra.sweeper.n_trials - done)
+            if done:
+                log.info("search: resumes after %d runs", done)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Gives the sweeper the objective of a run that ended well."""
+        if config.hydra.mode != RunMode.MULTIRUN:
+            return
+        from stylenet.cli.sweep_record import record_run
+
+        error = job_return._return_value if job_return.status == JobStatus.FAILED else None
+        objective = record_run(
+            Path(config.hydra.sweep.dir),
+            int(config.hydra.job.num),
+            list(config.hydra.overrides.task),
+            str(config.objective),
+            error if isinstance(error, Exception) else None,
+            program(),
+        )
+        if error is None:
+            job_return.return_value = objective
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        from stylenet.cli.sweep_record import finish_sweep
+
+        finish_sweep(Path(config.hydra.sweep.dir))

@@ -1,0 +1,89 @@
+"""Searches over settings: the configuration, the objective, the record, and the lines of the documentation."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from run_folders import make_run
+
+from stylenet.cli.sweep_record import finish_sweep, objective_value, record_run
+from stylenet.report.sweep import read_records
+from stylenet.training import loggers
+from stylenet.training.checks import check_trainer
+from stylenet.training.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def composed(*overrides: str) -> Any:
+    ConfigStore.instance().store("settings", Settings)
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return compose("train", ["style=wave", *overrides], return_hydra_config=True)
+
+
+def test_the_search_keeps_its_study_in_its_own_folder() -> None:
+    pytest.importorskip("optuna")
+    hydra = composed("sweep=search", "hydra.sweeper.study_name=mine").hydra
+    assert hydra.sweep.dir == "outputs/sweeps/mine"
+    assert hydra.sweeper.storage == "sqlite:///outputs/sweeps/mine/study.db"
+    assert set(hydra.sweeper.params) == {"loss.weights.style", "style.size", "learning_rate"}
+
+
+@pytest.mark.parametrize(
+    ("package", "overrides"),
+    [
+        ("hydra_plugins.hydra_joblib_launcher", ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]),
+        (
+            "hydra_plugins.hydra_submitit_launcher",
+            ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.launcher.gpus_per_node=1"],
+        ),
+    ],
+)
+def test_the_launchers_of_the_documentation_compose(package: str, overrides: list[str]) -> None:
+    pytest.importorskip(package)
+    assert composed("sweep=search", *overrides).hydra.launcher._target_.startswith(package)
+    assert all(override in (ROOT / "docs/sweeps.md").read_text() for override in overrides)
+
+
+def test_the_lines_of_the_documentation_compose_and_suit_the_trainer() -> None:
+    lines = re.findall(
+        r"`python train.py (style=starry [^`]*trainer[^`]*)`", (ROOT / "docs/experiments.md").read_text()
+    )
+    assert len(lines) == 3
+    for line in lines:
+        settings = composed(*(re.sub(r"^trainer", "++trainer", word) for word in line.split()[1:]))
+        assert check_trainer({**settings.trainer, "accelerator": "cpu"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("objective", "value"),
+    [
+        ("held_out/style", 0.25),
+        ("style", 0.25),
+        ("held_out/content+held_out/style", 1.0),
+        ("held_out/nothing", math.nan),
+    ],
+)
+def test_the_objective_is_a_held_out_figure_or_a_sum(objective: str, value: float) -> None:
+    found = objective_value(objective, {"content": 0.75, "style": 0.25})
+    assert found == value or (math.isnan(value) and math.isnan(found))
+
+
+def test_a_sweep_records_good_and_failed_runs_and_ends_with_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "outputs/wave/2026-11-25_10-00-00", weight=12.0)
+    monkeypatch.setattr(loggers, "run_folders", [run])
+    sweep = tmp_path / "outputs/sweeps/mine"
+    sweep.mkdir(parents=True)
+    good = record_run(sweep, 0, ["style=wave", r"init='it\'s.pt'"], "held_out/style", None, "stylenet train")
+    bad = record_run(sweep, 1, ["style=none"], "held_out/style", ValueError("no such style\nmore"), "stylenet train")
+    assert (good, math.isnan(bad)) == (0.12, True)
+    assert [record.error for record in read_records(sweep)] == ["", "no such style"]
+    assert read_records(sweep)[0].typed == """stylenet train style=wave 'init=it'"'"'s.pt'"""
+    assert finish_sweep(sweep) == 1
+    assert "no such style" in (sweep / "report.html").read_text()
