@@ -25,6 +25,8 @@ class SweepCallback(Callback):
         """Makes the sweep's folder. A study that is resumed is left the trials that it has not had."""
         from stylenet.report.sweep import read_records  # imported late, here and below: Hydra makes this for --help too
 
+        for name in ("alembic", "optuna"):  # which report each step of opening a study
+            logging.getLogger(name).setLevel(logging.WARNING)
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         if "n_trials" in config.hydra.sweeper and config.hydra.sweeper.get("storage"):
