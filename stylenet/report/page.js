@@ -38,7 +38,7 @@ for (const line of all(".line")) {
 
 // A link to a run opens it.
 const reveal = () => {
-  const target = location.hash && document.getElementById(location.hash.slice(1));
+  const target = document.getElementById(location.hash.slice(1));
   if (target?.matches("details")) { target.open = true; target.scrollIntoView(); }
 };
 addEventListener("hashchange", reveal);
