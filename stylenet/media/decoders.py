@@ -39,6 +39,14 @@ class ImageError(UserError):
     """An image that can't be read or written. The message is one line: `photo.jpg: is truncated`, `the image is …`."""
 
 
+class UnknownImageError(ImageError):
+    """Not an image in any format that can be read."""
+
+
+class TooManyPixelsError(ImageError):
+    """An image of more pixels than allowed."""
+
+
 @contextmanager
 def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[ImageFile.ImageFile]:
     """A picture file, or its bytes, whose header was read and whose pixels are read within the block.
@@ -48,7 +56,7 @@ def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[I
     with _one_line_errors(source, max_pixels), _pillow_limit(max_pixels), _opened_file(source) as file:
         start = file.read(64)
         if not start:
-            raise ImageError("is empty")
+            raise UnknownImageError("is empty")
         if start[4:8] == b"ftyp" and any(brand in start for brand in HEIC):
             _register_heic()
         with Image.open(file, formats=[name for name in READABLE if name in Image.OPEN]) as image:
@@ -72,11 +80,11 @@ def _one_line_errors(source: Source, max_pixels: int) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"{name}{error}") from error
+        raise type(error)(f"{name}{error}") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name}is not a picture in a format that can be read") from error
+        raise UnknownImageError(f"{name}is not a picture in a format that can be read") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}has more pixels than the limit of {max_pixels:,}") from error
+        raise TooManyPixelsError(f"{name}has more pixels than the limit of {max_pixels:,}") from error
     except Exception as error:  # Pillow's decoders raise almost anything on mutilated files
         raise ImageError(name + _reason(error)) from error
 
@@ -95,14 +103,14 @@ def _register_heic() -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError as error:
-        raise ImageError("is HEIC, which needs: pip install 'stylenet[heic]'") from error
+        raise UnknownImageError("is HEIC, which needs: pip install 'stylenet[heic]'") from error
     register_heif_opener()
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
     """Raises `ImageError` for a picture of more than `max_pixels`."""
     if width * height > max_pixels:
-        raise ImageError(f"has {width} x {height} pixels, more than the limit of {max_pixels:,}")
+        raise TooManyPixelsError(f"has {width} x {height} pixels, more than the limit of {max_pixels:,}")
 
 
 def is_busywork(image: ImageFile.ImageFile) -> bool:

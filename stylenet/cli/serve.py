@@ -1,0 +1,140 @@
+"""`stylenet serve`: an HTTP service that stylizes images and clips."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stylenet.cli.command import Parser
+from stylenet.device import DEVICES
+from stylenet.errors import UserError
+from stylenet.serve.settings import FALLBACKS, Limits, ServiceSettings
+
+PREFIX = "STYLENET_SERVE_"  # of environment variables
+KEYS = "STYLENET_API_KEYS"
+EPILOG = f"""\
+examples:
+  stylenet serve                                      all styles of checkpoints/, http://127.0.0.1:8000
+  stylenet serve --styles starry wave --workers 4 --host 0.0.0.0 --rate 60
+
+Every option can be set by an environment variable as well: {PREFIX}PORT=80, {PREFIX}STYLES='starry wave';
+a flag has precedence. API keys are set by {KEYS} alone, separated by spaces, as a command line is public.
+"""
+
+
+def parser() -> Parser:
+    result = Parser("Serves stylized images over HTTP.", EPILOG)
+    for add in (add_main_options, add_limits, add_job_options):
+        add(result)
+    return result
+
+
+def add_main_options(to: Parser) -> None:
+    add, defaults = to.add_argument, ServiceSettings()
+    add("--styles", nargs="+", default=[], metavar="STYLE", help="names or style files; default: all of checkpoints/")
+    add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: all; default: %(default)s")
+    add("--port", type=number(0, 65_535), default=8000, help="0: any free port; default: %(default)s")
+    add("--device", choices=DEVICES, default="auto", help="default: all GPUs, else the CPU")
+    add("--workers", type=number(1), metavar="N", help="processes; default: one per GPU, or one per CPU core")
+    add("--fallback", choices=FALLBACKS, help="use a style's tiny network while half of the queue is full")
+    drain = "seconds for requests to end after SIGTERM; default: %(default)g"
+    add("--drain", type=seconds, default=defaults.drain_seconds, metavar="SECONDS", help=drain)
+    add("--proxies", metavar="ADDRESSES", help="proxies whose X-Forwarded-For is trusted, separated by commas")
+
+
+def add_limits(to: Parser) -> None:
+    add, defaults = to.add_argument_group("limits").add_argument, ServiceSettings()
+    add("--queue", type=number(1), default=defaults.queue, metavar="N", help="waiting requests; default: %(default)s")
+    add("--rate", type=seconds, metavar="N", help="requests per minute and client; default: no limit")
+    add_three(add, "max", "an image", defaults.picture)
+
+
+def add_job_options(to: Parser) -> None:
+    add, defaults = to.add_argument_group("jobs").add_argument, ServiceSettings()
+    add("--jobs", type=number(1), default=defaults.jobs, metavar="N", help="waiting or running; default: %(default)s")
+    add_three(add, "job", "a job", defaults.job)
+    add("--results", type=Path, metavar="DIR", help="folder for uploads and results; default: a temporary one")
+    space = "disk space for uploads and results; default: %(default)s"
+    add("--results-bytes", type=number(1), default=defaults.results_bytes, metavar="N", help=space)
+    kept = "how long results are kept; default: %(default)g"
+    add("--results-seconds", type=seconds, default=defaults.results_seconds, metavar="SECONDS", help=kept)
+
+
+def add_three(add: Callable[..., Any], prefix: str, of: str, limits: Limits) -> None:
+    """The options of one `Limits`."""
+    default = "default: %(default)s"
+    add(f"--{prefix}-bytes", type=number(1), default=limits.bytes, metavar="N", help=f"body of {of}; {default}")
+    add(f"--{prefix}-pixels", type=number(1), default=limits.pixels, metavar="N", help=f"of {of}; {default}")
+    time = f"time for {of}; default: %(default)g"
+    add(f"--{prefix}-seconds", type=seconds, default=limits.seconds, metavar="SECONDS", help=time)
+
+
+def number(low: int, high: int | None = None) -> Callable[[str], int]:
+    """What argparse makes of a whole number within bounds."""
+    allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+            raise argparse.ArgumentTypeError(f"must be {allowed}, got {text}")
+        return int(text)
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """What argparse makes of a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
+    return value
+
+
+def from_environment(options: Parser, environment: Mapping[str, str]) -> list[str]:
+    """The arguments that environment variables stand for."""
+    arguments = []
+    for action in options._actions:
+        text = environment.get(PREFIX + action.dest.upper())
+        if text and action.option_strings and action.dest != "help":
+            values = text.split() if action.nargs == "+" else [text]
+            arguments += [action.option_strings[0], *values]
+    return arguments
+
+
+def settings(chosen: argparse.Namespace, keys: str) -> ServiceSettings:
+    """The settings that the options mean. Raises `UserError`."""
+    return ServiceSettings(
+        styles=tuple(chosen.styles),
+        device=chosen.device,
+        workers=chosen.workers,
+        queue=chosen.queue,
+        picture=Limits(chosen.max_bytes, chosen.max_pixels, chosen.max_seconds),
+        job=Limits(chosen.job_bytes, chosen.job_pixels, chosen.job_seconds),
+        jobs=chosen.jobs,
+        rate=chosen.rate,
+        api_keys=tuple(keys.split()),
+        fallback=chosen.fallback,
+        results=chosen.results,
+        results_bytes=chosen.results_bytes,
+        results_seconds=chosen.results_seconds,
+        drain_seconds=chosen.drain,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    options = parser()
+    given = from_environment(options, os.environ) + list(sys.argv[1:] if arguments is None else arguments)
+    chosen = options.parse_args(given)
+    wanted = settings(chosen, os.environ.get(KEYS, ""))
+    try:
+        from stylenet.serve.server import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("fastapi", "uvicorn", "prometheus_client", "starlette"):
+            raise
+        raise UserError("the service needs its extra: pip install 'stylenet[serve]'") from None
+    return run(wanted, chosen.host, chosen.port, chosen.proxies)

@@ -1,0 +1,1 @@
+"""HTTP service: `stylenet serve`. The front process answers; worker processes stylize."""

@@ -1,0 +1,247 @@
+"""Limits that hold before a request's body is read: key, rate, queue, size and type."""
+
+import asyncio
+import hmac
+import json
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stylenet.serve.jobs import Jobs
+from stylenet.serve.metrics import Metrics
+from stylenet.serve.pool import Pool
+from stylenet.serve.settings import Limits, ServiceSettings
+
+STYLIZE, JOBS = "/v1/stylize", "/v1/jobs"
+CLIENTS = 10_000  # whose rates are remembered
+SMALL = 1_000_000  # bytes that are read and thrown away after a refusal, so that the connection can go on
+LINGER = 2.0  # seconds for that
+# Of bodies that are read; curl's --data-binary says form-urlencoded unless told otherwise.
+TYPES = ("multipart/form-data", "image/", "video/", "application/octet-stream", "application/x-www-form-urlencoded")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer without any work: its HTTP status, a line, and further headers."""
+
+    status: int
+    message: str
+    headers: Mapping[str, str]
+
+    @classmethod
+    def later(cls, message: str, seconds: float, status: int = 429) -> "Refusal":
+        """Too much for now; worth another try after so many seconds."""
+        return cls(status, message, {"Retry-After": str(max(1, math.ceil(seconds)))})
+
+
+class Rates:
+    """So many requests per minute and client: a bucket each, which holds a quarter of a minute's requests."""
+
+    def __init__(self, per_minute: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute, self.clock = per_minute, clock
+        self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and when that was
+
+    def wait(self, client: str) -> float:
+        """Takes one request of a client; 0, or the seconds until it may send the next."""
+        if self.per_minute is None:
+            return 0.0
+        now, burst = self.clock(), max(1.0, self.per_minute / 4)
+        left, then = self.buckets.pop(client, (burst, now))
+        left = min(burst, left + (now - then) * self.per_minute / 60)
+        allowed = left >= 1
+        self.buckets[client] = (left - 1 if allowed else left, now)
+        if len(self.buckets) > CLIENTS:
+            self.buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - left) * 60 / self.per_minute
+
+
+class Load:
+    """How many requests are inside, and how long one takes."""
+
+    def __init__(self, settings: ServiceSettings, pool: Pool) -> None:
+        self.lanes, self.queue = len(pool.lanes), settings.queue
+        self.inside = 0
+        self.seconds = 0.1  # at work, as a moving average
+
+    @property
+    def full(self) -> bool:
+        """Whether the next request would have to wait behind a whole queue."""
+        return self.inside >= self.lanes + self.queue
+
+    @property
+    def high(self) -> bool:
+        """Whether the queue is half full, the request itself not counted."""
+        return self.inside - 1 >= self.lanes + self.queue // 2
+
+    def took(self, seconds: float) -> None:
+        """Notes how long an image was worked on."""
+        self.seconds += 0.1 * (seconds - self.seconds)
+
+    @property
+    def wait(self) -> float:
+        """Seconds until half of what is inside will be done."""
+        return self.inside / 2 * self.seconds / self.lanes
+
+
+class Gate:
+    """ASGI middleware: lets requests in or refuses them, limits their bodies, counts and times them."""
+
+    def __init__(
+        self, app: ASGIApp, settings: ServiceSettings, pool: Pool, jobs: Jobs, load: Load, metrics: Metrics
+    ) -> None:
+        self.app, self.settings, self.pool, self.jobs = app, settings, pool, jobs
+        self.load, self.metrics, self.rates = load, metrics, Rates(settings.rate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        endpoint, start = endpoint_of(scope["path"]), time.monotonic()
+        work = scope["method"] == "POST" and endpoint in (STYLIZE, JOBS)
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.metrics.requests.labels(endpoint, message["status"]).inc()
+                self.metrics.latency.labels(endpoint).observe(time.monotonic() - start)
+            await send(message)
+
+        refusal = self.refusal(scope, endpoint, work)
+        if refusal is not None:
+            await refuse(refusal, scope, receive, counted)
+        elif work:
+            await self.admit(scope, endpoint, receive, counted)
+        else:
+            await self.app(scope, receive, counted)
+
+    async def admit(self, scope: Scope, endpoint: str, receive: Receive, send: Send) -> None:
+        """Lets a request in; it counts as inside until it is answered."""
+        stylize = endpoint == STYLIZE
+        limits = self.settings.picture if stylize else self.settings.job
+        self.load.inside += stylize
+        self.metrics.inside.set(self.load.inside)
+        try:
+            await self.app(scope, limited(receive, limits), send)
+        finally:
+            self.load.inside -= stylize
+            self.metrics.inside.set(self.load.inside)
+
+    def refusal(self, scope: Scope, endpoint: str, work: bool) -> Refusal | None:
+        """Why a request is not let in, as far as its head says so."""
+        headers = dict(scope["headers"])
+        if endpoint.startswith("/v1/") and not self.knows(headers):
+            return Refusal(401, "an API key is needed: Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"})
+        if not work:
+            return None
+        return self.busy(scope, headers, endpoint) or unfit(headers, self.limits(endpoint))
+
+    def limits(self, endpoint: str) -> Limits:
+        return self.settings.picture if endpoint == STYLIZE else self.settings.job
+
+    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether the request has one of the keys, or none is needed."""
+        if not self.settings.api_keys:
+            return True
+        kind, _, key = headers.get(b"authorization", b"").partition(b" ")
+        key = key.strip() if kind.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+        return any(hmac.compare_digest(key, known.encode()) for known in self.settings.api_keys)
+
+    def busy(self, scope: Scope, headers: Mapping[bytes, bytes], endpoint: str) -> Refusal | None:
+        """Why a request has to come again later."""
+        if not self.pool.ready:
+            return Refusal.later("the service is starting or ending", 2.0, status=503)
+        wait = self.rates.wait(client_of(scope, headers, keys=bool(self.settings.api_keys)))
+        if wait:
+            return Refusal.later(f"more than {self.settings.rate:g} requests per minute from one client", wait)
+        if endpoint == STYLIZE and self.load.full:
+            return Refusal.later(f"{self.load.inside} requests are being worked on or waiting", self.load.wait)
+        if endpoint == JOBS and self.jobs.full:
+            return Refusal.later(f"{self.jobs.active} jobs are waiting or running", 10.0)
+        return None
+
+
+def unfit(headers: Mapping[bytes, bytes], limits: Limits) -> Refusal | None:
+    """Why a body would be of no use, as far as its headers say so."""
+    length, kind = headers.get(b"content-length", b"0"), headers.get(b"content-type", b"")
+    if not length.isdigit():
+        return Refusal(400, "Content-Length is not a number", {})
+    if int(length[:20]) > limits.bytes:
+        return Refusal(413, f"the body has {int(length[:20]):,} bytes, more than the limit of {limits.bytes:,}", {})
+    if kind and not kind.lower().startswith(tuple(map(str.encode, TYPES))):
+        return Refusal(415, f"the body must be an image or multipart/form-data, got {kind.decode('latin-1')!r}", {})
+    return None
+
+
+def limited(receive: Receive, limits: Limits) -> Receive:
+    """The same body, with an end to its bytes and to the time that it takes to arrive."""
+    count, end = 0, time.monotonic() + limits.seconds
+    complete = False
+
+    async def counted() -> Message:
+        nonlocal count, complete
+        try:
+            # Once the body is there, what comes is that the client goes: no matter when.
+            message = await asyncio.wait_for(receive(), None if complete else max(0.0, end - time.monotonic()))
+        except TimeoutError:
+            raise HTTPException(408, f"the body took more than {limits.seconds:g} seconds to arrive") from None
+        count += len(message.get("body", b""))
+        complete = not message.get("more_body", False)
+        if count > limits.bytes:
+            raise HTTPException(413, f"the body has more bytes than the limit of {limits.bytes:,}")
+        return message
+
+    return counted
+
+
+async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers at once, then reads on for a moment: closing on a client that still sends would lose it the answer."""
+    body = json.dumps({"detail": refusal.message}).encode()
+    asked = dict(scope["headers"])
+    length = asked.get(b"content-length", b"0")
+    waits = b"expect" in asked  # for a word before it sends its body
+    small = not waits and b"transfer-encoding" not in asked and length.isdigit() and int(length[:20]) <= SMALL
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **refusal.headers,
+        **({} if small else {"Connection": "close"}),
+    }
+    raw = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    if not waits:
+        await drain(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def drain(receive: Receive) -> None:
+    """Throws away a body, up to a limit of bytes and time."""
+    count = 0
+    try:
+        async with asyncio.timeout(LINGER):
+            while count <= SMALL:
+                message = await receive()
+                count += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
+
+
+def client_of(scope: Scope, headers: Mapping[bytes, bytes], keys: bool) -> str:
+    """Whose rate counts: the key's where there are keys, else the address's."""
+    if keys:
+        return (headers.get(b"authorization") or headers.get(b"x-api-key", b"")).decode("latin-1")
+    return str((scope.get("client") or ("",))[0])
+
+
+def endpoint_of(path: str) -> str:
+    """A path as a metric's label: of a bounded number."""
+    if path.startswith(f"{JOBS}/"):
+        return f"{JOBS}/result" if path.endswith("/result") else f"{JOBS}/id"
+    known = (STYLIZE, JOBS, "/v1/styles", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/")
+    return path if path in known else ("/v1/other" if path.startswith("/v1/") else "other")

@@ -1,0 +1,59 @@
+"""Video clips that were uploaded as jobs."""
+
+import time
+from pathlib import Path
+
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.inference.painter import BoundStyler
+from stylenet.inference.stylizer import Stylizer
+from stylenet.inference.temporal import MEMORY
+from stylenet.media.decoders import UnknownImageError
+from stylenet.models.catalog import StyleReference
+from stylenet.serve.work import Done, Work
+
+STILLS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands
+SUFFIX, MEDIA_TYPE = ".mp4", "video/mp4"  # of results: what every browser plays
+
+
+def is_clip(data: bytes | Path) -> bool:
+    """Whether a file begins as MP4, MOV, Matroska, WebM or AVI does."""
+    if isinstance(data, bytes):
+        start = data[:12]
+    else:
+        with data.open("rb") as file:
+            start = file.read(12)
+    if start[4:8] == b"ftyp":
+        return start[8:12] not in STILLS
+    return start.startswith(b"\x1a\x45\xdf\xa3") or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")
+
+
+def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
+    """Stylizes an uploaded clip into the work's target, as MP4. Raises `UserError`."""
+    if isinstance(work.data, bytes) or work.target is None:
+        raise UnknownImageError("the image is a video clip, which goes to /v1/jobs")
+    try:
+        from stylenet.media.video.reading import Clip
+        from stylenet.media.video.timing import Span
+        from stylenet.pipeline.clip import ClipJob, stylize_clip
+    except ModuleNotFoundError as error:
+        raise UnknownImageError("the file is a video clip, and this service stylizes images only") from error
+    source, target = work.data.with_suffix(SUFFIX), work.target.with_suffix(SUFFIX)
+    source.symlink_to(work.data.name)  # a name by which it is known for a clip; FFmpeg goes by the content
+    notes: list[str] = []
+    start = time.perf_counter()
+    try:
+        with Clip(source, Span()) as clip:
+            width, height = work.size.of(clip.video.width, clip.video.height)
+        # A network of its own: it keeps statistics of the clip in its norms.
+        styler = BoundStyler(Stylizer.load(style, device), work.brush)
+        stylize_clip(styler, ClipJob(source, target, MEMORY, size=work.size), notes.append)
+    except UserError as error:
+        raise type(error)(without_path(str(error), source)) from error
+    notes = [without_path(note, source) for note in notes]
+    return Done(b"", MEDIA_TYPE, SUFFIX, width, height, notes, seconds=time.perf_counter() - start)
+
+
+def without_path(message: str, upload: Path) -> str:
+    """A message about an upload, without where the service keeps it."""
+    return message.replace(shown(upload), "the clip")

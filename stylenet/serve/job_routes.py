@@ -1,0 +1,113 @@
+"""/v1/jobs: large images and clips, whose results are fetched later."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.exceptions import HTTPException
+
+from stylenet.serve import documentation
+from stylenet.serve.admission import JOBS
+from stylenet.serve.jobs import Job, NoRoomError, TooLargeError
+from stylenet.serve.options import Options
+from stylenet.serve.pool import PoolClosed
+from stylenet.serve.requests import body_of
+from stylenet.serve.service import Service
+from stylenet.serve.settings import ServiceSettings
+from stylenet.serve.stylize_route import known_style, work_for
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Adds the routes."""
+
+    @app.post(
+        JOBS,
+        tags=["jobs"],
+        summary="Queue a large image or a video clip",
+        status_code=202,
+        responses=documentation.JOB_RESPONSES,
+        openapi_extra=documentation.BODY,
+    )
+    async def create(request: Request, query: Annotated[Options, Query()]) -> Response:
+        """Takes an image or a clip (MP4, MOV, Matroska, WebM, AVI; answered as MP4), with the options of
+        /v1/stylize. Answers at once with the job; its `result` can be fetched once its `state` is `done`."""
+        job = await queued(service, request, query)
+        return JSONResponse(described(job, service.settings), 202, {"Location": f"{JOBS}/{job.id}"})
+
+    @app.get(f"{JOBS}/{{id}}", tags=["jobs"], summary="The state of a job", responses=documentation.JOB_RESPONSES)
+    async def state(id: str) -> Response:  # noqa: A002, the parameter's name in the path
+        """States are `queued`, `running`, `done` and `failed`; a failed job has an `error`."""
+        return JSONResponse(described(found(service, id), service.settings))
+
+    @app.get(
+        f"{JOBS}/{{id}}/result",
+        tags=["jobs"],
+        summary="The result of a job",
+        response_class=Response,
+        responses=documentation.RESULT_RESPONSES,
+    )
+    async def result(id: str) -> Response:  # noqa: A002
+        """The stylized image or clip; 409 while the job is not done, and the status of its failure after one."""
+        job = found(service, id)
+        if job.done is None:
+            retry = {"Retry-After": "1"} if job.outcome is None else None
+            raise HTTPException(job.status, job.error or f"the job is {job.state}", retry)
+        return FileResponse(job.result, media_type=job.done.media_type, headers={"X-Content-Type-Options": "nosniff"})
+
+    @app.delete(f"{JOBS}/{{id}}", tags=["jobs"], summary="Delete a job", status_code=204)
+    async def delete(id: str) -> Response:  # noqa: A002
+        """Deletes the result, or drops a job that still waits; 409 for one that is running."""
+        job = found(service, id)
+        if job.state == "running":
+            raise HTTPException(409, "the job is running")
+        service.jobs.remove(job.id)
+        return Response(status_code=204)
+
+
+async def queued(service: Service, request: Request, query: Options) -> Job:
+    """A job from a request. Raises `HTTPException`."""
+    body = await body_of(request, query)
+    style = known_style(service, body.options)
+    length = request.headers.get("content-length", "")
+    limits = service.settings.job
+    try:
+        job = service.jobs.open(style, int(length) if length.isdigit() else limits.bytes)
+    except NoRoomError:
+        raise HTTPException(503, "no room for another job now", {"Retry-After": "60"}) from None
+    try:
+        await service.jobs.receive(job, body.chunks())
+        if not job.bytes:
+            raise HTTPException(422, "image: is empty")
+        service.jobs.start(job, work_for(body, style, b"", limits, float("inf")))
+    except TooLargeError:
+        service.jobs.remove(job.id)
+        raise HTTPException(413, f"the image has more bytes than the limit of {limits.bytes:,}") from None
+    except PoolClosed:
+        service.jobs.remove(job.id)
+        raise HTTPException(503, "the service is ending") from None
+    except BaseException:
+        service.jobs.remove(job.id)
+        raise
+    return job
+
+
+def found(service: Service, id_: str) -> Job:
+    """The job. Raises `HTTPException` if it is unknown or expired."""
+    job = service.jobs.find(id_)
+    if job is None:
+        raise HTTPException(404, "no such job; results are kept for a limited time")
+    return job
+
+
+def described(job: Job, settings: ServiceSettings) -> dict[str, Any]:
+    """A job as JSON."""
+    facts: dict[str, Any] = {"id": job.id, "state": job.state, "style": job.style, "created": round(job.created, 3)}
+    if job.done is not None:
+        done = job.done
+        facts |= {"result": f"{JOBS}/{job.id}/result", "type": done.media_type, "bytes": job.bytes}
+        facts |= {"width": done.width, "height": done.height, "seconds": round(done.seconds, 3), "notes": done.notes}
+    if job.error is not None:
+        facts["error"] = job.error
+    if job.finished is not None:
+        facts["expires"] = round(job.finished + settings.results_seconds, 3)
+    return facts

@@ -1,0 +1,189 @@
+"""Jobs: large images and clips, stylized while the client does something else. Results are kept on disk for a while."""
+
+import asyncio
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from stylenet.serve.pool import Pool, PoolClosed, TooLate, WorkerDied
+from stylenet.serve.settings import ServiceSettings
+from stylenet.serve.work import Done, Refused, Reply, Work
+
+log = logging.getLogger(__name__)
+
+State = Literal["queued", "running", "done", "failed"]
+SWEEP = 10.0  # seconds between two looks for expired results
+
+
+class NoRoomError(Exception):
+    """As many jobs as may wait are waiting, or the disk space for them is used up."""
+
+
+class TooLargeError(Exception):
+    """An upload has more bytes than allowed."""
+
+
+@dataclass
+class Job:
+    """One job. `status` is the HTTP status that its result answers with."""
+
+    id: str
+    folder: Path
+    style: str
+    created: float = field(default_factory=time.time)
+    outcome: Literal["done", "failed"] | None = None
+    finished: float | None = None
+    status: int = 409
+    error: str | None = None
+    done: Done | None = None
+    bytes: int = 0  # on the disk, or reserved there
+    future: "Future[Reply] | None" = None
+
+    @property
+    def state(self) -> State:
+        """Where it is on its way."""
+        if self.outcome is None:
+            return "running" if self.future is not None and self.future.running() else "queued"
+        return self.outcome
+
+    @property
+    def upload(self) -> Path:
+        return self.folder / "upload"
+
+    @property
+    def result(self) -> Path:
+        return (self.folder / "result").with_suffix(self.done.suffix if self.done else "")
+
+
+class Jobs:
+    """The jobs of a service and their folder, which it has to itself."""
+
+    def __init__(self, settings: ServiceSettings, pool: Pool, folder: Path) -> None:
+        self.settings, self.pool, self.folder = settings, pool, folder
+        self.jobs: dict[str, Job] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        for left in folder.glob("job-*"):
+            shutil.rmtree(left, ignore_errors=True)  # of a service that was killed
+
+    @property
+    def disk(self) -> int:
+        """Disk space of all uploads and results."""
+        return sum(job.bytes for job in self.jobs.values())
+
+    @property
+    def active(self) -> int:
+        """Jobs that wait or run."""
+        return sum(job.finished is None for job in self.jobs.values())
+
+    @property
+    def full(self) -> bool:
+        """Whether as many jobs wait or run as may."""
+        return self.active >= self.settings.jobs
+
+    def open(self, style: str, expected: int) -> Job:
+        """A new job, with room for an upload of so many bytes. Raises `NoRoomError`."""
+        if self.full:
+            raise NoRoomError
+        self.make_room(expected)
+        id_ = secrets.token_urlsafe(16)
+        job = Job(id_, self.folder / f"job-{id_}", style, bytes=expected)
+        job.folder.mkdir(parents=True)
+        self.jobs[job.id] = job
+        return job
+
+    def make_room(self, wanted: int, keep: Job | None = None) -> None:
+        """Removes the oldest results until so many bytes are free. Raises `NoRoomError`."""
+        self.sweep()
+        finished = sorted((job.finished, job.id) for job in self.jobs.values() if job.finished and job is not keep)
+        while self.disk + wanted > self.settings.results_bytes:
+            if not finished:
+                raise NoRoomError
+            self.remove(finished.pop(0)[1])
+
+    async def receive(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
+        """Stores the upload. Raises `TooLargeError`."""
+        count = 0
+        with job.upload.open("wb") as file:
+            async for chunk in chunks:
+                count += len(chunk)
+                if count > self.settings.job.bytes:
+                    raise TooLargeError
+                await asyncio.to_thread(file.write, chunk)
+        job.bytes = count
+
+    def start(self, job: Job, work: Work) -> None:
+        """Queues the job."""
+        work = replace(work, data=job.upload, target=job.folder / "result")
+        job.future = self.pool.submit(work, job=True)
+        task = asyncio.create_task(self.follow(job, asyncio.wrap_future(job.future)))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def follow(self, job: Job, future: "asyncio.Future[Reply]") -> None:
+        """Waits for the worker and notes what came of it."""
+        reply: Reply
+        try:
+            reply = await future
+        except TooLate:
+            reply = Refused(504, f"took more than {self.settings.job.seconds:g} seconds")
+        except WorkerDied:
+            reply = Refused(503, "the worker died")
+        except (PoolClosed, CancelledError, asyncio.CancelledError):
+            reply = Refused(503, "was cancelled")
+        self.finish(job, reply)
+
+    def finish(self, job: Job, reply: Reply) -> None:
+        """Notes the outcome and deletes the upload."""
+        job.upload.unlink(missing_ok=True)
+        job.finished, job.bytes = time.time(), 0
+        if isinstance(reply, Done):
+            job.outcome, job.status, job.done = "done", 200, reply
+            job.bytes = job.result.stat().st_size
+            self.keep(job)
+            return
+        job.outcome = "failed"
+        if isinstance(reply, Refused):
+            job.status, job.error = reply.status, reply.message
+        else:
+            job.status, job.error = 500, "internal error"
+            log.error("a job failed: %s", reply.traceback)
+
+    def keep(self, job: Job) -> None:
+        """Keeps the result within the disk space for results, at the expense of older ones."""
+        try:
+            self.make_room(0, keep=job)
+        except NoRoomError:
+            job.result.unlink()
+            job.outcome, job.status, job.done, job.bytes = "failed", 503, None, 0
+            job.error = "no disk space for the result"
+
+    def find(self, id_: str) -> Job | None:
+        """The job of this id, if it is known and not expired."""
+        self.sweep()
+        return self.jobs.get(id_)
+
+    def sweep(self) -> None:
+        """Removes what has expired."""
+        end = time.time() - self.settings.results_seconds
+        for job in list(self.jobs.values()):
+            if job.finished is not None and job.finished < end:
+                self.remove(job.id)
+
+    def remove(self, id_: str) -> None:
+        """Forgets a job, with its files; one that waits is not done."""
+        job = self.jobs.pop(id_)
+        if job.future is not None:
+            job.future.cancel()
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+    async def sweep_forever(self) -> None:
+        """Removes what expires, also while nobody asks."""
+        while True:
+            await asyncio.sleep(SWEEP)
+            self.sweep()

@@ -1,0 +1,330 @@
+"""Worker processes, and the queue in front of them.
+
+A thread of the front process stands for each thing that a worker can do at once (a *lane*): it takes work from the
+queue, hands it over through a pipe and waits for the answer, until the deadline. A worker that dies or is late is
+replaced, which costs what it was at work on and nothing else.
+"""
+
+import logging
+import multiprocessing
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from stylenet.models.catalog import StyleReference
+from stylenet.serve.work import BEGUN, PING, Reply, Work
+from stylenet.serve.worker import Device, run_worker
+
+log = logging.getLogger(__name__)
+
+IDLE = 1.0  # seconds after which an idle worker is asked whether it is there
+PATIENCE = 10.0  # seconds for its answer, and for a late picture beside others in one process
+START = 300.0  # seconds for a new worker to import torch and load its styles
+
+
+class TooLate(Exception):  # noqa: N818  # an outcome, as the two below
+    """The deadline passed before there was a result."""
+
+
+class WorkerDied(Exception):  # noqa: N818
+    """The process that was at work ended: killed from outside, out of memory, or crashed in a decoder."""
+
+
+class NotBegun(WorkerDied):
+    """It ended before it was at work on anything."""
+
+
+class PoolClosed(Exception):  # noqa: N818
+    """The service is ending."""
+
+
+@dataclass(eq=False)
+class Task:
+    """Work in the queue, and the promise of its result."""
+
+    work: Work
+    result: "Future[Reply]" = field(default_factory=Future)
+
+
+class Worker:
+    """One process with as many pipes to it as it can do things at once."""
+
+    def __init__(self, files: Mapping[str, StyleReference], device: Device) -> None:
+        self.files, self.device = files, device
+        self.lock = threading.Lock()
+        self.generation = 0
+        self.connections: list[Connection] = []
+        self.process: BaseProcess | None = None
+        self.closed = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.is_alive()
+
+    def start(self) -> None:
+        """Starts the process and waits until its styles are loaded. Raises `WorkerDied`."""
+        context = _context()
+        pairs = [context.Pipe() for _ in range(self.device.lanes)]
+        process = context.Process(
+            target=run_worker, args=([theirs for _, theirs in pairs], dict(self.files), self.device), daemon=True
+        )
+        process.start()
+        for _, theirs in pairs:
+            theirs.close()  # so that the end of the process is the end of the pipe
+        self.connections, self.process = [ours for ours, _ in pairs], process
+        self.generation += 1
+        if self.closed:
+            self.stop()
+        for lane in range(self.device.lanes):
+            self.ask(self.generation, lane, PING, START)
+
+    def restart(self, generation: int) -> bool:
+        """Replaces the process if it is still the one of this number; whether it was."""
+        with self.lock:
+            if generation != self.generation:
+                return False
+            self.stop()
+            self.start()
+            return True
+
+    def stop(self) -> None:
+        """Ends the process, whatever it is at work on."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+
+    def close(self) -> None:
+        """Ends the process for good."""
+        self.closed = True
+        self.stop()
+
+    def send(self, generation: int, lane: int, message: Work | None) -> Connection:
+        """Hands a message over; returns where the answer will come. Raises `WorkerDied`."""
+        try:
+            if generation != self.generation:
+                raise WorkerDied
+            connection = self.connections[lane]
+            connection.send(message)
+            return connection
+        except OSError as error:
+            raise WorkerDied from error
+
+    def ask(self, generation: int, lane: int, message: Work | None, seconds: float) -> Any:
+        """The answer to a message. Raises `TooLate` or `WorkerDied`."""
+        return answer(self.send(generation, lane, message), seconds)
+
+
+def answer(connection: Connection, seconds: float) -> Any:
+    """What comes through a pipe within so many seconds. Raises `TooLate` or `WorkerDied`."""
+    try:
+        if not connection.poll(max(seconds, 0)):
+            raise TooLate
+        return connection.recv()
+    except (OSError, EOFError) as error:
+        raise WorkerDied from error
+
+
+class Pool:
+    """The workers of a service and its two queues: requests, and jobs, which only some lanes take.
+
+    At least one lane is left to requests where there are two or more workers.
+    """
+
+    def __init__(self, files: Mapping[str, StyleReference], devices: list[Device]) -> None:
+        self.workers = [Worker(files, device) for device in devices]
+        self.requests: deque[Task] = deque()
+        self.jobs: deque[Task] = deque()
+        self.changed = threading.Condition()
+        self.closing = False
+        self.lanes = [
+            Lane(self, worker, number, takes_jobs=number == 0 and (place > 0 or len(devices) == 1))
+            for place, worker in enumerate(self.workers)
+            for number in range(worker.device.lanes)
+        ]
+
+    def start(self) -> None:
+        """Starts the workers, in the background; `ready` once one of them is."""
+        for lane in self.lanes:
+            lane.start()
+
+    def submit(self, work: Work, job: bool = False) -> "Future[Reply]":
+        """Puts work into a queue. The future raises `TooLate`, `WorkerDied` or `PoolClosed`; it can be cancelled."""
+        task = Task(work)
+        with self.changed:
+            if self.closing:
+                raise PoolClosed
+            (self.jobs if job else self.requests).append(task)
+            self.changed.notify_all()
+        return task.result
+
+    def take(self, jobs_too: bool) -> Task | None:
+        """The next task; None after a second without one."""
+        with self.changed:
+            if not self.closing and not self.requests and not (jobs_too and self.jobs):
+                self.changed.wait(IDLE)
+            if self.requests:
+                return self.requests.popleft()
+            if jobs_too and self.jobs:
+                return self.jobs.popleft()
+            return None
+
+    def close(self) -> None:
+        """Ends the workers; what is still in a queue is given up."""
+        with self.changed:
+            self.closing = True
+            left = [*self.requests, *self.jobs]
+            self.requests.clear()
+            self.jobs.clear()
+            self.changed.notify_all()
+        for task in left:
+            if task.result.set_running_or_notify_cancel():
+                task.result.set_exception(PoolClosed())
+        for worker in self.workers:
+            worker.close()
+        for lane in self.lanes:
+            lane.join(PATIENCE)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker has loaded its styles."""
+        return not self.closing and any(lane.ready for lane in self.lanes)
+
+    def silence(self) -> float:
+        """Seconds since a worker last finished something or answered."""
+        return time.monotonic() - max(lane.seen for lane in self.lanes)
+
+    @property
+    def restarts(self) -> int:
+        """How many workers were replaced."""
+        return sum(max(0, worker.generation - 1) for worker in self.workers)
+
+
+class Lane(threading.Thread):
+    """Takes tasks from the pool's queues to one worker, one at a time."""
+
+    def __init__(self, pool: Pool, worker: Worker, number: int, takes_jobs: bool) -> None:
+        super().__init__(name=f"lane {number}", daemon=True)
+        self.pool, self.worker, self.number, self.takes_jobs = pool, worker, number, takes_jobs
+        self.generation = 0  # of the worker's process that this lane talks to
+        self.ready = self.busy = self.begun = False
+        self.losses = 0  # one after another
+        self.seen = time.monotonic()  # when the worker last answered, or was at work within its time
+
+    def run(self) -> None:
+        while not self.pool.closing:
+            try:
+                self.connect()
+                task = self.pool.take(self.takes_jobs)
+                if task is None:
+                    self.worker.ask(self.generation, self.number, PING, PATIENCE)
+                else:
+                    self.connect()  # as the worker may have died while there was nothing to do
+                    self.do(task)
+                self.seen, self.losses = time.monotonic(), 0
+            except (TooLate, WorkerDied):
+                self.lose()
+            except Exception:  # whatever it was, the next task needs this thread
+                log.exception("in the queue")
+                self.lose()
+
+    def connect(self) -> None:
+        """Makes sure that the worker runs. Raises `WorkerDied` or `TooLate`."""
+        if self.ready and self.worker.alive and self.generation == self.worker.generation:
+            return
+        self.ready = False
+        self.worker.restart(self.generation)
+        self.generation, self.ready, self.seen = self.worker.generation, True, time.monotonic()
+
+    def lose(self) -> None:
+        """Notes that the worker is gone or stuck: `connect` starts another, after a pause if that happens again."""
+        self.ready = False
+        self.losses += 1
+        if self.losses > 1 and not self.pool.closing:
+            log.error("a worker does not answer; starting another")
+            time.sleep(IDLE)
+
+    def do(self, task: Task) -> None:
+        """Has a task done. Raises `WorkerDied`, or `TooLate` if its process has to be replaced."""
+        if not task.result.set_running_or_notify_cancel():
+            return
+        self.busy = True
+        try:
+            task.result.set_result(self.safely(task))
+        except TooLate as outcome:
+            task.result.set_exception(outcome)
+            if self.worker.device.lanes == 1:
+                raise
+            answer(self.worker.connections[self.number], PATIENCE)  # others' pictures are in the same process
+        except BaseException as error:
+            task.result.set_exception(error)
+            raise
+        finally:
+            self.busy = False
+
+    def safely(self, task: Task) -> Reply:
+        """The worker's answer; a worker that had ended before is replaced first."""
+        try:
+            return self.watched(task)
+        except NotBegun:
+            self.ready = False
+            self.connect()
+            return self.watched(task)
+
+    def watched(self, task: Task) -> Reply:
+        """The worker's answer; while it is at work within its time it counts as seen."""
+        deadline = min(task.work.deadline, time.monotonic() + task.work.seconds)
+        if time.monotonic() >= deadline:
+            raise TooLate
+        self.begun = False
+        try:
+            connection = self.worker.send(self.generation, self.number, replace(task.work, deadline=deadline))
+            return self.awaited(connection, deadline)
+        except WorkerDied as error:
+            raise error if self.begun else NotBegun from error
+
+    def awaited(self, connection: Connection, deadline: float) -> Reply:
+        """The reply, after the word that the work has begun."""
+        while True:
+            try:
+                message = answer(connection, min(deadline - time.monotonic(), IDLE))
+                if message != BEGUN:
+                    reply: Reply = message
+                    return reply
+                self.begun = True
+            except TooLate:
+                if time.monotonic() >= deadline:
+                    raise
+            self.seen = time.monotonic()
+
+
+def devices_for(device: str, workers: int | None) -> list[Device]:
+    """The worker processes of a service: one per GPU, or on a CPU as many as asked for, one thread each."""
+    import torch
+
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        return [Device("cuda", gpu) for gpu in range(torch.cuda.device_count())][:workers]
+    if device in ("auto", "mps") and torch.backends.mps.is_available():
+        return [Device("mps", 0)]
+    return [Device("cpu", place) for place in range(workers or cores())]
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _context() -> Any:
+    """A way to start processes: forked from one that has imported torch, where there is forking."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["stylenet.serve.worker"])
+    return context

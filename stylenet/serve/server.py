@@ -1,0 +1,64 @@
+"""Runs the service with uvicorn until a signal ends it."""
+
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+
+from stylenet.serve.app import create_app
+from stylenet.serve.service import Service
+from stylenet.serve.settings import ServiceSettings
+
+KEEP_ALIVE = 15  # seconds that an idle connection is kept
+
+
+def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = None) -> int:
+    """Serves until SIGTERM or SIGINT, then ends: requests have `drain_seconds`. Returns the exit code.
+
+    `proxies` are addresses whose X-Forwarded-For is believed, separated by commas. Raises `UserError`.
+    """
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host,
+        port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+        proxy_headers=proxies is not None,
+        forwarded_allow_ips=proxies,
+    )
+    server = Server(config)
+    server.announcement = announcement(app.state.service, host)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ignored)  # uvicorn raises it once more when all is done
+    server.run()
+    return 0 if server.started else 1
+
+
+class Server(uvicorn.Server):
+    """Says in a line where it listens, once it does."""
+
+    announcement = ""
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        for listener in self.servers if self.started else []:
+            port = listener.sockets[0].getsockname()[1]
+            print(self.announcement.format(port=port), file=sys.stderr, flush=True)
+
+
+def announcement(service: Service, host: str) -> str:
+    """Where it listens and what with; `{port}` is filled in later."""
+    shown = f"[{host}]" if ":" in host else host
+    devices = [worker.device for worker in service.pool.workers]
+    kind = f"{len(devices)} GPU{'s' * (len(devices) > 1)}" if devices[0].kind != "cpu" else ""
+    workers = kind or f"no GPU: {len(devices)} CPU worker{'s' * (len(devices) > 1)}, one thread each"
+    return f"stylenet serve: http://{shown}:{{port}}, {len(service.files)} styles, {workers}"
+
+
+def ignored(number: int, frame: FrameType | None) -> None:
+    """Nothing more to do about this signal."""

@@ -1,0 +1,108 @@
+"""The parts of a running service, and how they start and end together."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylenet.errors import UserError
+from stylenet.models.catalog import StyleReference, find_reference, load_style, styles
+from stylenet.models.style_file import Card, read_card
+from stylenet.serve.admission import Load
+from stylenet.serve.jobs import Jobs
+from stylenet.serve.metrics import Metrics
+from stylenet.serve.pool import Pool, devices_for
+from stylenet.serve.settings import ServiceSettings
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a service. `facts` is what /v1/styles says of each style."""
+
+    settings: ServiceSettings
+    files: dict[str, StyleReference]
+    facts: list[dict[str, Any]]
+    pool: Pool
+    jobs: Jobs
+    load: Load
+    metrics: Metrics
+
+    def fallback(self, style: str) -> str | None:
+        """The name of the same style's tiny network, if it is served and another one."""
+        tiny = tiny_of(style)
+        return tiny if tiny != style and tiny in self.files else None
+
+
+def build(settings: ServiceSettings) -> Service:
+    """The parts, not started yet. Raises `UserError` for a style that is missing or damaged."""
+    files = served(settings.styles, settings.fallback is not None)
+    cards = {name: load_style(file)[1] for name, file in files.items()}  # whole, so that no worker fails on one
+    pool = Pool(files, devices_for(settings.device, settings.workers))
+    folder = settings.results or Path(tempfile.mkdtemp(prefix="stylenet-jobs-"))
+    jobs = Jobs(settings, pool, folder)
+    facts = [described(name, card) for name, card in cards.items()]
+    return Service(settings, files, facts, pool, jobs, Load(settings, pool), Metrics(pool, jobs))
+
+
+def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
+    """The style files by the names under which they are served; with their tiny networks where they may fall back.
+
+    Raises `UserError` if there is none, or two have one name.
+    """
+    files: dict[str, StyleReference] = {}
+    for style in wanted or list(styles()):
+        for reference in references(style):
+            if files.setdefault(reference.name, reference) != reference:
+                raise UserError(f"two styles are named {reference.name}")
+    if not files:
+        raise UserError("there are no styles in checkpoints/ to serve")
+    if fallback:
+        known = styles()
+        tiny = {tiny_of(name) for name in files} & set(known)
+        files |= {name: StyleReference(known[name].resolve()) for name in tiny}
+    return files
+
+
+def references(style: str) -> list[StyleReference]:
+    """The style of a name or a file of whoever starts the service, or all styles of a network of many.
+
+    Absolute paths, as workers are forked from a process that may have another working directory.
+    """
+    found = find_reference(style)
+    inside: list[str | None] = [*read_card(found.file).style_names] if found.style is None else []
+    return [StyleReference(found.file.resolve(), name) for name in inside or [found.style]]
+
+
+def tiny_of(style: str) -> str:
+    """The name that the tiny network of a style has in `checkpoints/`."""
+    return f"{style.removesuffix('-tiny').removesuffix('-small')}-tiny"
+
+
+def described(name: str, card: Card) -> dict[str, Any]:
+    """What a client may want to know of a style."""
+    painting = card.facts.get("painting")
+    painting = painting if isinstance(painting, dict) else {}
+    facts = {key: str(painting[key]) for key in ("title", "artist", "year") if painting.get(key)}
+    return {"name": name, **facts, "width": card.network.width, "blocks": card.network.blocks}
+
+
+@asynccontextmanager
+async def running(service: Service) -> AsyncIterator[None]:
+    """Starts the workers; ends them after the block, and whatever has not been fetched by then is gone."""
+    service.pool.start()
+    sweeping = asyncio.create_task(service.jobs.sweep_forever())
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        await asyncio.to_thread(service.pool.close)
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*service.jobs.tasks, sweeping)
+        for id_ in list(service.jobs.jobs):
+            service.jobs.remove(id_)
+        if service.settings.results is None:
+            shutil.rmtree(service.jobs.folder, ignore_errors=True)

@@ -1,0 +1,146 @@
+"""POST /v1/stylize: an image in, the stylized image out."""
+
+import asyncio
+import logging
+import time
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from starlette.exceptions import HTTPException
+
+from stylenet.media.picture import Size
+from stylenet.serve import documentation
+from stylenet.serve.admission import STYLIZE, Refusal
+from stylenet.serve.options import Options
+from stylenet.serve.pool import PoolClosed, TooLate, WorkerDied
+from stylenet.serve.requests import Body, body_of
+from stylenet.serve.service import Service
+from stylenet.serve.settings import Limits
+from stylenet.serve.work import Done, Failed, Refused, Reply, Work
+
+log = logging.getLogger(__name__)
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Adds the route."""
+
+    @app.post(
+        STYLIZE,
+        tags=["stylize"],
+        summary="Stylize an image",
+        response_class=Response,
+        responses=documentation.STYLIZE_RESPONSES,
+        openapi_extra=documentation.BODY,
+    )
+    async def stylize(request: Request, query: Annotated[Options, Query()]) -> Response:
+        """Answers with the stylized image. The body is the image itself, or a form with `image` and, if wanted,
+        `mask`; options are query parameters or fields of the form. `Server-Timing` has the milliseconds of the work
+        and of the network, `X-Stylenet-Style` the network that was used."""
+        start = time.monotonic()
+        body = await body_of(request, query)
+        wanted = known_style(service, body.options)
+        style = under_load(service, wanted)
+        data = await body.data()
+        work = work_for(body, style, data, service.settings.picture, start)
+        gone = asyncio.create_task(disconnected(request))
+        try:
+            reply = await answered(service, work, gone)
+        finally:
+            gone.cancel()
+        return image(service, reply, style, wanted)
+
+
+def known_style(service: Service, options: Options) -> str:
+    """The style that is asked for. Raises `HTTPException` for one that is not served; no file is looked for."""
+    style = str(options.style)
+    if style not in service.files:
+        raise HTTPException(404, f"no style {style[:100]!r}; styles: {', '.join(service.files)}")
+    return style
+
+
+def under_load(service: Service, style: str) -> str:
+    """The style itself, or its tiny network under load. Raises `HTTPException` where there is none."""
+    if service.settings.fallback is None or not service.load.high or style.endswith("-tiny"):
+        return style
+    tiny = service.fallback(style)
+    if tiny is None:
+        refusal = Refusal.later(f"the queue is half full, and {style} has no smaller network", service.load.wait)
+        raise HTTPException(refusal.status, refusal.message, refusal.headers)
+    service.metrics.fallbacks.inc()
+    return tiny
+
+
+def work_for(body: Body, style: str, data: bytes, limits: Limits, start: float) -> Work:
+    """What a worker is asked to do."""
+    options = body.options
+    return Work(
+        style=style,
+        data=data,
+        size=Size(options.size, options.max_size, limits.pixels),
+        pixels=limits.pixels,
+        seconds=limits.seconds,
+        deadline=start + limits.seconds,
+        brush=options.brush(),
+        mask=body.mask,
+        mask_invert=options.mask_invert,
+        format=f".{options.format}" if options.format else None,
+        quality=options.quality,
+    )
+
+
+async def disconnected(request: Request) -> None:
+    """Returns when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def answered(service: Service, work: Work, gone: "asyncio.Task[None]") -> Reply:
+    """The worker's reply. Raises `HTTPException`; drops the work when its time is over or the client has gone."""
+    try:
+        promise = service.pool.submit(work)
+    except PoolClosed:
+        raise HTTPException(503, "the service is ending") from None
+    result = asyncio.wrap_future(promise)
+    both: set[asyncio.Future[Any]] = {result, gone}
+    await asyncio.wait(both, timeout=work.deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+    if not result.done():
+        promise.cancel()  # unless a worker is at work on it, and is stopped at the deadline
+        status = 499 if gone.done() else 504
+        result.cancel()
+        raise HTTPException(status, f"took more than {work.seconds:g} seconds")
+    try:
+        return result.result()
+    except TooLate:
+        raise HTTPException(504, f"took more than {work.seconds:g} seconds") from None
+    except WorkerDied:
+        raise HTTPException(503, "the worker died while at work on this image", {"Retry-After": "1"}) from None
+    except PoolClosed:
+        raise HTTPException(503, "the service is ending") from None
+
+
+def image(service: Service, reply: Reply, style: str, wanted: str) -> Response:
+    """The HTTP answer to a worker's reply. Raises `HTTPException`."""
+    if isinstance(reply, Failed):
+        log.error("a bug, in a worker: %s", reply.traceback)
+        raise HTTPException(500, "internal error")
+    if isinstance(reply, Refused):
+        raise HTTPException(reply.status, reply.message)
+    service.load.took(reply.seconds)
+    service.metrics.images.labels(style).inc()
+    service.metrics.network.labels(style).inc(reply.network_seconds)
+    return Response(reply.data, media_type=reply.media_type, headers=headers(reply, style, wanted))
+
+
+def headers(done: Done, style: str, wanted: str) -> dict[str, str]:
+    """How the image was made."""
+    found = {
+        "Server-Timing": f"network;dur={1000 * done.network_seconds:.1f}, work;dur={1000 * done.seconds:.1f}",
+        "X-Stylenet-Style": style,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+    if style != wanted:
+        found["X-Stylenet-Fallback"] = f"{wanted} under load"
+    if done.notes:
+        found["X-Stylenet-Notes"] = "; ".join(done.notes).encode("ascii", "replace").decode()
+    return found

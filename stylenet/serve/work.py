@@ -1,0 +1,67 @@
+"""What the front process asks of a worker, and what it gets back. Plain values, which travel through a pipe."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stylenet.inference.brush import Brush
+from stylenet.media.picture import Size
+
+PING = None  # a message that asks for nothing but an answer
+BEGUN = "begun"  # what a worker says first of each work
+
+
+@dataclass(frozen=True)
+class Work:
+    """A picture or a clip to stylize.
+
+    `data` is the file's content, or the path where the service stored an upload; a result goes back through the pipe,
+    or into `target`. `format` is a suffix such as `.png`, None the input's own. `pixels` limits all frames together,
+    `seconds` the time at work. `deadline` is a reading of `time.monotonic`, which has one origin for all processes of
+    a machine.
+    """
+
+    style: str
+    data: bytes | Path
+    size: Size
+    pixels: int
+    seconds: float
+    deadline: float = math.inf
+    brush: Brush = Brush()
+    mask: bytes | None = None
+    mask_invert: bool = False
+    format: str | None = None
+    quality: int | None = None
+    target: Path | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A result. `data` is empty if it was written into the work's target."""
+
+    data: bytes
+    media_type: str
+    suffix: str
+    width: int
+    height: int
+    notes: list[str] = field(default_factory=list)
+    network_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why there is no result: an HTTP status of the client's mistakes, and a line."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A bug: the traceback, which goes into the log and not to the client."""
+
+    traceback: str
+
+
+Reply = Done | Refused | Failed

@@ -1,0 +1,167 @@
+"""Worker process of the service: loads the styles, then stylizes what comes through its pipes."""
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from stylenet.disk import written_aside
+from stylenet.errors import UserError
+from stylenet.inference.brush import Brush
+from stylenet.inference.mask import Mask, as_mask
+from stylenet.inference.painter import BoundStyler
+from stylenet.inference.styler import Styler
+from stylenet.inference.stylizer import Stylizer
+from stylenet.media.decoders import ImageError, TooManyPixelsError, UnknownImageError
+from stylenet.media.formats import WRITABLE
+from stylenet.media.image import decode_image
+from stylenet.media.picture import Picture
+from stylenet.models.catalog import StyleReference
+from stylenet.pipeline.batching import Batching
+from stylenet.pipeline.restyle import restyle
+from stylenet.serve.clips import is_clip, stylize_upload
+from stylenet.serve.work import BEGUN, PING, Done, Failed, Refused, Reply, Work
+
+GPU_LANES = 16  # images that decode, wait and encode around one GPU
+UNSUPPORTED, TOO_LARGE, UNPROCESSABLE, TIMED_OUT = 415, 413, 422, 504
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where one worker process computes: `cuda`, `mps` or `cpu`, and the index of the GPU or of the worker."""
+
+    kind: str
+    index: int
+
+    @property
+    def lanes(self) -> int:
+        """Images that the process works on at once: one per CPU core, several on a GPU."""
+        return GPU_LANES if self.kind == "cuda" else 1
+
+
+def run_worker(connections: Sequence[Connection], files: Mapping[str, StyleReference], device: Device) -> None:
+    """Entry point of a worker process: answers until the front process has gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the front process decides when its workers end
+    prepare(device)
+    styles = {name: LoadedStyle(file, device) for name, file in files.items()}
+    others = [threading.Thread(target=serve, args=(one, styles), daemon=True) for one in connections[1:]]
+    for thread in others:
+        thread.start()
+    serve(connections[0], styles)
+
+
+def prepare(device: Device) -> None:
+    """One thread per process on a CPU, as threads that share cores wait for each other; one GPU per process."""
+    if device.kind == "cpu":
+        torch.set_num_threads(1)
+    if device.kind == "cuda":
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[device.index] if visible else str(device.index)
+
+
+class LoadedStyle:
+    """A style of a worker; on a GPU with its batches."""
+
+    def __init__(self, file: StyleReference, device: Device) -> None:
+        self.file, self.device = file, device
+        self.stylizer = Stylizer.load(file, device.kind)
+        self.plain: Styler = Batching(self.stylizer) if device.lanes > 1 else self.stylizer
+
+    def styler(self, brush: Brush, mask: Mask | None) -> Styler:
+        """What applies the style so; images with a brush or a mask of their own are not batched."""
+        if brush == Brush() and mask is None:
+            return self.plain
+        return BoundStyler(self.stylizer, brush, mask)
+
+
+def serve(connection: Connection, styles: Mapping[str, LoadedStyle]) -> None:
+    """Answers what comes through one pipe until its other end is closed."""
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
+        if message is PING:
+            connection.send(PING)
+        else:
+            connection.send(BEGUN)
+            connection.send(reply_to(message, styles))
+
+
+def reply_to(work: Work, styles: Mapping[str, LoadedStyle]) -> Reply:
+    """Does the work; mistakes of the client and bugs become replies."""
+    if time.monotonic() >= work.deadline:
+        return Refused(TIMED_OUT, "the deadline passed before the work began")
+    try:
+        style = styles[work.style]
+        if is_clip(work.data):
+            return stylize_upload(work, style.file, style.device.kind)
+        return stylize_image(work, style)
+    except UserError as error:
+        return Refused(status_of(error), str(error))
+    except Exception:
+        return Failed(traceback.format_exc())
+
+
+def stylize_image(work: Work, style: LoadedStyle) -> Done:
+    """Stylizes an image file's bytes. Raises `UserError`."""
+    data = work.data if isinstance(work.data, bytes) else work.data.read_bytes()
+    check_frames(data, work)
+    styler = style.styler(work.brush, mask_of(work))
+    result = restyle(data, styler, work.size, WRITABLE[work.format] if work.format else None, work.quality)
+    suffix = next(suffix for suffix, form in WRITABLE.items() if form.name == result.format)
+    done = Done(
+        result.data,
+        Image.MIME[result.format],
+        suffix,
+        result.width,
+        result.height,
+        list(result.notes),
+        result.network_seconds,
+        result.seconds,
+    )
+    return stored(done, work.target)
+
+
+def stored(done: Done, target: Path | None) -> Done:
+    """The result, moved into its file if it has one."""
+    if target is None:
+        return done
+    with written_aside(target.with_suffix(done.suffix)) as aside:
+        aside.write_bytes(done.data)
+    return replace(done, data=b"")
+
+
+def check_frames(data: bytes, work: Work) -> None:
+    """Raises `TooManyPixelsError` where the frames of an animation are too many pixels together."""
+    header = Picture.open(data, work.size)
+    if header.animated and header.count * header.pixels > work.pixels:
+        frames = f"{header.count} frames of {header.pixels:,} pixels"
+        raise TooManyPixelsError(f"the image has {frames}, more than the limit of {work.pixels:,}")
+
+
+def mask_of(work: Work) -> Mask | None:
+    """The work's mask, inverted if it says so. Raises `UserError`."""
+    if work.mask is None:
+        return None
+    try:
+        mask = as_mask(decode_image(work.mask, work.size.max_pixels))
+    except ImageError as error:
+        raise type(error)(str(error).replace("the image", "the mask", 1)) from error
+    return 1 - mask if work.mask_invert else mask
+
+
+def status_of(error: UserError) -> int:
+    """The HTTP status of a mistake in what a client sent."""
+    if isinstance(error, TooManyPixelsError):
+        return TOO_LARGE
+    return UNSUPPORTED if isinstance(error, UnknownImageError) else UNPROCESSABLE

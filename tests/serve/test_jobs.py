@@ -1,0 +1,126 @@
+"""Jobs: their way, their limits, and what is kept of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service_client import client, noise, stopped, wait_for
+from starlette.testclient import TestClient
+
+from stylenet.serve.service import Service
+from stylenet.serve.settings import Limits
+
+URL = "/v1/jobs?style=night"
+Post = Callable[..., Any]
+
+
+def done(service: TestClient, url: str) -> dict[str, Any]:
+    """The job once it is done or has failed."""
+    wait_for(lambda: service.get(url).json()["state"] in ("done", "failed"))
+    found: dict[str, Any] = service.get(url).json()
+    return found
+
+
+def test_a_job_is_queued_done_and_fetched(service: TestClient) -> None:
+    answer = service.post(URL, content=noise(), headers={"content-type": "image/png"})
+    assert answer.status_code == 202
+    job = done(service, answer.headers["location"])
+    assert (job["state"], job["type"], job["width"], job["height"]) == ("done", "image/png", 40, 24)
+    result = service.get(job["result"])
+    assert result.content == service.post("/v1/stylize?style=night", content=noise()).content
+    assert (result.headers["content-type"], len(result.content)) == ("image/png", job["bytes"])
+
+
+def test_a_form_works_for_jobs_too(service: TestClient) -> None:
+    answer = service.post("/v1/jobs", files={"image": noise()}, data={"style": "night", "format": "jpg"})
+    assert done(service, answer.headers["location"])["type"] == "image/jpeg"
+
+
+def test_a_job_that_fails_says_why_and_answers_with_the_status_of_its_failure(service: TestClient) -> None:
+    url = service.post(URL, content=b"no image").headers["location"]
+    job = done(service, url)
+    assert (job["state"], job["error"][:16]) == ("failed", "the image is not")
+    assert service.get(f"{url}/result").status_code == 415
+    assert not list(service.app.state.service.jobs.folder.glob("*/upload"))
+
+
+def test_what_is_wrong_with_a_job_from_the_start_makes_none(service: TestClient) -> None:
+    before = len(service.app.state.service.jobs.jobs)
+    assert service.post("/v1/jobs?style=dawn", content=noise()).status_code == 404
+    assert service.post(f"{URL}&strength=9", content=noise()).status_code == 422
+    assert service.post(URL, content=b"").status_code == 422
+    assert service.get("/v1/jobs/unknown").status_code == service.get("/v1/jobs/unknown/result").status_code == 404
+    assert len(service.app.state.service.jobs.jobs) == before
+
+
+def test_a_result_is_409_while_the_job_is_not_done(service: TestClient) -> None:
+    parts: Service = service.app.state.service
+    with stopped(parts):
+        url = service.post(URL, content=noise()).headers["location"]
+        wait_for(lambda: service.get(url).json()["state"] == "running")
+        answer = service.get(f"{url}/result")
+        assert (answer.status_code, answer.json()["detail"]) == (409, "the job is running")
+        assert service.delete(url).status_code == 409
+        waiting = service.post(URL, content=noise()).headers["location"]
+        assert service.get(waiting).json()["state"] == "queued"
+        assert service.delete(waiting).status_code == 204
+    assert done(service, url)["state"] == "done"
+    assert service.delete(url).status_code == 204
+    assert service.get(url).status_code == 404
+    assert not (parts.jobs.folder / f"job-{url.rpartition('/')[2]}").exists()
+
+
+def test_a_clip_is_a_job(service: TestClient, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from clips import make_clip, pictures
+
+    clip = make_clip(tmp_path / "clip.mp4", times=range(0, 96, 24), sound=False)
+    url = service.post(URL, content=clip.read_bytes(), headers={"content-type": "video/mp4"}).headers["location"]
+    job = done(service, url)
+    assert (job["state"], job["type"], job["width"], job["height"]) == ("done", "video/mp4", 64, 48), job
+    (tmp_path / "result.mp4").write_bytes(service.get(job["result"]).content)
+    assert len(pictures(tmp_path / "result.mp4")) == 4
+
+
+def test_a_clip_that_is_damaged_fails_without_the_services_own_paths(service: TestClient) -> None:
+    pytest.importorskip("av")
+    url = service.post(URL, content=b"\0\0\0\x18ftypisom" + bytes(400)).headers["location"]
+    job = done(service, url)
+    assert (job["state"], service.get(f"{url}/result").status_code) == ("failed", 422), job
+    assert job["error"].startswith("the clip"), job
+    assert "/" not in job["error"]
+
+
+def test_jobs_end_where_disk_and_number_do(night: Path, tmp_path: Path) -> None:
+    size = len(noise())
+    limits = {"job": Limits(2 * size, 10**6, 60.0), "results_bytes": 4 * size, "jobs": 2, "results": tmp_path}
+    with client(styles=(str(night),), **limits) as found:
+        jobs = found.app.state.service.jobs
+        assert found.post(URL, content=bytes(2 * size + 1)).status_code == 413
+        assert found.post(URL, content=iter([noise()] * 3)).status_code == 413
+        urls = []
+        for _ in range(5):
+            urls.append(found.post(URL, content=noise()).headers["location"])
+            assert done(found, urls[-1])["state"] == "done"
+            assert jobs.disk <= 4 * size
+            assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) == jobs.disk
+        assert [found.get(url).status_code for url in (urls[0], urls[-1])] == [404, 200]  # the oldest has gone
+        with stopped(found.app.state.service):
+            assert [found.post(URL, content=noise()).status_code for _ in range(3)] == [202, 202, 429]
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_expire(night: Path) -> None:
+    with client(styles=(str(night),), results_seconds=0.5) as found:
+        url = found.post(URL, content=noise()).headers["location"]
+        wait_for(lambda: found.get(url).status_code == 404)
+        assert not list(found.app.state.service.jobs.folder.iterdir())
+
+
+def test_a_late_job_is_stopped(night: Path) -> None:
+    with client(styles=(str(night),), job=Limits(10**6, 10**6, 0.5)) as found, stopped(found.app.state.service):
+        url = found.post(URL, content=noise()).headers["location"]
+        assert done(found, url)["error"] == "took more than 0.5 seconds"
+        assert found.get(f"{url}/result").status_code == 504
+        found.app.state.service.pool.workers[0].process.join()
