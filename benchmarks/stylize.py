@@ -1,15 +1,19 @@
-"""Milliseconds a picture beside the plain loop's forward pass: `python benchmarks/stylize.py 512 1920x1080 --compile`.
+"""Milliseconds per image beside the usual forward pass: `python benchmarks/stylize.py 512 1920x1080 --compile`.
 
-The plain way is PyTorch as most examples have it: eager, fp32, contiguous. Ours is what `Stylizer` does by default,
-from a tensor of floats on the device to the same, with the full network and the smaller ones; and once from a NumPy
-array of bytes to another, which on a GPU are the copies from and to the host. All are warm, and take turns.
+The baseline, "plain", is the network of pytorch/examples as its users run it: eager, fp32, contiguous (`plain.py`).
+Ours is what `Stylizer` does by default, from a tensor of floats on the device to the same, with the full network and the
+smaller ones; and once from a NumPy array of bytes to another, which on a GPU includes the copies from and to the host.
+"OpenVINO" is our full network in its CPU runtime, where that is installed (`pip install openvino`). All are warm, and
+take turns.
 """
 
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from measuring import in_turn, machine, matrix_rate, row
+from plain import plain_network
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylenet.device import peak_memory, pick_device
@@ -30,11 +34,25 @@ def stylizer(form: NetworkSettings, compile_: bool = False) -> Stylizer:
     return Stylizer(initialize(TransformerNet(form), 0), Card("bench", form), DEVICE.type, compile=compile_)
 
 
+def with_openvino(photo: torch.Tensor) -> Callable[[], object] | None:
+    """Our full network in OpenVINO's CPU runtime, in the precision that it chooses; None where it is not installed."""
+    try:
+        import openvino
+    except ModuleNotFoundError:
+        print("no row for OpenVINO: pip install openvino", file=sys.stderr)
+        return None
+    with torch.no_grad():
+        model = openvino.convert_model(initialize(TransformerNet(), 0).eval(), example_input=photo.cpu())
+    model.reshape([list(photo.shape)])
+    compiled, pixels = openvino.compile_model(model, "CPU"), photo.cpu().numpy()
+    return lambda: compiled(pixels)
+
+
 @torch.inference_mode()
 def bench(size: str, rate: float, compile_: bool) -> list[str]:
     width, _, height = size.partition("x")
     photo = torch.rand(1, 3, int(height or width), int(width), device=DEVICE)
-    network = initialize(TransformerNet(), 0).to(DEVICE).eval()
+    network = plain_network().to(DEVICE)
     with FlopCounterMode(display=False) as counter:
         network(photo)
     stylizers = {name: stylizer(form) for name, form in FORMS.items()}
@@ -42,6 +60,8 @@ def bench(size: str, rate: float, compile_: bool) -> list[str]:
         stylizers["stylenet, compiled"] = stylizer(FORMS["stylenet"], True)
     works = {"plain": lambda: network(photo)}
     works |= {name: partial(each.stylize, photo) for name, each in stylizers.items()}
+    if (openvino := with_openvino(photo)) is not None:
+        works["stylenet in OpenVINO"] = openvino
     frame = (photo[0].permute(1, 2, 0) * 255).byte().cpu().numpy()
     works["stylenet, from NumPy to NumPy"] = partial(stylizers["stylenet"].stylize, frame)
     times = in_turn(works, rounds=7)

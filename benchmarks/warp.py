@@ -6,7 +6,7 @@ thing is near (Ruder et al. 2016, section 3). On what is made from a photo it is
 square is divided by the pictures' RMS contrast, as a dull picture is calm for nothing. Beside what moves the flow is
 wrong even where both ways agree on it: "explained" is the same where the original frames themselves, moved, differ by
 less than a camera's noise, with the share of such places.
-Needs `pip install -e '.[video,bench]'`.
+Needs `pip install 'stylenet[video,bench]'`.
 """
 
 import argparse

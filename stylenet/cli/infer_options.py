@@ -1,4 +1,4 @@
-"""The command line of `infer.py`: its options, and what they ask for."""
+"""The command line of `infer`: its options, and the objects that they ask for."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ examples:
 
 
 def parser() -> Parser:
-    result = Parser(description="Stylizes pictures with a trained network.", epilog=EXAMPLES)
+    result = Parser(description="Stylizes images and videos with a trained network.", epilog=EXAMPLES)
     for add_options in (add_main_options, add_brush_options, add_size_options, add_file_options, add_video_options):
         add_options(result)
     return result
@@ -34,7 +34,8 @@ def add_main_options(to: Parser) -> None:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help="picture, folder or glob (after --, also with a leading dash); - is standard input",
+        help="image, video, folder, glob, or numbered images (frames/%%04d.png); - is standard input; names after -- "
+        "may begin with a dash",
     )
     add(
         "-s",
@@ -42,7 +43,7 @@ def add_main_options(to: Parser) -> None:
         action="append",
         metavar="STYLE[:WEIGHT]",
         help="a style of checkpoints/, a style file, or one style of a file of many, as in gallery#wave; "
-        "given several times, the mean of their pictures, as in "
+        "given several times: the weighted mean of the results, as in "
         "-s starry:0.7 -s wave:0.3 (the time is that of all together; styles of one "
         "file of many take that of one)",
     )
@@ -56,73 +57,76 @@ def add_main_options(to: Parser) -> None:
         "-o",
         "--output",
         metavar="DIR_OR_FILE",
-        help="a file if it has a picture's suffix (which gives the format), else a folder, made if need be; "
-        "- is standard output; default: <stem>-<style>.<ext> beside each input",
+        help="a file if it has a suffix (which chooses the format: .jpg, .png, .mp4, .gif …) or is a pattern like "
+        "out/%%04d.png; else a folder, created if missing; - is standard output; "
+        "default: <stem>-<style>.<ext> beside each input",
     )
     add("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: the fastest available")
-    add("--list", action="store_true", help="print the styles there are")
+    add("--list", action="store_true", help="list available styles")
 
 
 def add_brush_options(to: Parser) -> None:
-    """The options of how a style is applied; `brush_and_mask` reads them."""
+    """Adds the options of `Brush` and the mask; `brush_and_mask` reads them."""
     add = to.add_argument_group(
-        "a hand on the brush", "All of it together, in the order: stroke, style, colors, strength, mask."
+        "style controls", "Options combine and are applied in this order: stroke, style, colors, strength, mask."
     ).add_argument
     add(
         "--strength",
         type=float,
         default=1.0,
         metavar="NUMBER",
-        help="0 is the photo, 1 the style's own look (default), up to 1.5 goes further the same way",
+        help="0 = the original, 1 = full style (default); up to 1.5 exaggerates it",
     )
     add(
         "--stroke",
         type=float,
         default=1.0,
         metavar="NUMBER",
-        help="width of the strokes, from 0.5 to 2 times the style's own, with the photo's edges kept; the style's own "
-        "is a number of pixels, so it looks half as wide on a photo of twice the size; 2 takes a quarter of the time, "
-        "0.5 four times as long",
+        help="stroke width, 0.5 to 2 times the style's own, with the image's edges kept; 2 takes a quarter of the "
+        "time, 0.5 four times as long",
     )
-    add("--match-colors", action="store_true", help="fit the result's palette, as a whole, to the photo's")
-    add("--keep-colors", action="store_true", help="keep the colors of the photo, and the style's light and dark")
+    add("--match-colors", action="store_true", help="fit the result's palette to the original's")
+    add("--keep-colors", action="store_true", help="keep the original's colors; take only luminance from the style")
     add(
         "--mask",
         metavar="FILE",
-        help="picture, stretched to the photo: white where the style goes, black where the photo stays, gray between; "
-        "of two styles, the first takes the white and the second the black",
+        help="mask image, stretched to the input: white applies the style, black keeps the original, gray mixes; "
+        "with two styles, the first is applied to white and the second to black areas",
     )
-    add("--mask-invert", action="store_true", help="black where the style goes")
+    add("--mask-invert", action="store_true", help="invert the mask")
 
 
 def add_size_options(to: Parser) -> None:
     group = to.add_argument_group(
         "size",
-        "Strokes keep their size in pixels, so they are broader in a smaller picture.\n"
-        "Default: the picture's own size.",
+        "Strokes have a fixed size in pixels, so they look broader in a smaller image.\nDefault: the input's own size.",
     )
     side = whole_number(MINIMUM_SIDE)
-    group.add_argument("--size", type=side, metavar="N", help="the result's short side gets N pixels")
+    group.add_argument("--size", type=side, metavar="N", help="resize the short side to N pixels")
     group.add_argument(
         "--max-pixels",
         type=whole_number(1),
         default=MAXIMUM_PIXELS,
         metavar="N",
-        help="refuse pictures with more; default: %(default)s",
+        help="refuse images with more pixels; default: %(default)s",
     )
-    group.add_argument("--max-size", type=side, metavar="N", help="the result's long side gets N pixels at most")
+    group.add_argument("--max-size", type=side, metavar="N", help="limit the long side to N pixels")
 
 
 def add_file_options(to: Parser) -> None:
     add = to.add_argument_group("files").add_argument
     formats = [suffix[1:] for suffix in WRITABLE]
-    add("--format", choices=formats, help="of the results; default: the output's, or each input's own, else PNG")
-    add("--quality", type=whole_number(1, 100), metavar="1…100", help="of JPEG and WebP; default: 92")
-    add("--skip-existing", action="store_true", help="leave out results that are there: goes on after a stop")
+    add(
+        "--format",
+        choices=formats,
+        help="image format of the results; default: the output's, else each input's own, else PNG",
+    )
+    add("--quality", type=whole_number(1, 100), metavar="1…100", help="quality of JPEG and WebP; default: 92")
+    add("--skip-existing", action="store_true", help="skip inputs whose output exists (resumes an interrupted batch)")
 
 
 def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """What argparse makes of an option's text."""
+    """An argparse type: whole numbers within limits."""
     allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
 
     def number(text: str) -> int:
@@ -142,7 +146,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 
 
 def brush_and_mask(options: argparse.Namespace, jobs: Sequence[Job] = ()) -> tuple[Brush, Mask | None]:
-    """What the options of `add_brush` ask for. Raises `UserError`, which names the option."""
+    """The controls and the mask that the options ask for. Raises `UserError`, which names the option."""
     try:
         brush = Brush(options.strength, options.stroke, options.keep_colors, options.match_colors)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What `infer.py` says of its work: a line for each picture, a bar on a terminal, a summary in the end."""
+"""Progress of `infer`: a line for each image, a bar on a terminal, a summary at the end."""
 
 import sys
 import time
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """Tells of results as they come, on standard error if the picture itself goes to standard output.
+    """Prints results as they come, on standard error if the image itself goes to standard output.
 
-    `skipped` pictures are counted beside those that are worked on. Leaving the `with` block prints the summary,
-    if there is more than one picture.
+    `skipped` images are counted beside those that are stylized. Leaving the `with` block prints the summary, if there
+    is more than one image.
     """
 
     def __init__(self, pictures: int, skipped: int, to_stream: bool) -> None:
@@ -31,7 +31,7 @@ class Report:
         return self
 
     def tell(self, result: Result) -> None:
-        """One line: what the result is, or why there is none."""
+        """Prints one line: the result, or why there is none."""
         self.rows.close()
         self.network += result.network
         self.done += not result.failure
@@ -51,7 +51,7 @@ class Report:
             print(self.summary(), file=self.lines, flush=True)
 
     def summary(self) -> str:
-        """What was done and what wasn't, how fast, and how much of the time the network was running."""
+        """Counts of results and failures, the speed, and the share of the time in which the network was running."""
         seconds = time.perf_counter() - self.start
         left = self.pictures - self.done - self.failed
         others = {"failed": self.failed, "skipped": self.skipped, "left (--skip-existing goes on)": left}

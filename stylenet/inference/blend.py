@@ -98,4 +98,4 @@ def check_weights(weights: Sequence[float], masked: bool = False) -> None:
     if len(weights) == 1 and weights[0] != 1:
         raise UserError(f"the weight {weights[0]:g} needs a second style; strength fades a single one")
     if masked and len(weights) == 2 and weights[0] != weights[1]:
-        raise UserError("with a mask, two styles take its white and its black side: leave their weights away")
+        raise UserError("remove the weights: with a mask, two styles use its white and black areas")

@@ -83,7 +83,7 @@ def test_weights_without_a_meaning_are_refused(weights: list[float], reason: str
 
 
 def test_weights_have_no_say_beside_a_mask(photo: np.ndarray) -> None:
-    with pytest.raises(UserError, match="two styles take its white and its black side: leave their weights away"):
+    with pytest.raises(UserError, match="remove the weights: with a mask, two styles use its white and black areas"):
         Blend([(FIRST, 0.7), (SECOND, 0.3)]).stylize(photo, mask=np.ones((2, 2)))
 
 
