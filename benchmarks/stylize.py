@@ -1,8 +1,8 @@
 """Milliseconds per image beside the usual forward pass: `python benchmarks/stylize.py 512 1920x1080 --compile`.
 
 The baseline, "plain", is the network of pytorch/examples as its users run it: eager, fp32, contiguous (`plain.py`).
-Ours is what `Stylizer` does by default, from a tensor of floats on the device to the same, with the full network and the
-smaller ones; and once from a NumPy array of bytes to another, which on a GPU includes the copies from and to the host.
+Ours is what `Stylizer` does by default, from a tensor of floats on the device to the same, with the full network and
+the smaller ones; once from a NumPy array of bytes to another, which on a GPU includes the copies from and to the host.
 "OpenVINO" is our full network in its CPU runtime, where that is installed (`pip install openvino`). All are warm, and
 take turns.
 """

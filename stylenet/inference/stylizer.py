@@ -152,7 +152,7 @@ class Stylizer(Painter):
 
     def _take_less(self, pixels: int) -> None:
         """Limits the memory after images of so many pixels did not fit. Raises `NoMemoryError` on a CPU."""
-        if self.device.type == "cpu":
+        if not self._is_gpu():
             raise
         self.memory = int(min(self.memory, pixels * self.bytes_per_pixel) / 2)
         log.warning("not enough memory on %s: images of this size are processed in strips, more slowly", self.device)
@@ -192,11 +192,14 @@ class Stylizer(Painter):
         fits = pixels * self.bytes_per_pixel <= self.memory
         # At most half of what is counted at the widest convolution is one tensor.
         numbers = pixels * self.bytes_per_pixel / WHOLE / self.dtype.itemsize / 2
-        return fits and (self.device.type == "cpu" or numbers < MAXIMUM_NUMBERS)
+        return fits and (numbers < MAXIMUM_NUMBERS or not self._is_gpu())
+
+    def _is_gpu(self) -> bool:
+        return self.device.type != "cpu"
 
     def _check_process(self) -> None:
         """Raises `UserError` after a fork, which no GPU survives."""
-        if self.device.type != "cpu" and os.getpid() != self.process:
+        if self._is_gpu() and os.getpid() != self.process:
             raise UserError(f"a Stylizer on {self.device} can't be used after a fork: load it there, or use spawn")
 
     @contextmanager
