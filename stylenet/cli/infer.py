@@ -23,7 +23,7 @@ from stylenet.media.picture import Size
 from stylenet.models.catalog import StyleReference, find_weighted_style, styles
 from stylenet.models.style_file import read_card
 from stylenet.pipeline.images import Batch
-from stylenet.pipeline.plan import STANDARD_OUTPUT, plan
+from stylenet.pipeline.plan import STANDARD_OUTPUT, Shard, plan
 
 Compile: TypeAlias = bool | Literal["auto"]
 Loader: TypeAlias = Callable[[Compile], Painter]  # as `compile` says
@@ -74,6 +74,10 @@ def stylize_files(options: argparse.Namespace, loader: Loader, name: str) -> int
     """Stylizes the images and clips that the options name; returns the exit code."""
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
+    if options.shard is not None:
+        if options.output is None:
+            raise UserError("--shard needs -o: results beside the images would be images of the next shard")
+        jobs = Shard.read(options.shard).of(jobs)
     check_kinds(options, jobs)
     to_stream = any(job.target is STANDARD_OUTPUT for job in jobs)
     if to_stream and sys.stdout.isatty():

@@ -116,6 +116,8 @@ def add_size_options(to: Parser) -> None:
 def add_file_options(to: Parser) -> None:
     add = to.add_argument_group("files").add_argument
     formats = [suffix[1:] for suffix in WRITABLE]
+    shard = "do every Nth image from the Kth on, 1/N to N/N: one task of an array job; needs -o"
+    add("--shard", metavar="K/N", help=shard)
     add(
         "--format",
         choices=formats,

@@ -60,6 +60,26 @@ class Job:
         return source is not None and all(target.file(number).exists() for number in source.files())
 
 
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` of `count` of a list of jobs, from 1 on: what one task of an array job does."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def read(cls, text: str) -> "Shard":
+        """Reads `3/16`. Raises `UserError` for anything but 1/N to N/N."""
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise UserError(f"a shard is K/N, from 1/N to N/N as in 3/16, got {shown(text)}")
+        return cls(int(number), int(count))
+
+    def of(self, jobs: list[Job]) -> list[Job]:
+        """Every `count`-th job: the shards are disjoint, together all jobs, and of equal size but for one."""
+        return jobs[self.number - 1 :: self.count]
+
+
 def plan(
     inputs: Several[str],
     style: str,
