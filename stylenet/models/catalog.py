@@ -9,7 +9,7 @@ import torch
 
 from stylenet.disk import shipped_files, shown, source_tree
 from stylenet.errors import UserError
-from stylenet.models import style_file
+from stylenet.models import hub, style_file
 from stylenet.models.conditional import ConditionalNet, check_single
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import SUFFIX, Card
@@ -25,7 +25,12 @@ def styles() -> dict[str, Path]:
 
 
 def find_style(style: str | os.PathLike[str]) -> Path:
-    """The style file of a name or a path. Raises `UserError`, which lists the styles there are."""
+    """The style file of a name, a path, or `hf:user/repo[@revision][/file]` on the hub.
+
+    Raises `UserError`, which lists the styles there are.
+    """
+    if os.fspath(style).startswith(hub.PREFIX):
+        return hub.fetch_style(hub.HubAddress.parse(os.fspath(style)))
     path, known = Path(style), styles()
     if os.fspath(style) in known:
         return known[os.fspath(style)]
@@ -47,7 +52,7 @@ class StyleReference:
     @property
     def name(self) -> str:
         """For results: the style's own name among many, else the file's."""
-        return self.style or self.file.stem
+        return self.style or hub.style_name(self.file)
 
     def __fspath__(self) -> str:
         return f"{self.file}#{self.style}" if self.style else str(self.file)
@@ -62,7 +67,8 @@ def find_reference(style: str | os.PathLike[str]) -> StyleReference:
         return style
     text = os.fspath(style)
     name, sign, inside = text.rpartition("#")
-    if sign and name and inside and not _is_there(text) and _is_there(name):
+    on_hub = name.startswith(hub.PREFIX)
+    if sign and name and inside and not _is_there(text) and (on_hub or _is_there(name)):
         return StyleReference(find_style(name), inside)
     return StyleReference(find_style(text))
 

@@ -1,0 +1,74 @@
+"""`stylenet hub push|pull`: networks on the Hugging Face Hub."""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from stylenet.cli.command import Parser, program
+from stylenet.disk import shown, written_aside
+from stylenet.errors import UserError
+from stylenet.models.catalog import find_style
+from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
+from stylenet.models.style_file import read_card
+from stylenet.release.hub import push_style
+
+DESCRIPTION = """\
+Publishes a network on the Hugging Face Hub, or gets one from it. Logging in is done by: hf auth login"""
+EXAMPLES = """\
+examples:
+  stylenet hub push starry user/starry --license mit   weights, model card, picture
+  stylenet hub pull hf:user/starry                     writes checkpoints/starry.safetensors
+  stylenet infer photo.jpg -s hf:user/starry@v1        uses a network from the hub's cache
+"""
+
+
+class Subparser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as those of `Parser`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{' '.join(message.split())} (see --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    options = parsed(arguments)
+    return int(options.run(options))
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(DESCRIPTION, EXAMPLES)
+    commands = parser.add_subparsers(metavar="push|pull", required=True, parser_class=Subparser)
+    to = commands.add_parser("push", prog=f"{program()} push", help="upload a network")
+    to.add_argument("style", metavar="NAME_OR_FILE")
+    to.add_argument("repo", metavar="USER/REPO", help="created if missing")
+    to.add_argument("--license", required=True, help="of the network, as the hub names it: mit, cc-by-4.0, other …")
+    to.add_argument("--private", action="store_true", help="of a new repository")
+    to.add_argument("--onnx", action="store_true", help="also upload an ONNX export (needs the extra onnx)")
+    to.set_defaults(run=push)
+    of = commands.add_parser("pull", prog=f"{program()} pull", help="download a network")
+    of.add_argument("address", metavar="hf:USER/REPO[@REVISION][/FILE]")
+    of.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: checkpoints/REPO.safetensors")
+    of.set_defaults(run=pull)
+    return parser.parse_args(arguments)
+
+
+def push(options: argparse.Namespace) -> int:
+    file = find_style(options.style)
+    commit = push_style(file, options.repo, options.license, options.private, options.onnx)
+    print(f"{PREFIX}{options.repo}@{commit}")
+    return 0
+
+
+def pull(options: argparse.Namespace) -> int:
+    text = options.address if options.address.startswith(PREFIX) else f"{PREFIX}{options.address}"
+    cached = fetch_style(HubAddress.parse(text))
+    read_card(cached)
+    target = options.output or Path("checkpoints") / f"{style_name(cached)}.safetensors"
+    if options.output is None and target.exists():
+        raise UserError(f"{shown(target)} exists: -o names the file to write")
+    with written_aside(target) as aside:
+        shutil.copyfile(cached, aside)
+    print(f"{shown(target)}: {text.partition('@')[0]}@{cached.parent.name}")
+    return 0

@@ -1,0 +1,106 @@
+"""Style files from the Hugging Face Hub: `hf:user/repo[@revision][/file]`.
+
+Files are kept in the hub's own cache, and used from there without a network. They are treated as any untrusted style
+file is: `load_style` checks their size and header before it reads weights, and runs no code of theirs.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylenet.errors import UserError
+
+PREFIX = "hf:"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"  # the names that the hub looks for
+SUFFIX = ".safetensors"
+ADDRESS = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?", re.ASCII)
+MAXIMUM_SIZE = 1_000_000_000  # bytes, as of any style file
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """A style file in a repository of the hub, at a branch, tag or commit."""
+
+    repo: str
+    revision: str | None = None
+    file: str = WEIGHTS
+
+    @classmethod
+    def parse(cls, text: str) -> "HubAddress":
+        """Reads `hf:user/repo[@revision][/file]`. Raises `UserError` for anything else."""
+        match = ADDRESS.fullmatch(text.removeprefix(PREFIX))
+        if match is None or not text.startswith(PREFIX):
+            raise UserError(f"a style on the hub is {PREFIX}user/repo[@revision][/file{SUFFIX}], got {text}")
+        file = match["file"] or WEIGHTS
+        if not file.endswith(SUFFIX) or ".." in file.split("/"):
+            raise UserError(f"a style file ends in {SUFFIX}, got {file} in {text}")
+        return cls(match["repo"], match["revision"], file)
+
+    def __str__(self) -> str:
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"{PREFIX}{self.repo}{revision}" + (f"/{self.file}" if self.file != WEIGHTS else "")
+
+
+def fetch_style(address: HubAddress) -> Path:
+    """The style file in the cache, downloaded if it is not there yet or has changed on the hub.
+
+    Without a network, what the cache has. Raises `UserError` when the repository or the file cannot be had.
+    """
+    from huggingface_hub import constants
+
+    if not constants.HF_HUB_OFFLINE:
+        check_size(address)
+        with suppress(UserError):  # the hub counts a model's downloads by this file; nothing here needs it
+            _download(address, CONFIG)
+    return Path(_download(address, address.file))
+
+
+def check_size(address: HubAddress) -> None:
+    """Raises `UserError` for a file that is larger than any style file, before it is downloaded."""
+    size = _download(address, address.file, dry_run=True).file_size
+    if size is not None and size > MAXIMUM_SIZE:
+        raise UserError(f"{address} is too large for a style file: {size} bytes")
+
+
+def _download(address: HubAddress, file: str, dry_run: bool = False) -> Any:
+    """The path in the cache; or with `dry_run`, what is known of the file without downloading it."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        return hf_hub_download(address.repo, file, revision=address.revision, library_name="stylenet", dry_run=dry_run)
+    except (OSError, ValueError, HTTPError) as error:
+        raise UserError(f"{address}: {problem(error, address)}") from error
+
+
+def problem(error: Exception, address: HubAddress) -> str:
+    """What went wrong at the hub, in words that name the remedy."""
+    from huggingface_hub import errors
+
+    login = "log in with: hf auth login"
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
+        error = error.__cause__  # the hub answered, by refusing
+    reasons = {
+        errors.GatedRepoError: f"access must be requested on the repository's page; then {login}",
+        errors.RepositoryNotFoundError: f"no such repository, or a private one: {login}",
+        errors.RevisionNotFoundError: f"no revision {address.revision}",
+        errors.RemoteEntryNotFoundError: f"no file {address.file} in the repository",
+        errors.LocalEntryNotFoundError: "not in the cache, and the hub cannot be reached",
+    }
+    for kind, reason in reasons.items():
+        if isinstance(error, kind):
+            return reason
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status in (401, 403):
+        return f"the hub refuses access ({status}): {login}"
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def style_name(file: Path) -> str:
+    """A name for results: the file's own, or of `model.safetensors` in the hub's cache, the repository's."""
+    folder = file.parent.parent.parent.name  # models--user--repo/snapshots/<commit>/model.safetensors
+    if file.name == WEIGHTS and folder.startswith("models--"):
+        return folder.rpartition("--")[2]
+    return file.stem
