@@ -67,7 +67,7 @@ def check_size(address: HubAddress) -> None:
 def _download(address: HubAddress, file: str, dry_run: bool = False) -> Any:
     """The path in the cache; or with `dry_run`, what is known of the file without downloading it."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined] # of its HTTP client
 
     try:
         return hf_hub_download(address.repo, file, revision=address.revision, library_name="stylenet", dry_run=dry_run)

@@ -23,7 +23,7 @@ def push_style(file: Path, repo: str, license_name: str, private: bool = False, 
     Raises `UserError`.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined] # of its HTTP client
 
     address = HubAddress.parse(f"{PREFIX}{repo}")
     with tempfile.TemporaryDirectory() as temporary:
