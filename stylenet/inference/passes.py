@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylenet.inference.spill import Place, Shelf
+from stylenet.inference.spill import Slot, SpillBuffer
 from stylenet.inference.temporal import TemporalInstanceNorm, with_fp32_statistics
 from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, reflected
 from stylenet.models.network import StyleNetwork
@@ -56,7 +56,8 @@ class Features:
 class Norm:
     """An instance norm that measures all strips of a picture, in at least fp32, and is then applied to them.
 
-    Means and variances are merged as by Chan et al. 1979, in place. Kept for each strip, such small tensors would lie
+    Means and variances are merged as by Chan et al. 1979, in place. SpilledFeatures for each strip, such small
+    tensors would lie
     where large ones were and come again: at 400 megapixels that took 2 GB more.
     """
 
@@ -103,22 +104,22 @@ class Norm:
         return torch.promote_types(self.layer.weight.dtype, torch.float32)
 
 
-class Kept:
-    """Strips on a shelf, which can be had until they were asked for the last time."""
+class SpilledFeatures:
+    """Strips on a buffer, which can be had until they were asked for the last time."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
-        self.places: list[Place] = []
+    def __init__(self, buffer: SpillBuffer) -> None:
+        self.buffer = buffer
+        self.places: list[Slot] = []
 
     def append(self, strip: Strip) -> None:
-        self.places.append(self.shelf.put(strip))
+        self.places.append(self.buffer.put(strip))
 
     def strips(self, last: bool) -> Iterator[Strip]:
         places, self.places = self.places, [] if last else self.places
         for place in places:
-            strip = self.shelf.get(place)
+            strip = self.buffer.get(place)
             if last:
-                self.shelf.drop(place)
+                self.buffer.drop(place)
             yield strip
 
 
@@ -128,7 +129,7 @@ class Pass:
 
     features: Features
     norm: Norm | None = None
-    kept: Kept | None = None
+    kept: SpilledFeatures | None = None
     last: bool = False
 
     def run(self) -> Iterator[Strip]:
@@ -148,8 +149,10 @@ class Plan:
     Raises `UncuttableError` for a layer that it does not know how to cut.
     """
 
-    def __init__(self, layers: nn.Module, picture: Features, shelf: Shelf, stride: int = StyleNetwork.stride) -> None:
-        self.shelf, self.stride = shelf, stride
+    def __init__(
+        self, layers: nn.Module, picture: Features, buffer: SpillBuffer, stride: int = StyleNetwork.stride
+    ) -> None:
+        self.buffer, self.stride = buffer, stride
         self.passes: list[Pass] = []
         self.widest, self.least = 0.0, 0
         self.passes.append(Pass(self._through(picture, layers), last=True))
@@ -185,8 +188,8 @@ class Plan:
         return replace(result, work=features.work + layer.weight[0].numel() * result.density)
 
     def _passed(self, features: Features, norm: Norm | None = None) -> Features:
-        """The same features after a pass; they come from the shelf if they are smaller than the picture."""
-        kept = Kept(self.shelf) if features.scale > 1 else None
+        """The same features after a pass; they come from the buffer if they are smaller than the picture."""
+        kept = SpilledFeatures(self.buffer) if features.scale > 1 else None
         if norm or kept:
             self.passes.append(Pass(features, norm, kept, last=kept is not None))
         return Features(kept.strips, features.channels, features.scale) if kept else features
@@ -195,7 +198,7 @@ class Plan:
         around = self._passed(features)
         inside = self._through(replace(around, strips=lambda last: around.strips(False)), branch)
         both = replace(inside, work=around.work + inside.work)
-        # The branch is first, as it reads ahead of what then goes around it, and maybe off the shelf.
+        # The branch is first, as it reads ahead of what then goes around it, and maybe off the buffer.
         return replace(both, strips=lambda last: map(torch.add, inside.strips(last), around.strips(last)))
 
 

@@ -1,4 +1,4 @@
-"""Tensors laid aside: in memory up to a limit, and beyond it in a temporary file."""
+"""Spill buffer: tensors in memory up to a limit, then in a temporary file."""
 
 import os
 import tempfile
@@ -19,19 +19,19 @@ GPU_PAGE = 1 << 24  # at most, where each page costs a kernel launch
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where on a shelf a tensor is, and what it was."""
+class Slot:
+    """Where in a buffer a tensor is, and what it was."""
 
     pages: list[int]
     shape: torch.Size
     dtype: torch.dtype
 
 
-class Shelf:
+class SpillBuffer:
     """Holds tensors of one device until they are dropped.
 
     It consists of pages: the first are in one piece of at most `memory` bytes on the device, as tensors that wait would
-    leave holes between those that come and go; the others are in a file, which vanishes when the shelf is closed. The
+    leave holes between those that come and go; the others are in a file, which vanishes when the buffer is closed. The
     file is read and written and not mapped, as mapped pages count as memory of the process.
     """
 
@@ -44,10 +44,10 @@ class Shelf:
         self.pages = 0
         self.free: list[int] = []  # pages of dropped tensors, in a heap, as those in memory come first
 
-    def put(self, tensor: Tensor) -> Place:
-        """Lays a tensor aside. Raises `UserError` when the disk won't take it."""
+    def put(self, tensor: Tensor) -> Slot:
+        """Stores a tensor. Raises `UserError` when the disk won't take it."""
         pieces = torch.split(_bytes(tensor.contiguous()), self.page)
-        place = Place([self._take_page() for _ in pieces], tensor.shape, tensor.dtype)
+        place = Slot([self._take_page() for _ in pieces], tensor.shape, tensor.dtype)
         for page, piece in zip(place.pages, pieces, strict=True):
             if page < self.in_memory:
                 self._memory()[page, : len(piece)] = piece
@@ -55,8 +55,8 @@ class Shelf:
                 self._write(page, piece)
         return place
 
-    def get(self, place: Place) -> Tensor:
-        """The tensor, which stays on the shelf."""
+    def get(self, place: Slot) -> Tensor:
+        """The tensor, which stays in the buffer."""
         tensor = torch.empty(place.shape, dtype=place.dtype, device=self.device)
         for page, piece in zip(place.pages, torch.split(_bytes(tensor), self.page), strict=True):
             if page < self.in_memory:
@@ -65,8 +65,8 @@ class Shelf:
                 self._read(page, piece)
         return tensor
 
-    def drop(self, place: Place) -> None:
-        """Takes a tensor off the shelf."""
+    def drop(self, place: Slot) -> None:
+        """Frees the pages of a tensor."""
         for page in place.pages:
             heappush(self.free, page)
 
@@ -93,7 +93,7 @@ class Shelf:
             while rest:
                 rest = rest[self._file().write(rest) :]
         except OSError as error:
-            problem = f"can't lay features aside in {shown(folder())}: {error.strerror}"
+            problem = f"can't write features to {shown(folder())}: {error.strerror}"
             raise UserError(f"{problem}; TMPDIR names another folder") from error
 
     def _read(self, page: int, piece: UInt8[Tensor, " bytes"]) -> None:
@@ -104,7 +104,7 @@ class Shelf:
 
     def _file(self) -> FileIO:
         if self.file is None:
-            self.file = tempfile.TemporaryFile(dir=folder(), buffering=0)  # noqa: SIM115, closed with the shelf
+            self.file = tempfile.TemporaryFile(dir=folder(), buffering=0)  # noqa: SIM115, closed with the buffer
         return self.file
 
 

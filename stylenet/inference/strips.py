@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from stylenet.device import total_memory
 from stylenet.errors import UserError
 from stylenet.inference.passes import Features, Plan, Strip, UncuttableError
-from stylenet.inference.spill import Shelf
+from stylenet.inference.spill import SpillBuffer
 from stylenet.models.layers import reflected
 from stylenet.models.network import StyleNetwork, check_sides
 
@@ -73,8 +73,8 @@ class Strips:
             raise UserError(f"strips of a picture {width} px wide take {strips / 1e6:.1f} MB of memory, and {limit}")
         bottom, self.right = network.padding(height, width)
         self.edges = _edges(height, height + bottom, rows, least, network.stride)
-        self.shelf = Shelf(memory - strips, device)
-        self.plan = Plan(network.layers, Features(self._padded, channels=3), self.shelf, network.stride)
+        self.buffer = SpillBuffer(memory - strips, device)
+        self.plan = Plan(network.layers, Features(self._padded, channels=3), self.buffer, network.stride)
 
     @torch.inference_mode()
     def stylize(self, write: Writer, progress: Progress = unseen) -> None:
@@ -88,7 +88,7 @@ class Strips:
             return
         total = self.height * sum(step.features.work for step in self.plan.passes)
         done = 0.0
-        with closing(self.shelf):
+        with closing(self.buffer):
             for step in self.plan.passes:
                 for (first, end), strip in zip(pairwise(self.edges), step.run(), strict=True):
                     if step is self.plan.passes[-1]:
@@ -110,9 +110,9 @@ def _limits(network: nn.Module) -> tuple[float, int] | None:
     """
     if not isinstance(network, StyleNetwork):
         return None
-    features, shelf = Features(lambda last: iter(()), channels=3), Shelf(0, torch.device("cpu"))
+    features, buffer = Features(lambda last: iter(()), channels=3), SpillBuffer(0, torch.device("cpu"))
     try:
-        plan = Plan(network.layers, features, shelf, network.stride)
+        plan = Plan(network.layers, features, buffer, network.stride)
     except UncuttableError:
         return None
     return plan.widest * next(network.parameters()).element_size(), plan.least

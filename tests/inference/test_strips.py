@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from stylenet import Stylizer
 from stylenet.inference.passes import Features, Norm, Plan
-from stylenet.inference.spill import PAGE, Shelf
+from stylenet.inference.spill import PAGE, SpillBuffer
 from stylenet.inference.strips import Strips, bytes_per_pixel
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.models.style_file import Card
@@ -82,11 +82,11 @@ def test_the_usual_network_in_fp32_is_within_90_db_of_the_whole() -> None:
 def test_what_waits_in_the_file_comes_back_as_from_memory() -> None:
     network, picture = random(TransformerNet(TINY), torch.bfloat16), photo(200, 300, torch.bfloat16)
     in_memory, in_file = strips_of(network, picture), strips_of(network, picture)
-    in_memory.shelf.in_memory, in_file.shelf.in_memory = 1000, 0
+    in_memory.buffer.in_memory, in_file.buffer.in_memory = 1000, 0
     assert torch.equal(stylized(in_memory), stylized(in_file))
-    assert in_memory.shelf.file is None
-    assert in_file.shelf.file is not None
-    assert in_file.shelf.file.closed
+    assert in_memory.buffer.file is None
+    assert in_file.buffer.file is not None
+    assert in_file.buffer.file.closed
 
 
 @pytest.mark.parametrize(("height", "width"), [(253, 59), (66, 18)])
@@ -102,8 +102,8 @@ def test_no_more_than_twice_the_trunk_waits_at_a_time() -> None:
     strips = strips_of(network, picture, memory=40_000_000)
     stylized(strips)
     trunk = 2 * 8 * 256 * 512  # bytes: bf16, 8 channels at a quarter of each side
-    assert 2 * trunk <= strips.shelf.pages * PAGE < 2.5 * trunk
-    assert len(strips.shelf.free) == strips.shelf.pages  # nothing is left
+    assert 2 * trunk <= strips.buffer.pages * PAGE < 2.5 * trunk
+    assert len(strips.buffer.free) == strips.buffer.pages  # nothing is left
 
 
 def test_progress_counts_the_rows_of_the_picture() -> None:
@@ -128,7 +128,7 @@ def test_statistics_are_in_fp32_at_least_and_safe_far_from_zero(dtype: torch.dty
 def test_a_layer_that_is_not_known_is_refused_rather_than_done_wrong() -> None:
     layers = nn.Sequential(ReflectConv2d(3, 4, 3), nn.BatchNorm2d(4))
     with pytest.raises(TypeError, match="BatchNorm2d"):
-        Plan(layers, Features(lambda last: iter(()), 3), Shelf(0, CPU))
+        Plan(layers, Features(lambda last: iter(()), 3), SpillBuffer(0, CPU))
 
 
 def test_a_picture_that_is_too_wide_or_too_small_is_one_line() -> None:
@@ -142,15 +142,15 @@ def test_a_picture_that_is_too_wide_or_too_small_is_one_line() -> None:
 
 
 def test_a_full_disk_is_one_line() -> None:
-    shelf, before = Shelf(0, CPU), resource.getrlimit(resource.RLIMIT_FSIZE)
+    buffer, before = SpillBuffer(0, CPU), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * PAGE, before[1]))  # as the system stops a file at a quota
     try:
-        shelf.put(torch.zeros(2, PAGE, dtype=torch.uint8))
-        with pytest.raises(ValueError, match=r"can't lay features aside in /.*: File too large; TMPDIR names another"):
-            shelf.put(torch.zeros(PAGE, dtype=torch.uint8))
+        buffer.put(torch.zeros(2, PAGE, dtype=torch.uint8))
+        with pytest.raises(ValueError, match=r"can't write features to /.*: File too large; TMPDIR names another"):
+            buffer.put(torch.zeros(PAGE, dtype=torch.uint8))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        shelf.close()
+        buffer.close()
 
 
 @pytest.fixture
