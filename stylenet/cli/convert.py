@@ -1,111 +1,32 @@
-"""Imports a network that was trained elsewhere: `python -m stylenet.convert mosaic.pth` writes mosaic.safetensors.
+"""Imports a network that was trained elsewhere.
 
-Takes the checkpoints of pytorch/examples' fast_neural_style, and those of the many programs that name their layers
-alike, of any width and any number of residual blocks. Only the names and shapes of their layers are used here, none of
-their code.
+  stylenet convert mosaic.pth      writes mosaic.safetensors
 
-That network is ours but for three things: its pixels are in [0, 255], it has no sigmoid, and its result is larger
-where a side is no multiple of 4. So the factor 255 goes into the first convolution and out at the last, exactly, as
-reflection and convolution are linear; the style file says `linear`; and the result is cut to the photo's size.
+Reads the checkpoints of pytorch/examples' fast_neural_style and of the many programs that use the same layer names, of
+any width and with any number of residual blocks.
 """
 
 import argparse
-import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from stylenet.cli.command import Parser
-from stylenet.disk import shown
-from stylenet.errors import UserError
-from stylenet.models.catalog import infer_command
-from stylenet.models.network import NetworkSettings, StyleNetwork
-from stylenet.models.registry import build_network
-from stylenet.models.state_dict import read_state_dict
-from stylenet.models.style_file import MAXIMUM_SIZE, SUFFIX, Card, all_finite, save_style
-from stylenet.version import __version__
-
-WHITE = 255.0  # there
-FACTORS = {"conv1.conv2d.weight": WHITE, "deconv3.conv2d.weight": 1 / WHITE, "deconv3.conv2d.bias": 1 / WHITE}
-# Kept by PyTorch before 0.4 and never used: each picture is normalized by itself.
-STATISTICS = re.compile(r".*in\d+\.(running_mean|running_var|num_batches_tracked)")
 
 
-def converted(path: Path, name: str) -> tuple[StyleNetwork, Card]:
-    """The network of a checkpoint, and a card under this name. Raises `UserError`."""
-    if not path.is_file():
-        raise UserError(f"there is no file {shown(path)}")
-    if path.stat().st_size > MAXIMUM_SIZE:
-        raise UserError(f"{shown(path)} is too large for a style")
-    try:
-        state = read_state_dict(path)
-        network = rebuilt({key: value for key, value in state.items() if not STATISTICS.fullmatch(key)})
-    except ValueError as error:
-        raise UserError(f"{shown(path)}: {error}") from error
-    return network, Card(name, network.settings, {"converted_from": shown(path.name), "stylenet": __version__})
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the style file and prints the command that uses it; returns the exit code."""
+    chosen = parsed(arguments)
+    from stylenet.cli.convert_run import convert  # after the arguments were checked: torch takes a second
+    from stylenet.models.catalog import infer_command
 
-
-def rebuilt(state: Mapping[str, Tensor]) -> StyleNetwork:
-    """Our network with these weights. Raises `ValueError` when they are those of another kind of network."""
-    blocks = len({match[0] for key in state if (match := re.match(r"res\d+\.", key))})
-    theirs = parameter_names(blocks)
-    if odd := sorted(state.keys() ^ set(theirs)):
-        has = "also has" if odd[0] in state else "has no"
-        raise ValueError(f"its layers are not those of fast_neural_style: it {has} {shown(odd[0][:80])}")
-    with torch.device("meta"):
-        network = build_network(NetworkSettings(state["in1.weight"].numel(), blocks, output="linear"))
-    ours = network.state_dict()
-    for key, (name, wanted) in zip(theirs, ours.items(), strict=True):
-        ours[name] = checked(key, state[key], wanted.shape) * FACTORS.get(key, 1)
-    if not all_finite(ours.values()):
-        raise ValueError("some of its weights are not finite numbers")
-    network.load_state_dict(ours, assign=True)
-    return network
-
-
-def parameter_names(blocks: int) -> list[str]:
-    """What they call the parameters, in the order of our own."""
-    residual = [f"res{i}.{layer}{j}" for i in range(1, blocks + 1) for j in (1, 2) for layer in ("conv", "in")]
-    layers = [f"{layer}{i}" for i in (1, 2, 3) for layer in ("conv", "in")] + residual
-    layers += ["deconv1", "in4", "deconv2", "in5", "deconv3"]
-    convolutions = (f"{layer}.conv2d" if "conv" in layer else layer for layer in layers)
-    return [f"{layer}.{kind}" for layer in convolutions for kind in ("weight", "bias")]
-
-
-def checked(key: str, value: Tensor, wanted: torch.Size) -> Tensor:
-    """The weights under this name in fp32. Raises `ValueError` where they are no floats of the shape that is wanted."""
-    if value.shape != wanted or not value.is_floating_point():
-        raise ValueError(f"{key} should be floats {tuple(wanted)}, got {value.dtype} {tuple(value.shape)}")
-    return value.detach().float()
-
-
-def target_for(file: Path, output: Path | None) -> Path:
-    """Where the style file goes. Raises `UserError` rather than have a style replaced unasked, or a picture."""
-    target = output or file.with_suffix(SUFFIX)
-    if target.suffix != SUFFIX:
-        raise UserError(f"-o must end in {SUFFIX}, got {shown(target)}")
-    if output is None and target.exists():
-        raise UserError(f"there is a {shown(target)} already: -o says where to write")
-    return target
+    print(infer_command(convert(chosen.file, chosen.output, chosen.name)))
+    return 0
 
 
 def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="a checkpoint: .pth, .model …")
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=f"default: FILE with the suffix {SUFFIX}")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="default: FILE with the suffix .safetensors")
     parser.add_argument("--name", help="the name on its card; default: that of FILE")
-    return parser.parse_args(typed)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    chosen = parsed(arguments)
-    network, card = converted(chosen.file, shown(chosen.name or chosen.file.stem))
-    target = target_for(chosen.file, chosen.output)
-    try:
-        save_style(target, network, card)
-    except OSError as error:
-        raise UserError(f"can't write {shown(target)}: {error.strerror}") from error
-    print(infer_command(target))
-    return 0
+    return parser.parse_args(list(sys.argv[1:] if typed is None else typed))

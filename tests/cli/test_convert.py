@@ -105,8 +105,9 @@ def test_the_picture_is_that_of_the_original_network(
 
 
 def test_the_command_prints_the_next_one_and_replaces_nothing_unasked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     file, out = tmp_path / "a b.model", tmp_path / "new/c.safetensors"
     torch.save(random_state(2, 1), file)
     assert main([str(file), "-o", str(out), "--name", "Sea\x1b[2J"]) == 0
