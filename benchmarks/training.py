@@ -8,7 +8,6 @@ the loader that `train.py` uses. The loss network has random weights, which cost
 import io
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import numpy as np
 import torch
@@ -18,13 +17,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stylenet.data import RandomCrops, open_photos
+from stylenet.data.datamodule import PhotoCrops
 from stylenet.device import bf16_pays, peak_memory, pick_device
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.losses.vgg.layers import BLOCKS
 from stylenet.models.transformer_net import TransformerNet, initialize
-from stylenet.training.module import StyleTraining, total_of
+from stylenet.training.module import StyleTransferModule, make_optimizer, total_of
 
 DEVICE = pick_device()
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -109,10 +108,9 @@ def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Ca
     criterion = PerceptualLoss(vgg, painting, loss_preset("johnson"))
     bf16 = bf16_pays(DEVICE.type)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
-    crops = partial(RandomCrops, open_photos(size=max(288, crop)), crop, batch, 0)
-    module = StyleTraining(initialize(TransformerNet(), 0), criterion, crops, 100, 1e-3).to(DEVICE)
-    batches = iter(crops())
-    optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-3)
+    module = StyleTransferModule(initialize(TransformerNet(), 0), criterion, 100, 1e-3).to(DEVICE)
+    batches = iter(PhotoCrops(crop=crop, batch=batch).crops())
+    optimizer = make_optimizer(module.network, 1e-3)
 
     def step() -> None:
         pixels = next(batches).to(DEVICE, non_blocking=True)

@@ -6,18 +6,46 @@ from typing import TYPE_CHECKING, Any
 from stylenet.version import __version__
 
 if TYPE_CHECKING:
+    from stylenet.data.datamodule import PhotoCrops
+    from stylenet.errors import UserError
     from stylenet.inference.blend import Blend
     from stylenet.inference.brush import Brush
     from stylenet.inference.stylizer import Stylizer
+    from stylenet.losses.perceptual import PerceptualLoss
     from stylenet.models.catalog import load_style
+    from stylenet.models.transformer_net import TransformerNet
+    from stylenet.training.module import StyleTransferModule
+    from stylenet.training.run import train
 
-__all__ = ["Blend", "Brush", "Stylizer", "__version__", "load_style"]
+MODULES = {
+    "Blend": "inference.blend",
+    "Brush": "inference.brush",
+    "PerceptualLoss": "losses.perceptual",
+    "PhotoCrops": "data.datamodule",
+    "StyleTransferModule": "training.module",
+    "Stylizer": "inference.stylizer",
+    "TransformerNet": "models.transformer_net",
+    "UserError": "errors",
+    "load_style": "models.catalog",
+    "train": "training.run",
+}
+__all__ = [
+    "Blend",
+    "Brush",
+    "PerceptualLoss",
+    "PhotoCrops",
+    "StyleTransferModule",
+    "Stylizer",
+    "TransformerNet",
+    "UserError",
+    "__version__",
+    "load_style",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `Stylizer` and its like when asked for, so that training doesn't import how its networks are used."""
-    if name in ("Blend", "Brush", "Stylizer"):
-        return getattr(import_module(f"stylenet.inference.{name.lower()}"), name)
-    if name == "load_style":
-        return import_module("stylenet.models.catalog").load_style
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Imports a public name when it is asked for: inference then imports nothing of training, and the reverse."""
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"stylenet.{MODULES[name]}"), name)

@@ -74,13 +74,16 @@ def total_memory(device: torch.device) -> float:
     return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
-def device_name() -> str:
-    """The GPU, or else the processor and its threads, in words."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def device_name(device: torch.device | None = None) -> str:
+    """The device in words: a GPU, or the processor and its threads. The best one there is if none is given."""
+    device = device or pick_device()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    if device.type == "mps":
+        return f"GPU of {platform.processor() or platform.machine()}"
     units = " with AMX" if cpu_has("amx_tile") else ""
     threads = torch.get_num_threads()
     return f"{names[0] if names else platform.machine()}{units}, {threads} thread{'s' * (threads > 1)}"

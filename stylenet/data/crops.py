@@ -53,7 +53,7 @@ class RandomCrops(IterableDataset[Tensor]):
         self.crop, self.batch = crop, batch
         share = batch // world
         self.share = range(rank * share, (rank + 1) * share)
-        self.threads = threads or min(8, max(1, (os.cpu_count() or 2) // 2))
+        self.threads = threads or min(8, max(1, (os.cpu_count() or 2) // 2 // world))  # the machine's, shared out
         self.waited = 0.0
 
     def __iter__(self) -> Iterator[UInt8[Tensor, "b 3 crop crop"]]:
@@ -81,28 +81,28 @@ class RandomCrops(IterableDataset[Tensor]):
 
     def _index(self, position: int) -> int:
         """Which photo stands at a place in the endless row of passes over all of them."""
-        round_, place = divmod(position, self.photos.reach(position + 1))
-        if self.photos.in_order and round_ == 0:
+        pass_, place = divmod(position, self.photos.reach(position + 1))
+        if self.photos.in_order and pass_ == 0:
             return place
-        return int(_order(len(self.photos), self.seed, round_)[place])
+        return int(_order(len(self.photos), self.seed, pass_)[place])
 
 
 @lru_cache(maxsize=8)
-def _order(count: int, seed: int, round_: int) -> Int[np.ndarray, " n"]:
-    return np.random.default_rng((seed, ORDER, round_)).permutation(count)
+def _order(count: int, seed: int, pass_: int) -> Int[np.ndarray, " n"]:
+    return np.random.default_rng((seed, ORDER, pass_)).permutation(count)
 
 
 def random_square(
-    photo: UInt8[np.ndarray, "h w 3"], crop: int, dice: np.random.Generator
+    photo: UInt8[np.ndarray, "h w 3"], crop: int, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "crop crop 3"]:
     """A photo's largest square or a part of it, anywhere in it, scaled to `crop` pixels, maybe mirrored.
 
     Shapes stay true: nothing is stretched.
     """
     height, width = photo.shape[:2]
-    side = min(height, width) * math.sqrt(dice.uniform(SMALLEST_AREA, 1))
-    left, top = dice.uniform(0, width - side), dice.uniform(0, height - side)
+    side = min(height, width) * math.sqrt(rng.uniform(SMALLEST_AREA, 1))
+    left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
     box = (left, top, min(left + side, width), min(top + side, height))
     # Pillow's own resize: antialiased, without the interpreter's lock, the same for any number of threads.
     square = np.array(Image.fromarray(photo).resize((crop, crop), Image.Resampling.BICUBIC, box=box))
-    return np.ascontiguousarray(square[:, ::-1]) if dice.random() < 0.5 else square
+    return np.ascontiguousarray(square[:, ::-1]) if rng.random() < 0.5 else square

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from stylenet.media.decoders import READABLE, ImageError, is_busywork
+from stylenet.media.decoders import READABLE, ImageError, is_busywork, load_plugin_for
 from stylenet.media.image import MINIMUM_SIDE, TURNS, conversions, orientation, to_rgb
 
 MAXIMUM_PIXELS = 178_956_970  # Pillow's own limit, at which it gives up
@@ -73,8 +73,12 @@ def decode_photo(source: bytes | str, size: int) -> DecodedPhoto:
 @contextmanager
 def _opened(source: bytes | str) -> Iterator[ImageFile.ImageFile]:
     with BytesIO(source) if isinstance(source, bytes) else _regular_file(source) as file:
-        if not file.read(1):
+        if not (start := file.read(64)):
             raise UnusablePhotoError("empty")
+        try:
+            load_plugin_for(start)
+        except ImageError as error:
+            raise UnusablePhotoError("HEIC without pillow-heif") from error
         file.seek(0)
         with Image.open(file, formats=[name for name in READABLE if name in Image.OPEN]) as image:
             yield image

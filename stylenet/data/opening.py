@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-import datasets
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -13,92 +14,82 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylenet.data.decoder import UnusablePhotoError, decode_photo
-from stylenet.data.sets import Photos, StreamedPhotos
+from stylenet.data.sets import DecodedPhotos, Photos, StreamedPhotos
+from stylenet.data.settings import PhotoSettings
 from stylenet.data.sources import (
     SAMPLE,
+    FileRows,
     PhotosError,
-    Rows,
-    folder_rows,
+    dataset_rows,
+    folder_files,
     hub_rows,
     sample_credits,
     sample_rows,
+    sample_table,
     streamed_rows,
 )
 from stylenet.disk import shown
 from stylenet.media.image import MINIMUM_SIDE
+
+if TYPE_CHECKING:
+    import datasets
 
 __all__ = ["Photos", "PhotosError", "folder_squares", "held_out_photos", "open_photos", "unit_photos"]
 
 UNIT_SIZE = 256  # pixels
 
 
-def open_photos(
-    source: str = "sample",
-    path: str | None = None,
-    split: str = "train",
-    column: str = "image",
-    revision: str | None = None,
-    streaming: bool = True,
-    limit: int | None = None,
-    size: int = 288,
-    memory: int | None = None,
-) -> Photos:
-    """The photos that the settings under `data` ask for, checked to hold at least one that can be used.
+def open_photos(settings: PhotoSettings | None = None, processes: int = 1) -> Photos:
+    """The photos of these settings (the built-in sample for none), checked to hold one that can be used.
 
-    `memory` is in bytes, a quarter of the machine's when none is given; several processes on one machine must
-    share it out. Raises `PhotosError`.
+    `processes` on this machine share its memory. Raises `PhotosError`.
     """
-    if limit is not None and limit < 1:
-        raise PhotosError(f"data.limit is a number of photos and must be at least 1, got {limit}")
-    if size < MINIMUM_SIDE:
-        raise PhotosError(f"data.size is a short side in pixels and must be at least {MINIMUM_SIDE}, got {size}")
-    memory = quarter_of_memory() if memory is None else memory
-    if source == "sample" and path is not None:
-        raise PhotosError("data.path needs data=folder (a folder of yours) or data=hub (a data set's name)")
-    if source == "sample":
-        photos = _sample(limit, size, memory)
-    elif source == "folder":
-        photos = _folder(path, limit, size, memory)
-    elif source == "hub":
-        photos = _hub(path, split, column, revision, streaming, limit, size, memory)
-    else:
-        raise PhotosError(f"data.source must be sample, folder or hub, got {source!r}")
+    settings = settings or PhotoSettings()
+    if settings.limit is not None and settings.limit < 1:
+        raise PhotosError(f"data.limit is a number of photos and must be at least 1, got {settings.limit}")
+    if settings.size < MINIMUM_SIDE:
+        raise PhotosError(
+            f"data.size is a short side in pixels and must be at least {MINIMUM_SIDE}, got {settings.size}"
+        )
+    if settings.source not in SOURCES:
+        raise PhotosError(f"data.source must be one of {', '.join(SOURCES)}, got {settings.source!r}")
+    memory = quarter_of_memory() if settings.memory is None else settings.memory
+    photos = SOURCES[settings.source](settings, memory // processes)
     if photos.reach(1) == 0:
         raise PhotosError(f"{photos.place}: no usable photo ({photos.tally.causes()})")
     photos[0]  # finds the first that can be used, or says that none can
     return photos
 
 
-def _sample(limit: int | None, size: int, memory: int) -> Photos:
-    dataset = sample_rows("train")
-    return Photos(Rows(dataset, "image", limit), size, memory, "data=sample", sample_credits(dataset))
+def _sample(settings: PhotoSettings, memory: int) -> Photos:
+    if settings.path is not None:
+        raise PhotosError("data.path needs data=folder (a folder of yours) or data=hub (a data set's name)")
+    rows = sample_rows("train", settings.limit)
+    return DecodedPhotos(rows, settings.size, memory, "data=sample", sample_credits("train"))
 
 
-def _folder(path: str | None, limit: int | None, size: int, memory: int) -> Photos:
-    folder, files, others = folder_rows(path)
-    rows = Rows(files, "image", limit, folder)
+def _folder(settings: PhotoSettings, memory: int) -> Photos:
+    folder, files, others = folder_files(settings.path)
+    rows = FileRows(folder, files, settings.limit)
     sources = [f"{shown(folder.name)}: {len(rows)} files"]
-    photos = Photos(rows, size, memory, f"data.path={shown(str(path))}", sources)
+    photos = DecodedPhotos(rows, settings.size, memory, f"data.path={shown(str(settings.path))}", sources)
     for name, kind in others:
         photos.tally.skip(name, kind)
     return photos
 
 
-def _hub(
-    path: str | None,
-    split: str,
-    column: str,
-    revision: str | None,
-    streaming: bool,
-    limit: int | None,
-    size: int,
-    memory: int,
-) -> Photos:
-    dataset, credit = hub_rows(path, split, column, revision, streaming)
-    place = f"data.path={shown(str(path))}"
-    if isinstance(dataset, datasets.Dataset):
-        return Photos(Rows(dataset, column, limit), size, memory, place, [credit])
-    return StreamedPhotos(streamed_rows(dataset, column, limit), size, memory, place, [credit])
+def _hub(settings: PhotoSettings, memory: int) -> Photos:
+    dataset, credit = hub_rows(settings.path, settings.split, settings.column, settings.revision, settings.streaming)
+    place = f"data.path={shown(str(settings.path))}"
+    if settings.streaming:
+        rows = streamed_rows(cast("datasets.IterableDataset", dataset), settings.column, settings.limit)
+        return StreamedPhotos(rows, settings.size, memory, place, [credit])
+    kept = dataset_rows(cast("datasets.Dataset", dataset), settings.column, settings.limit)
+    return DecodedPhotos(kept, settings.size, memory, place, [credit])
+
+
+# A new source is a function and a line here, and a file in configs/data/.
+SOURCES: dict[str, Callable[[PhotoSettings, int], Photos]] = {"sample": _sample, "folder": _folder, "hub": _hub}
 
 
 def quarter_of_memory() -> int:
@@ -114,10 +105,9 @@ def quarter_of_memory() -> int:
 @cache
 def held_out_photos(size: int, sample: Path = SAMPLE) -> tuple[UInt8[Tensor, "n 3 size size"], list[str]]:
     """The built-in photos that no run trains on, cut to their central squares, and their titles."""
-    dataset = sample_rows("held_out", sample)
-    rows = Rows(dataset, "image")
+    rows = sample_rows("held_out", path=sample)
     squares = [_square(rows[index].source, size) for index in range(len(rows))]
-    return torch.stack(squares), list(dataset["title"])
+    return torch.stack(squares), sample_table("held_out", sample)["title"].to_pylist()
 
 
 def unit_photos() -> Float[Tensor, "8 3 256 256"]:
@@ -127,14 +117,14 @@ def unit_photos() -> Float[Tensor, "8 3 256 256"]:
 
 def folder_squares(path: str, size: int) -> UInt8[Tensor, "n 3 size size"]:
     """All usable photos of a folder, cut to their central squares. Raises `PhotosError`."""
-    folder, files, _ = folder_rows(path)
-    rows = Rows(files, "image", None, folder)
+    folder, files, _ = folder_files(path)
+    rows = FileRows(folder, files)
     squares = []
     for index in range(len(rows)):
         with contextlib.suppress(UnusablePhotoError):
             squares.append(_square(rows[index].source, size))
     if not squares:
-        raise PhotosError(f"--photos: no usable photo in {shown(path)}")
+        raise PhotosError(f"no usable photo in {shown(path)}")
     return torch.stack(squares)
 
 

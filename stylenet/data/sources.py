@@ -1,18 +1,18 @@
-"""Where photos come from: the built-in sample, a folder, the hub; all as rows of HF `datasets`."""
+"""Where photos come from: the built-in sample, a folder, the Hugging Face hub."""
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import datasets
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-from pyarrow import parquet
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow
 
 SAMPLE = Path(__file__).with_name("sample.parquet")
 WAYS_OUT = (
@@ -34,54 +34,85 @@ class Row(NamedTuple):
     source: bytes | str
 
 
-class Rows:
-    """The first `limit` rows of a data set with an image column.
+@runtime_checkable
+class Rows(Protocol):
+    """Photos of a source by their number."""
 
-    Paths are followed only where `folder` says that we wrote them: a stranger's data set could name any file.
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Row: ...
+
+    def check(self) -> None:
+        """Raises `PhotosError` where the whole source has vanished, which is no fault of a single photo."""
+
+
+class CellRows:
+    """The first `limit` cells of an image column, `{"bytes": …, "path": …}` each, as Arrow and `datasets` have it.
+
+    Their paths are not followed: someone else's data set could name any file.
     """
 
-    def __init__(
-        self, dataset: datasets.Dataset, column: str, limit: int | None = None, folder: Path | None = None
-    ) -> None:
-        self._cells = dataset.select_columns([column]).cast_column(column, datasets.Image(decode=False))
-        self._column, self._folder = column, folder
-        self._length = min(len(dataset), limit or len(dataset))
+    def __init__(self, cell: Callable[[int], Mapping[str, Any] | None], length: int, limit: int | None) -> None:
+        self._cell, self._length = cell, min(length, limit or length)
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: int) -> Row:
-        cell = self._cells[index][self._column]
-        if self._folder is None:
-            return _row(cell, index)
-        return Row(os.path.relpath(cell["path"], self._folder), cell["path"])
+        return _row(self._cell(index), index)
 
     def check(self) -> None:
-        """Raises `PhotosError` when the whole folder has vanished, which is no fault of a single photo."""
-        if self._folder is not None and not self._folder.is_dir():
+        """Nothing can vanish here."""
+
+
+class FileRows:
+    """The first `limit` files of a folder, by their paths."""
+
+    def __init__(self, folder: Path, files: Sequence[str], limit: int | None = None) -> None:
+        self._folder, self._files = folder, files[:limit]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Row:
+        path = self._files[index]
+        return Row(os.path.relpath(path, self._folder), path)
+
+    def check(self) -> None:
+        if not self._folder.is_dir():
             raise PhotosError(f"data.path={shown(self._folder)} has vanished; resume the run when it is back")
 
 
-def _row(cell: dict[str, Any] | None, index: int) -> Row:
+def _row(cell: Mapping[str, Any] | None, index: int) -> Row:
     name, data = (cell or {}).get("path"), (cell or {}).get("bytes")
     return Row(str(name or f"row {index}"), data or b"")
 
 
-def sample_rows(split: str, path: Path = SAMPLE) -> datasets.Dataset:
-    """A split of the built-in sample, in memory: `load_dataset` would write a second copy to the disk."""
-    return datasets.Dataset(parquet.read_table(path, filters=[("split", "==", split)]))
+@cache
+def sample_table(split: str, path: Path = SAMPLE) -> "pyarrow.Table":
+    """A split of the built-in sample, in memory, by Arrow alone."""
+    from pyarrow import parquet
+
+    return parquet.read_table(path, filters=[("split", "==", split)]).combine_chunks()
 
 
-def sample_credits(dataset: datasets.Dataset) -> list[str]:
-    """The packages that the sample's photos come from, with their licences."""
-    pairs = zip(dataset["source"], dataset["licence"], strict=True)
-    return sorted({f"{source.split(',')[0]} ({licence})" for source, licence in pairs})
+def sample_rows(split: str, limit: int | None = None, path: Path = SAMPLE) -> CellRows:
+    """The photos of a split of the built-in sample."""
+    column = sample_table(split, path)["image"]
+    return CellRows(lambda index: column[index].as_py(), len(column), limit)
 
 
-def folder_rows(path: str | None) -> tuple[Path, datasets.Dataset, list[tuple[str, str]]]:
+def sample_credits(split: str, path: Path = SAMPLE) -> list[str]:
+    """The packages that the sample's photos come from, with their licenses."""
+    table = sample_table(split, path)
+    pairs = zip(table["source"].to_pylist(), table["licence"].to_pylist(), strict=True)
+    return sorted({f"{source.split(',')[0]} ({terms})" for source, terms in pairs})
+
+
+def folder_files(path: str | None) -> tuple[Path, list[str], list[tuple[str, str]]]:
     """A folder, the paths of its files (sorted, all levels), and what is no file: its name and kind.
 
-    Whatever a file's name says: the decoder finds out what is a picture. Hidden files are left out, links to
+    Names do not matter: the decoder finds out what is an image. Hidden files are left out, links to
     folders are not followed. Raises `PhotosError`.
     """
     if path is None:
@@ -92,8 +123,7 @@ def folder_rows(path: str | None) -> tuple[Path, datasets.Dataset, list[tuple[st
     listed = sorted(_walk(folder))
     files = [name for name, kind in listed if not kind]
     others = [(os.path.relpath(name, folder), kind) for name, kind in listed if kind]
-    features = datasets.Features({"image": datasets.Value("string")})
-    return folder, datasets.Dataset.from_dict({"image": files}, features=features), others
+    return folder, files, others
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, str]]:
@@ -111,14 +141,14 @@ def _fault(path: str) -> str:
         path.encode()
         return "" if stat.S_ISREG(os.stat(path).st_mode) else "not a file"
     except UnicodeEncodeError:
-        return "name not in UTF-8"  # Arrow holds no other
+        return "name not in UTF-8"  # no report or card could hold it
     except OSError:
         return "not a file"  # a link to nowhere
 
 
 def hub_rows(
     path: str | None, split: str, column: str, revision: str | None, streaming: bool
-) -> tuple[datasets.Dataset | datasets.IterableDataset, str]:
+) -> "tuple[datasets.Dataset | datasets.IterableDataset, str]":
     """A data set of the hub, or of a folder laid out like one of the hub's, and a line that names it.
 
     Raises `PhotosError`; without a network after 10 seconds at most, as one question is asked first (left to
@@ -126,6 +156,7 @@ def hub_rows(
     """
     if path is None:
         raise PhotosError("data.source=hub needs data.path, the name of a data set such as detection-datasets/coco")
+    datasets = _datasets()
     commit = revision if Path(path).is_dir() or datasets.config.HF_HUB_OFFLINE else _commit(path, revision)
     # There is no argument for these: of 20 tries each, a dead connection (and Ctrl-C) would wait for minutes.
     datasets.config.STREAMING_READ_MAX_RETRIES = datasets.config.STREAMING_OPEN_MAX_RETRIES = TRIES
@@ -140,8 +171,20 @@ def hub_rows(
     return dataset, f"{shown(path)}, split {split}" + (f", commit {commit}" if commit else "")
 
 
+def _datasets() -> Any:
+    """The package, which only the hub needs: its import takes a second. Raises `PhotosError` where it is missing."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise PhotosError("photos of the hub need the package datasets: pip install datasets") from error
+    return datasets
+
+
 def _commit(path: str, revision: str | None) -> str | None:
     """The commit that the hub has now: all of the run then reads that one."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
     try:
         return HfApi().dataset_info(path, revision=revision, timeout=TIMEOUT).sha
     except RevisionNotFoundError as error:
@@ -155,9 +198,15 @@ def _commit(path: str, revision: str | None) -> str | None:
         raise PhotosError(f"data.path={path}: {reason}; {WAYS_OUT}") from error
 
 
-def streamed_rows(dataset: datasets.IterableDataset, column: str, limit: int | None) -> Iterator[Row]:
-    """The first `limit` rows, one after another. Raises whatever the network or the data set has in store."""
-    cells = dataset.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+def dataset_rows(dataset: "datasets.Dataset", column: str, limit: int | None) -> CellRows:
+    """The first `limit` rows of a data set of the hub that is on the disk."""
+    cells = dataset.select_columns([column]).cast_column(column, _datasets().Image(decode=False))
+    return CellRows(lambda index: cells[index][column], len(dataset), limit)
+
+
+def streamed_rows(dataset: "datasets.IterableDataset", column: str, limit: int | None) -> Iterator[Row]:
+    """The first `limit` rows, one after another. Propagates errors of the network and the data set."""
+    cells = dataset.select_columns([column]).cast_column(column, _datasets().Image(decode=False))
     for index, cell in enumerate(cells if limit is None else cells.take(limit)):
         yield _row(cell[column], index)
 

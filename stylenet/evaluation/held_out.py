@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.losses.criterion import photo_losses
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.models.network import StyleNetwork
 
@@ -31,13 +30,31 @@ def stylized_by(network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]) -> Floa
 
 
 @torch.inference_mode()
+def photo_by_photo(
+    criterion: PerceptualLoss, network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]
+) -> list[dict[str, Tensor]]:
+    """The figures of each photo but the share: scalars on the photos' device, where the criterion must be."""
+    return [figures_of(criterion, photo[None], network(photo[None]).float()) for photo in photos]
+
+
+def figures_of(
+    criterion: PerceptualLoss, photo: Float[Tensor, "1 3 h w"], stylized: Float[Tensor, "1 3 h w"]
+) -> dict[str, Tensor]:
+    """The losses of one stylized photo, and its style loss before."""
+    after = criterion(stylized, photo, ("content", "style"))
+    return {**after, "untouched": criterion(photo, photo, ("style",))["style"]}
+
+
+@torch.inference_mode()
 def held_out_losses(
     criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]
 ) -> HeldOut:
-    """One photo at a time as well. The criterion must be on the photos' device."""
-    terms = ("content", "style")
-    pairs = zip(stylized, photos, strict=True)
-    losses = [criterion(image[None], photo[None], terms) for image, photo in pairs]
-    content, style = (float(torch.stack([each[name] for each in losses]).mean()) for name in terms)
-    before = float(photo_losses(criterion, photos)["style"])
-    return HeldOut(content, style, before, style / before)
+    """The figures of photos that are stylized already. The criterion must be on their device."""
+    pairs = zip(photos, stylized, strict=True)
+    each = [figures_of(criterion, photo[None], image[None]) for photo, image in pairs]
+    content, style, untouched = (mean(each, name) for name in ("content", "style", "untouched"))
+    return HeldOut(content, style, untouched, style / untouched)
+
+
+def mean(each: list[dict[str, Tensor]], name: str) -> float:
+    return float(torch.stack([figures[name] for figures in each]).mean())

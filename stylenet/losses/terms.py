@@ -3,6 +3,7 @@
 A term measures stylized images in a `StepContext` and returns a scalar without its weight.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -88,6 +89,7 @@ LOSS_TERMS: dict[str, Term] = {
     "tv": Term(tv),
     "stability": Term(stability, every=2, needs_network=True),
 }
+CYCLE = math.lcm(*(term.every for term in LOSS_TERMS.values()))  # batches in which every term has its turn
 
 
 def weighted_sum(values: Mapping[str, Tensor], weights: Mapping[str, float]) -> Float[Tensor, ""]:

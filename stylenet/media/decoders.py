@@ -57,8 +57,7 @@ def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[I
         start = file.read(64)
         if not start:
             raise UnknownImageError("is empty")
-        if start[4:8] == b"ftyp" and any(brand in start for brand in HEIC):
-            _register_heic()
+        load_plugin_for(start)
         with Image.open(file, formats=[name for name in READABLE if name in Image.OPEN]) as image:
             check_size(image.width, image.height, max_pixels)
             if is_busywork(image):
@@ -96,6 +95,12 @@ def _reason(error: Exception) -> str:
         return "needs more memory than there is"
     text = " ".join(str(error).split()) or type(error).__name__
     return "is truncated" if "truncated" in text.lower() else f"is damaged: {text}"
+
+
+def load_plugin_for(start: bytes) -> None:
+    """Loads what Pillow needs for a file that starts so. Raises `ImageError` where it is not installed."""
+    if start[4:8] == b"ftyp" and any(brand in start for brand in HEIC):
+        _register_heic()
 
 
 def _register_heic() -> None:

@@ -1,22 +1,24 @@
-"""What can be wrong with a run's settings, said in one line that names the setting, before anything is written."""
+"""Validation of a run's settings: errors are one line that names the setting, before anything is written."""
 
 import inspect
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from stylenet.device import pick_device
-from stylenet.distributed import followed
+from stylenet.device import bf16_pays, pick_device
+from stylenet.distributed import worker_context
 from stylenet.errors import UserError
+from stylenet.losses.perceptual import check_terms
 from stylenet.media.image import MINIMUM_SIDE
 from stylenet.training.loggers import check_loggers
 from stylenet.training.run_folder import plain_name
-from stylenet.training.settings import Settings
+from stylenet.training.settings import MISSING, Settings
 
 STRATEGIES = ("auto", "ddp")
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
@@ -26,8 +28,40 @@ OURS |= {"fast_dev_run", "overfit_batches", "limit_train_batches", "barebones", 
 OURS |= {"logger", "callbacks", "plugins", "default_root_dir", "num_nodes"}
 
 
-def check(settings: Settings) -> None:
-    """Raises `UserError` for values that no part would refuse by itself."""
+@dataclass(frozen=True)
+class Machine:
+    """What a run trains on: the device of this process, how many devices there are, and Lightning's precision."""
+
+    device: torch.device
+    devices: int
+    precision: str
+
+    @property
+    def bf16(self) -> bool:
+        return "bf16" in self.precision
+
+
+def validate(settings: Settings, precision: str | None = None) -> Machine:
+    """Raises `UserError` for values that no part would refuse by itself.
+
+    `precision` is that of the run to resume; without one the fastest that serves.
+    """
+    check_values(settings)
+    check_terms(settings.loss.weights)
+    machine = find_machine(settings.trainer, precision)
+    if settings.batch % machine.devices:
+        shared = f"batch is shared by {machine.devices} devices and must be a multiple of it"
+        raise UserError(f"{shared}, got {settings.batch}")
+    if not worker_context():
+        check_loggers(settings.logger)
+    return machine
+
+
+def check_values(settings: Settings) -> None:
+    """Raises `UserError` for a number out of range or a name that is no file's."""
+    for name in ("batch", "crop", "learning_rate"):
+        if getattr(settings, name) == MISSING:
+            raise UserError(f"{name} has no value")
     at_least = {"batch": 1, "crop": MINIMUM_SIDE, "steps": 1, "seed": 0}
     for name, least in at_least.items():
         if (value := getattr(settings, name)) is not None and value < least:
@@ -39,14 +73,10 @@ def check(settings: Settings) -> None:
         raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
     if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
         raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
-    if settings.batch % (devices := check_trainer(settings.trainer)):
-        raise UserError(f"batch is shared by {devices} devices and must be a multiple of it, got {settings.batch}")
-    if not followed():
-        check_loggers(settings.logger)
 
 
-def check_trainer(trainer: Mapping[str, Any]) -> int:
-    """The number of devices. Raises `UserError` for what Lightning's Trainer would refuse, or stylenet sets itself."""
+def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Machine:
+    """Raises `UserError` for what Lightning's Trainer would refuse, or stylenet sets itself."""
     known = set(inspect.signature(pl.Trainer.__init__).parameters) - OURS - {"self"}
     if unknown := sorted(set(trainer) - known):
         raise UserError(f"trainer.{unknown[0]} is not a setting here; there are: {', '.join(sorted(known))}")
@@ -57,37 +87,41 @@ def check_trainer(trainer: Mapping[str, Any]) -> int:
     accumulated = trainer.get("accumulate_grad_batches", 1)
     if not (isinstance(accumulated, int) and accumulated >= 1):
         raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
-    trainer_device(trainer)
-    devices = device_count(trainer)
+    name = str(trainer.get("accelerator", "auto"))
+    with prefix_errors("trainer.accelerator"):
+        pick_device("cuda" if name == "gpu" else name)
+    device, devices = lightnings_choice(trainer)
     if devices > 1 and trainer.get("strategy") != "ddp":
-        raise UserError(f"trainer.devices: {trainer['devices']} of them want trainer=ddp")
-    return devices
+        raise UserError(f"trainer.devices: {trainer.get('devices', devices)} of them want trainer=ddp")
+    return Machine(device, devices, str(trainer.get("precision") or precision or suitable_precision(device)))
 
 
-def device_count(trainer: Mapping[str, Any]) -> int:
-    """How many processes Lightning would start. Raises `UserError` for settings that it refuses."""
+def lightnings_choice(trainer: Mapping[str, Any]) -> tuple[torch.device, int]:
+    """The device that Lightning trains on in this process, such as `cuda:1` for `devices=[1]`, and their number.
+
+    Raises `UserError` for settings that it refuses.
+    """
     try:
-        return int(pl.Trainer(logger=False, enable_checkpointing=False, **trainer).num_devices)
+        made = pl.Trainer(logger=False, enable_checkpointing=False, **trainer)
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+    return made.strategy.root_device, int(made.num_devices)
 
 
-def trainer_device(trainer: Mapping[str, Any]) -> torch.device:
-    """The device that Lightning's settings ask for. Raises `UserError` when it is not there."""
-    name = str(trainer.get("accelerator", "auto"))
-    with named("trainer.accelerator"):
-        return pick_device("cuda" if name == "gpu" else name)
+def suitable_precision(device: torch.device) -> str:
+    """Lightning's name for the fastest precision that serves."""
+    return "bf16-mixed" if bf16_pays(device.type) else "32-true"
 
 
 def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises `UserError` when a run would go on with another painting, other weights or other photos."""
+    """Raises `UserError` when a run would be resumed with another painting, other weights or other photos."""
     for name, value in before.items():
         if now.get(name, value) != value:
             raise UserError(f"resume: the {name} changed since the run began ({value} then, {now[name]} now)")
 
 
 @contextmanager
-def named(setting: str) -> Iterator[None]:
+def prefix_errors(setting: str) -> Iterator[None]:
     """Puts the setting's name before what is wrong with its value."""
     try:
         yield

@@ -1,68 +1,86 @@
-"""Learning a style: the Lightning module, its rate schedule, and how many steps fit into some minutes."""
+"""The Lightning module: a network that learns one painting from photos."""
 
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
-from statistics import median
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
 
-from stylenet.distributed import rank_and_world
+from stylenet.distributed import mean_over_ranks, rank_and_world
+from stylenet.errors import UserError
+from stylenet.evaluation.held_out import photo_by_photo
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.terms import LOSS_TERMS
-from stylenet.models.network import StyleNetwork
+from stylenet.models.network import NetworkSettings, StyleNetwork
+from stylenet.models.registry import build_network
 
 WARM_UP = 0.1  # of all steps
-CYCLE = math.lcm(*(term.every for term in LOSS_TERMS.values()))  # batches in which every term has its turns
-TIMED_ROUNDS, UNTIMED_ROUNDS = 4, 2  # of as many steps
 
-Crops = Callable[[int], IterableDataset[Tensor]]
+Batch = UInt8[Tensor, "b 3 h w"] | Float[Tensor, "b 3 h w"]
 
 
 def rate_factor(step: int, steps: int) -> float:
-    """One cycle: up linearly over the first tenth of the run, then down to nothing along a cosine."""
+    """One cycle: linear warm-up over the first tenth of the run, then cosine decay to zero."""
     warm_up = max(1, round(WARM_UP * steps))
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
-def total_of(values: Mapping[str, Tensor]) -> Tensor:
+def total_of(values: Mapping[str, Tensor]) -> Float[Tensor, ""]:
     """What a step minimizes: the sum of the weighted terms; one taken at every second batch counts twice there."""
     return torch.stack([LOSS_TERMS[name].every * value for name, value in values.items()]).sum()
 
 
-class StyleTraining(pl.LightningModule):
+class StyleTransferModule(pl.LightningModule):
     """Fits a network to a criterion.
 
-    `crops(first)` gives the batches (uint8 b 3 h w) from number `first` on, so that a resumed run goes on with
-    the batch that would have come next.
+    `network` is a network, or the settings of one with random weights. `criterion` is only needed to train and to
+    validate (`stylenet.losses.criterion.criterion_for`). `steps` is the length of the rate schedule, and should be the
+    trainer's `max_steps`; `learning_rate` is that of Adam at its top.
+
+    A batch holds photos (b, 3, h, w), RGB: uint8, or float in [0, 1]. Sides must be at least 16 px. Anything else
+    raises `UserError`. Training logs `loss/TERM` (weighted) and `loss/total`, validation `held_out/content`,
+    `held_out/style` (unweighted), `held_out/untouched` (the style loss of the photos themselves) and `held_out/share`
+    (style over untouched).
     """
 
     def __init__(
         self,
-        network: StyleNetwork,
-        criterion: PerceptualLoss,
-        crops: Crops,
-        steps: int,
-        learning_rate: float,
+        network: StyleNetwork | NetworkSettings | Mapping[str, Any],
+        criterion: PerceptualLoss | None = None,
+        steps: int = 10_000,
+        learning_rate: float = 3e-3,
     ) -> None:
         super().__init__()
+        if isinstance(network, Mapping):
+            network = NetworkSettings(**network)
+        if isinstance(network, NetworkSettings):
+            network = build_network(network)
         self.network = network.to(memory_format=torch.channels_last)
         self.criterion = criterion
-        self.crops, self.steps, self.learning_rate = crops, steps, learning_rate
+        self.steps, self.learning_rate = steps, learning_rate
         self.latest: dict[str, Tensor] = {}  # the last value of each weighted term
+        self.held_out: list[dict[str, Tensor]] = []  # losses of the photos validated so far
+        plain = {"network": asdict(network.settings), "steps": steps, "learning_rate": learning_rate}
+        self.save_hyperparameters(plain, logger=False)  # the run's own settings are logged once, in full
 
-    def train_dataloader(self) -> DataLoader[Tensor]:
-        return DataLoader(self.crops(self.global_step * self.trainer.accumulate_grad_batches), batch_size=None)
+    def forward(self, photos: Batch) -> Float[Tensor, "b 3 h w"]:
+        """The stylized photos, in [0, 1]."""
+        stylized: Tensor = self.network(as_floats(photos)).float()
+        return stylized
 
-    def training_step(self, batch: UInt8[Tensor, "b 3 h w"], index: int) -> Tensor:
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Tensor:
+        """Raises `UserError` for what is no batch of photos, while it is still where looking at it costs nothing."""
+        return checked_batch(batch)
+
+    def training_step(self, batch: Batch, index: int) -> Float[Tensor, ""]:
         batches = self.trainer.accumulate_grad_batches
         values = self.weighted_losses(batch, self.global_step * batches + index % batches)
         self.log_losses(values)
@@ -71,45 +89,76 @@ class StyleTraining(pl.LightningModule):
     def log_losses(self, values: Mapping[str, Tensor]) -> None:
         """Logs each weighted term and their sum. A term that is not taken at every batch counts as it was last."""
         self.latest |= {name: value.detach() for name, value in values.items()}
-        if set(self.latest) >= set(self.criterion.terms):  # else a resumed run is between two turns of a term
-            losses = self.latest | {"total": torch.stack(list(self.latest.values())).sum()}
-            self.log_dict({f"loss/{name}": value for name, value in losses.items()}, sync_dist=True)
+        if not set(self.latest) >= set(self.objective.terms):  # a resumed run between two turns of a term
+            return
+        losses = self.latest
+        every = getattr(self.trainer, "log_every_n_steps", 0) or 1
+        if (self.global_step + 1) % every == 0:  # else nobody sees the other ranks'
+            losses = mean_over_ranks(losses)
+        total = torch.stack([value.float() for value in losses.values()]).sum()
+        self.log_dict({f"loss/{name}": value for name, value in (losses | {"total": total}).items()})
 
-    def weighted_losses(self, batch: UInt8[Tensor, "b 3 h w"], number: int) -> dict[str, Tensor]:
+    def weighted_losses(self, batch: Batch, number: int) -> dict[str, Tensor]:
         """The weighted terms of the criterion that are due at batch `number`, counted from 0."""
-        photos = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
+        photos = as_floats(batch)
         stylized = self.network(photos).float()
         share = rank_and_world()
-        values = self.criterion(stylized, photos, network=self.network, number=number, share=share)
-        return self.criterion.weighted(values)
+        values = self.objective(stylized, photos, network=self.network, number=number, share=share)
+        return self.objective.weighted(values)
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        photos = as_floats(batch)
+        self.held_out += photo_by_photo(self.objective, self.network, photos)
+
+    def on_validation_epoch_end(self) -> None:
+        means = {name: torch.stack([each[name] for each in self.held_out]).mean() for name in self.held_out[0]}
+        means = mean_over_ranks(means)
+        self.held_out.clear()
+        means["share"] = means["style"] / means["untouched"]
+        self.log_dict({f"held_out/{name}": value for name, value in means.items()})
+
+    def predict_step(self, batch: Batch, index: int) -> Float[Tensor, "b 3 h w"]:
+        stylized: Tensor = self(batch)
+        return stylized
+
+    @property
+    def objective(self) -> PerceptualLoss:
+        """The criterion. Raises `UserError` where none was given."""
+        if self.criterion is None:
+            raise UserError("a module without a criterion can only stylize: StyleTransferModule(network, criterion)")
+        return self.criterion
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        # Fused, it can leave a step out on the device (`stylenet.training.callbacks.recovery`).
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate, fused=True)
-        optimizer._step_supports_amp_scaling = False  # else Lightning refuses to clip its gradients
+        optimizer = make_optimizer(self.network, self.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(rate_factor, steps=self.steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def steps_in(minutes: float, module: StyleTraining, device: torch.device, devices: int, bf16: bool) -> int:
-    """How many training steps fit into so many minutes here: a few are timed, without learning from them.
-
-    Of several devices one is timed, with its share of a batch.
-    """
-    module.to(device)
-    batch = next(iter(module.crops(0)))
-    batch = batch[: len(batch) // devices].to(device)
-    seconds = [seconds_of_a_round(module, batch, bf16) for _ in range(UNTIMED_ROUNDS + TIMED_ROUNDS)]
-    module.zero_grad()
-    return max(1, int(60 * minutes * CYCLE / median(seconds[UNTIMED_ROUNDS:])))
+def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.optim.Adam:
+    """Adam, fused where that can skip a step on the device (`stylenet.training.callbacks.recovery`): not on MPS."""
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")
+    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=fused)
+    optimizer._step_supports_amp_scaling = False  # else Lightning refuses to clip its gradients
+    return optimizer
 
 
-def seconds_of_a_round(module: StyleTraining, batch: UInt8[Tensor, "b 3 h w"], bf16: bool) -> float:
-    """Times as many batches as it takes for every loss term to have its turn."""
-    start = time.perf_counter()
-    for number in range(CYCLE):
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
-            total = total_of(module.weighted_losses(batch, number))
-        total.backward()  # type: ignore[no-untyped-call]
-        total.item()  # waits for a GPU
-    return time.perf_counter() - start
+def as_floats(photos: Batch) -> Float[Tensor, "b 3 h w"]:
+    """Photos in [0, 1], channels last in memory."""
+    floats = photos.float() / 255 if photos.dtype == torch.uint8 else photos.float()
+    return floats.contiguous(memory_format=torch.channels_last)
+
+
+def checked_batch(batch: Any) -> Tensor:
+    """The photos of a batch: a tensor, or a tensor alone in a list. Raises `UserError` for anything else."""
+    if isinstance(batch, Sequence) and len(batch) == 1:  # as torch.utils.data.TensorDataset has it
+        batch = batch[0]
+    wanted = "a batch must be a tensor of photos (b, 3, h, w), uint8 or float in [0, 1]"
+    if not isinstance(batch, Tensor):
+        raise UserError(f"{wanted}, got {type(batch).__name__}")
+    if batch.dim() != 4 or batch.shape[1] != 3 or not (batch.dtype == torch.uint8 or batch.is_floating_point()):
+        raise UserError(f"{wanted}, got {str(batch.dtype).removeprefix('torch.')} of {tuple(batch.shape)}")
+    if batch.is_floating_point():
+        low, high = (float(value) for value in batch.aminmax())
+        if not (low >= 0 and high <= 1):
+            raise UserError(f"{wanted}, got values from {low:.3g} to {high:.3g}")
+    return batch

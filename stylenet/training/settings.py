@@ -1,14 +1,22 @@
-"""Every setting of a training run: its name, its type, its default range. `configs/` holds the values.
+"""Every setting of a training run: its name, its type, its default. `configs/` holds presets that differ from these.
 
-Hydra composes a run's settings from the YAML files and the command line, against these classes.
+Hydra composes a run's settings from the YAML files and the command line, against these classes. Nothing here needs
+Hydra, nor torch.
 """
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import yaml
+
+from stylenet.data.settings import PhotoSettings
+from stylenet.disk import shipped_files
 from stylenet.losses.settings import OLD_NAMES, LossSettings
 
 MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
+ONE_DEVICE = {"accelerator": "auto", "devices": 1, "precision": None}
+CONFIGS = shipped_files() / "configs"
 
 
 @dataclass
@@ -26,33 +34,19 @@ class Style:
 
 
 @dataclass
-class Data:
-    """Photos to train on: the built-in sample, a folder, or a data set of the Hugging Face hub."""
-
-    source: str = "sample"  # sample, folder or hub
-    path: str | None = None  # of the folder, or name of the hub's data set
-    split: str = "train"  # hub only
-    column: str = "image"  # hub only
-    revision: str | None = None  # hub only: a commit, so that equal runs see equal photos
-    streaming: bool = True  # hub only: read while training instead of downloading first
-    limit: int | None = None  # at most so many photos
-    credits: list[str] = field(default_factory=list)  # sets and licenses, for the style file; the source's own if none
-    size: int = 288  # photos are kept at this short side, in pixels
-    memory: int | None = None  # bytes for decoded photos; a quarter of the machine's
-
-
-@dataclass
 class Network:
-    """See `stylenet.models.network.NetworkSettings`."""
+    """See `stylenet.models.network.NetworkSettings`: by default 1.68 million parameters, as in the paper."""
 
-    width: int = MISSING
-    blocks: int = MISSING
-    fold: int = MISSING
+    width: int = 32
+    blocks: int = 5
+    fold: int = 1
     architecture: str = "transformer"  # a key of stylenet.models.registry.NETWORKS
 
 
 @dataclass
 class LossNetwork:
+    """The network whose features are compared. See `stylenet.losses.vgg.load_vgg_weights`."""
+
     architecture: str = "vgg19"  # vgg19 or vgg16
     weights: str = "auto"  # auto, torchvision, or a file
 
@@ -87,23 +81,41 @@ def upgraded(values: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Settings:
-    """The whole run. One of `steps` and `minutes` gives its length; with neither, the budget does."""
+    """The whole run. One of `steps` and `minutes` gives its length; with neither, the budget does.
+
+    `batch`, `crop` and `learning_rate` are the budget's as well where they are not given (`with_budget`).
+    """
 
     style: Style = field(default_factory=Style)
-    data: Data = field(default_factory=Data)
+    data: PhotoSettings = field(default_factory=PhotoSettings)
     network: Network = field(default_factory=Network)
     loss_network: LossNetwork = field(default_factory=LossNetwork)
     loss: LossSettings = field(default_factory=LossSettings)
-    trainer: dict[str, Any] = field(default_factory=dict)  # handed to Lightning's Trainer
+    trainer: dict[str, Any] = field(default_factory=lambda: dict(ONE_DEVICE))  # handed to Lightning's Trainer
     logger: Logging = field(default_factory=Logging)
     budget: Length = field(default_factory=Length)
     steps: int | None = None
     minutes: float | None = None
-    batch: int = MISSING
+    batch: int = MISSING  # photos a step, on all devices together
     crop: int = MISSING  # pixels, square
-    learning_rate: float = MISSING
+    learning_rate: float = MISSING  # of Adam, at the top of its schedule
     seed: int = 0
     init: str | None = None  # a style to start from, by name or file; auto: a trained base; none: random weights
     replace: bool = False  # an existing file in checkpoints/
     objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes: held-out figures
     resume: str | None = None  # a run's last.ckpt
+
+
+def style_settings(painting: str | os.PathLike[str]) -> Style:
+    """A painting by its file, or by the name of one in `configs/style/`."""
+    file = CONFIGS / "style" / f"{painting}.yaml"
+    return Style(**yaml.safe_load(file.read_text())) if file.is_file() else Style(image=os.fspath(painting))
+
+
+def with_budget(settings: Settings, on_gpu: bool) -> Settings:
+    """The settings, with those of `configs/budget/` that suit the device where none are given."""
+    preset = yaml.safe_load((CONFIGS / "budget" / f"{'gpu' if on_gpu else 'cpu'}.yaml").read_text())
+    kinds = {"batch": int, "crop": int, "learning_rate": float}  # YAML takes 2e-3 for a text
+    values = {name: kind(preset[name]) for name, kind in kinds.items() if getattr(settings, name) == MISSING}
+    length = settings.budget if settings.budget != Length() else Length(**preset["budget"])
+    return replace(settings, **values, budget=length)

@@ -28,9 +28,9 @@ from stylenet.losses.perceptual import check_terms
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import load_style, read_card
 from stylenet.models.transformer_net import NetworkSettings
+from stylenet.training.base_network import find_base
 from stylenet.training.run_folder import style_name
 from stylenet.training.settings import Settings
-from stylenet.training.setup import find_base
 
 
 def command(script: str, *arguments: str | Path) -> list[str]:

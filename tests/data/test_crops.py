@@ -6,6 +6,7 @@ from collections import Counter
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylenet.data import PhotosError, open_photos
+from stylenet.data import Photos, PhotosError, PhotoSettings, open_photos
 from stylenet.data.crops import RandomCrops, random_square
-from stylenet.data.sets import Photos, StreamedPhotos
+from stylenet.data.sets import StreamedPhotos
 from stylenet.data.sources import Row
 
 COUNT = 7
+
+
+def opened(source: str, path: str, **more: Any) -> Photos:
+    return open_photos(PhotoSettings(source, path, **more))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
         pixels[..., 0] = np.random.default_rng(index).integers(0, 255, pixels.shape[:2])
         pixels[..., 2] = 30 * index
         Image.fromarray(pixels).save(folder / f"{index}.png")
-    return open_photos("folder", str(folder))
+    return opened("folder", str(folder))
 
 
 def plain(value: int) -> bytes:
@@ -97,7 +102,7 @@ def test_a_full_run_over_a_half_bad_folder_shows_good_photos_alone(tmp_path: Pat
     for index in range(40):
         bad = index % 2
         (tmp_path / f"{index:02}.jpg").write_bytes(b"bad" if bad else plain(60 if index < 20 else 90))
-    crops = RandomCrops(open_photos("folder", str(tmp_path)), 16, 4, seed=0)
+    crops = RandomCrops(opened("folder", str(tmp_path)), 16, 4, seed=0)
     seen = Counter(shown(torch.cat(list(islice(crops, 10)))))
     assert seen == {2: 20, 3: 20}
     assert crops.photos.report()[0] == "photos: 20 used, 20 skipped"
@@ -107,7 +112,7 @@ def test_an_error_while_cutting_ahead_reaches_the_training(tmp_path: Path) -> No
     (tmp_path / "set").mkdir()
     for name in "abcd":
         (tmp_path / "set" / name).write_bytes(plain(1))
-    crops = RandomCrops(open_photos("folder", str(tmp_path / "set"), memory=0), 16, 1, seed=0)
+    crops = RandomCrops(opened("folder", str(tmp_path / "set"), memory=0), 16, 1, seed=0)
     (tmp_path / "set").rename(tmp_path / "gone")
     with pytest.raises(PhotosError, match="has vanished"):
         list(islice(crops, 4))

@@ -12,15 +12,21 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from runs import SMALL, Run
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
 from stylenet.models.style_file import load_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
-from stylenet.training.callbacks.recovery import ROLLBACKS, ROW, GaveUpError, Recovery, complaint
-from stylenet.training.module import StyleTraining
+from stylenet.training.callbacks.recovery import (
+    MAX_CONSECUTIVE_SKIPS,
+    ROLLBACKS,
+    GaveUpError,
+    NonFiniteGuard,
+    complaint,
+)
+from stylenet.training.module import StyleTransferModule
 
 QUIET = ["logger.sheet_every=1000"]
 PHOTO = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
@@ -39,7 +45,16 @@ class Batches(IterableDataset[Tensor]):
             self.first += 1
 
 
-class Poisoned(StyleTraining):
+class Data(pl.LightningDataModule):
+    """The batches from the one on that would have come next."""
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        assert self.trainer is not None
+        first = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        return DataLoader(Batches(first), batch_size=None)
+
+
+class Poisoned(StyleTransferModule):
     """Gets bad numbers with some of its batches, counted from 0."""
 
     bad_losses: tuple[int, ...] = ()
@@ -78,7 +93,7 @@ def poisoned(tiny_vgg: VGGFeatures) -> Callable[..., Poisoned]:
         settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], weights={"content": 1.0, "style": 3.0})
         painting = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
         network = initialize(TransformerNet(NetworkSettings(4, 1)), 0)
-        module = Poisoned(network, PerceptualLoss(tiny_vgg, painting, settings), Batches, 60, 1e-2)
+        module = Poisoned(network, PerceptualLoss(tiny_vgg, painting, settings), 60, 1e-2)
         module.__dict__.update(poison)
         return module
 
@@ -105,17 +120,17 @@ def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 def test_a_bad_step_is_left_out_and_nothing_else(
     poisoned: Callable[..., Poisoned], poison: dict[str, tuple[int, ...]]
 ) -> None:
-    watch, recovery = Watch(), Recovery(50, PHOTO)
-    trainer(5, recovery, watch).fit(poisoned(**poison))
+    watch, recovery = Watch(), NonFiniteGuard(50, PHOTO)
+    trainer(5, recovery, watch).fit(poisoned(**poison), datamodule=Data())
     same = [equal(*pair) for pair in pairwise(watch.states)]
     assert same == [False, True, False, False]
-    assert int(recovery.left_out) == 1
+    assert int(recovery.skipped) == 1
     assert all(bool(value.isfinite().all()) for value in watch.states[-1].values())
 
 
 def test_one_bad_batch_of_several_leaves_their_whole_step_out(poisoned: Callable[..., Poisoned]) -> None:
     watch = Watch()
-    trainer(3, Recovery(50, PHOTO), watch, accumulate=2).fit(poisoned(bad_losses=(2,)))
+    trainer(3, NonFiniteGuard(50, PHOTO), watch, accumulate=2).fit(poisoned(bad_losses=(2,)), datamodule=Data())
     after = watch.states[1::2]  # each second batch ends a step
     assert [equal(*pair) for pair in pairwise(after)] == [True, False]
 
@@ -123,19 +138,19 @@ def test_one_bad_batch_of_several_leaves_their_whole_step_out(poisoned: Callable
 def test_a_row_of_bad_steps_goes_back_to_the_last_good_state_at_half_the_rate(
     poisoned: Callable[..., Poisoned], caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch, recovery = Watch(), Recovery(5, PHOTO)
-    module = poisoned(bad_losses=tuple(range(8, 8 + ROW + 2)))
+    watch, recovery = Watch(), NonFiniteGuard(5, PHOTO)
+    module = poisoned(bad_losses=tuple(range(8, 8 + MAX_CONSECUTIVE_SKIPS + 2)))
     run = trainer(20, recovery, watch)
-    run.fit(module)
+    run.fit(module, datamodule=Data())
     assert equal(watch.states[19], watch.states[4])  # at 8 the last good look was that after the 5th step
     assert not equal(watch.states[18], watch.states[4])
     assert run.lr_scheduler_configs[0].scheduler.base_lrs == [5e-3]
-    reason = "steps were left out: their loss or gradient was not finite, or the gradient was zero"
+    reason = "steps were skipped: their loss or gradient was not finite, or the gradient was zero"
     assert said(caplog) == [
         f"step 10: 2 {reason}",
         f"step 15: 5 {reason}",
         f"step 20: 5 {reason}",
-        "step 20: the last 12 steps had to be left out; back to the network of step 5, at a learning rate of 0.005",
+        "step 20: the last 12 steps had to be skipped; back to the network of step 5, at a learning rate of 0.005",
     ]
 
 
@@ -156,17 +171,17 @@ def test_a_network_that_paints_one_color_goes_back(
     poisoned: Callable[..., Poisoned], caplog: pytest.LogCaptureFixture
 ) -> None:
     watch, module = Watch(), poisoned()
-    trainer(10, Recovery(5, PHOTO), Die(6), watch).fit(module)
+    trainer(10, NonFiniteGuard(5, PHOTO), Die(6), watch).fit(module, datamodule=Data())
     assert equal(watch.states[9], watch.states[4])
     assert complaint(module.network, PHOTO.float() / 255) is None
-    problem = "step 10: the network paints nothing but one color; back to the network of step 5, at a learning rate of"
+    problem = "step 10: the output collapsed to one color; back to the network of step 5, at a learning rate of"
     assert said(caplog)[-1] == f"{problem} 0.005"
 
 
 def test_it_gives_up_with_the_last_good_network(poisoned: Callable[..., Poisoned]) -> None:
     watch, module = Watch(), poisoned(bad_losses=tuple(range(3, 200)))
-    with pytest.raises(GaveUpError, match=f"going back {ROLLBACKS} times did not help; try a lower learning_r") as up:
-        trainer(200, Recovery(2, PHOTO), watch).fit(module)
+    with pytest.raises(GaveUpError, match=f"gave up after {ROLLBACKS} rollbacks; try a lower learning_r") as up:
+        trainer(200, NonFiniteGuard(2, PHOTO), watch).fit(module, datamodule=Data())
     assert up.value.step == 2
     assert all(torch.equal(value, watch.states[1][name]) for name, value in module.state_dict().items())
 
@@ -176,18 +191,40 @@ def test_a_run_stopped_in_the_middle_of_it_goes_on_to_the_same_end(
 ) -> None:
     bad = (3, *range(8, 22), *range(26, 40))
     whole, parts = Watch(), Watch()
-    expected = Recovery(5, PHOTO)
-    trainer(45, expected, whole).fit(poisoned(bad_losses=bad))
+    expected = NonFiniteGuard(5, PHOTO)
+    trainer(45, expected, whole).fit(poisoned(bad_losses=bad), datamodule=Data())
     assert expected.rollbacks == 2
-    path, recovery = None, Recovery(5, PHOTO)
+    path, recovery = None, NonFiniteGuard(5, PHOTO)
     for steps in (4, 10, 12, 24, 45):
-        run, recovery = trainer(steps, recovery := Recovery(5, PHOTO), parts), recovery
-        run.fit(poisoned(bad_losses=bad), ckpt_path=path, weights_only=True)
+        run, recovery = trainer(steps, recovery := NonFiniteGuard(5, PHOTO), parts), recovery
+        run.fit(poisoned(bad_losses=bad), datamodule=Data(), ckpt_path=path, weights_only=True)
         path = tmp_path / f"{steps}.ckpt"
         run.save_checkpoint(path)
     assert len(whole.states) == len(parts.states)
     assert all(equal(*pair) for pair in zip(whole.states, parts.states, strict=True))
-    assert (recovery.rollbacks, int(recovery.left_out)) == (2, int(expected.left_out))
+    assert (recovery.rollbacks, int(recovery.skipped)) == (2, int(expected.skipped))
+
+
+class Unfused(Poisoned):
+    """With an optimizer that has no way to skip a step on the device, as on Apple's GPUs."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:  # type: ignore[override]
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-2)
+        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+        return optimizer
+
+
+def test_an_optimizer_that_is_not_fused_skips_a_bad_step_too(poisoned: Callable[..., Poisoned]) -> None:
+    module, watch = poisoned(bad_gradients=(2,)), Watch()
+    module.__class__ = Unfused
+    trainer(5, NonFiniteGuard(50, PHOTO), watch).fit(module, datamodule=Data())
+    assert [equal(*pair) for pair in pairwise(watch.states)] == [False, True, False, False]
+
+
+def test_a_network_of_nan_has_something_wrong_with_it() -> None:
+    photo = PHOTO.float() / 255
+    assert complaint(torch.nn.Identity(), photo) is None
+    assert complaint(lambda photos: photos * torch.nan, photo) == "the output collapsed to one color"  # type: ignore[arg-type]
 
 
 # Whole runs
@@ -195,13 +232,13 @@ def test_a_run_stopped_in_the_middle_of_it_goes_on_to_the_same_end(
 
 def sicken() -> None:
     """From its tenth step on, this process's training has a loss that is no number."""
-    whole = StyleTraining.weighted_losses
+    whole = StyleTransferModule.weighted_losses
 
-    def losses(module: StyleTraining, batch: Tensor, number: int) -> dict[str, Tensor]:
+    def losses(module: StyleTransferModule, batch: Tensor, number: int) -> dict[str, Tensor]:
         losses = whole(module, batch, number)
         return {**losses, "style": losses["style"] * (torch.nan if number > 8 else 1)}
 
-    StyleTraining.weighted_losses = losses  # type: ignore[method-assign]
+    StyleTransferModule.weighted_losses = losses  # type: ignore[method-assign]
 
 
 def test_a_run_that_gives_up_keeps_its_last_good_network(tmp_path: Path, tiny_vgg_file: Path) -> None:

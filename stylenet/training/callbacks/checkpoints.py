@@ -1,4 +1,4 @@
-"""When and how a checkpoint is written: a kill at any moment leaves a whole one."""
+"""Writes checkpoints so that a kill at any moment leaves a whole one."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from stylenet.training.run_folder import LAST, PREVIOUS
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes aside and renames; what that replaces is kept as `previous.ckpt`.
+    """Writes a checkpoint beside the last one and renames it; what that replaces is kept as `previous.ckpt`.
 
     Lightning's own way is a file in /tmp that is then moved: from another file system, that is a copy into place, which
     a kill cuts short; and nothing waits for the disk.
@@ -27,7 +27,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     ) -> None:
         """Raises `OSError`; what was there is then still there."""
         packed = io.BytesIO()
-        torch.save(checkpoint, packed)  # not into the file: of a full disk torch tells nothing but that it failed
+        torch.save(checkpoint, packed)  # not into the file: of a full disk torch only says that it failed
         path = Path(path)
         with written_aside(path) as aside:
             aside.write_bytes(packed.getbuffer())
@@ -36,8 +36,8 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class Checkpoints(Checkpoint):
-    """`last.ckpt` every so many steps. `saved` is the step of the one that is there, which is not written twice:
-    then `previous.ckpt` would be nothing but its double.
+    """Writes `last.ckpt` every so many steps. `saved` is the step of the existing one, which is not written twice:
+    `previous.ckpt` would then be its copy.
     """
 
     def __init__(self, folder: Path, every: int, saved: int) -> None:

@@ -1,0 +1,82 @@
+"""How many steps fit into some minutes: whole steps are timed on a copy of the network, with what comes between."""
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from statistics import median
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from stylenet.data.datamodule import PhotoCrops
+from stylenet.evaluation.held_out import photo_by_photo, stylized_by
+from stylenet.losses.terms import CYCLE
+from stylenet.training.module import StyleTransferModule, as_floats, make_optimizer, total_of
+
+TIMED_ROUNDS, UNTIMED_ROUNDS = 4, 2  # of `CYCLE` batches each
+GRADIENT_CLIP = 10.0  # norm; reached in the first steps only
+SHEETS, SHEET_PHOTOS = 20, 4  # contact sheets over a run, photos on each
+VALIDATIONS = 4  # over a run, and one behind it
+CHECKPOINTS = 20  # over a run
+CHECKPOINT_SECONDS = 0.1  # to pack, write and sync one
+
+
+def steps_in(
+    minutes: float, module: StyleTransferModule, data: PhotoCrops, device: torch.device, devices: int, bf16: bool
+) -> int:
+    """How many batches fit into so many minutes of training. The module is left as it was, on the device.
+
+    Of several devices one is timed, with its share of a batch. Contact sheets, validations and checkpoints are
+    subtracted.
+    """
+    module.to(device)
+    trial = StyleTransferModule(deepcopy(module.network), module.criterion).to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        between = seconds_between_steps(trial, data.held_out.to(device))
+    seconds = seconds_per_batch(trial, data, device, devices, bf16)
+    return max(1, int(max(60 * minutes - between, 30 * minutes) / seconds))
+
+
+def seconds_per_batch(
+    trial: StyleTransferModule, data: PhotoCrops, device: torch.device, devices: int, bf16: bool
+) -> float:
+    """The median over some rounds in which every loss term has its turn, with loader and optimizer."""
+    batches = iter(data.crops())
+    optimizer = make_optimizer(trial.network, 0.0)
+
+    def batch(number: int) -> None:
+        photos = next(batches)
+        photos = photos[: len(photos) // devices].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            total = total_of(trial.weighted_losses(photos, number))
+        optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        clip_grad_norm_(trial.network.parameters(), GRADIENT_CLIP)
+        optimizer.step()
+
+    def cycle() -> None:
+        for number in range(CYCLE):
+            batch(number)
+
+    times = [timed(cycle, device) for _ in range(UNTIMED_ROUNDS + TIMED_ROUNDS)]
+    return median(times[UNTIMED_ROUNDS:]) / CYCLE
+
+
+def seconds_between_steps(trial: StyleTransferModule, held_out: Tensor) -> float:
+    """What a whole run spends on contact sheets, validations and checkpoints; one photo of each is timed."""
+    photos = as_floats(held_out[:1])
+    timed(lambda: stylized_by(trial.network, photos), photos.device)
+    sheet = timed(lambda: stylized_by(trial.network, photos), photos.device)
+    validation = timed(lambda: photo_by_photo(trial.objective, trial.network, photos), photos.device)
+    drawn = SHEETS * SHEET_PHOTOS * sheet
+    return drawn + VALIDATIONS * len(held_out) * validation + CHECKPOINTS * CHECKPOINT_SECONDS
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds that the work takes, to its end on the device."""
+    start = time.perf_counter()
+    work()
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return time.perf_counter() - start

@@ -1,0 +1,60 @@
+"""Ends a training in good order on SIGINT or SIGTERM."""
+
+import signal
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+
+from stylenet.distributed import any_rank
+
+ASK_EVERY = 10  # steps: each asking makes a GPU wait
+
+
+class StopOnSignal(Callback):
+    """Ends the training after the current step on SIGINT or SIGTERM, as if it had been its last.
+
+    What follows the training (the style file, the last line) then still happens; Lightning's own handling would
+    end the process at once. As a context, it holds signals off. A second signal is not waited for. `signal` holds the
+    number of what came. In a thread other than the main one, which gets no signals, nothing is changed.
+    """
+
+    SIGNALS: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __enter__(self) -> "StopOnSignal":
+        caught = self.SIGNALS if threading.current_thread() is threading.main_thread() else ()
+        self.previous = {number: signal.signal(number, self.note) for number in caught}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise SystemExit(128 + number)  # Lightning would turn a KeyboardInterrupt into exit code 1
+        self.signal = number
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.__enter__()  # when it is done, Lightning brings back the handlers that it found
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_number: int
+    ) -> None:
+        # Not between the batches of one step, whose gradient no checkpoint holds.
+        if (batch_number + 1) % trainer.accumulate_grad_batches == 0 and self.agreed(trainer, module.device):
+            trainer.should_stop = True
+
+    def agreed(self, trainer: pl.Trainer, device: torch.device) -> bool:
+        """Whether to stop here. Several processes have to stop at the same step, and ask each other now and then."""
+        asked = self.signal is not None
+        if trainer.world_size == 1:
+            return asked
+        return trainer.global_step % ASK_EVERY == 0 and bool(any_rank(torch.tensor(asked, device=device)))

@@ -1,0 +1,61 @@
+"""The card of a trained network: what is known of its run."""
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylenet.device import device_name
+from stylenet.models.network import parameter_count
+from stylenet.models.style_file import Card, save_style
+from stylenet.training.run_folder import settings_digest
+from stylenet.training.setup import TrainingInputs
+from stylenet.version import __version__
+
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "datasets", "pillow")
+
+
+def save(inputs: TrainingInputs, path: Path, steps: int, held_out: dict[str, float]) -> None:
+    """Writes the style file; `steps` are those really done."""
+    network, known = inputs.module.network, metadata(inputs)
+    known["training"]["steps"] = steps
+    save_style(path, network, Card(inputs.name, network.settings, {**known, "held_out": held_out}))
+
+
+def metadata(inputs: TrainingInputs) -> dict[str, Any]:
+    """What is known of a run before it starts, and would be the same for an equal run."""
+    settings = inputs.settings
+    style = {name: getattr(settings.style, name) for name in ("title", "artist", "year", "source", "size")}
+    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
+    training["init"] = inputs.init
+    return {
+        "painting": {**style, "sha256": inputs.sources.painting_sha256},
+        "loss": settings.loss.to_card(),
+        "loss_network": {
+            "architecture": settings.loss_network.architecture,
+            "name": inputs.sources.weights.name,
+            "sha256": inputs.sources.weights.sha256,
+        },
+        "photos": settings.data.credits or inputs.sources.photos.sources,
+        "training": {**training, "precision": inputs.machine.precision, "steps": inputs.steps},
+        "parameters": parameter_count(inputs.module.network),
+        "settings": settings_digest(asdict(settings)),
+        "stylenet": __version__,
+    }
+
+
+def versions(device: torch.device) -> dict[str, str]:
+    """What the run stands on; it may differ between runs that are otherwise equal."""
+    machine = {"device": device_name(device), "python": platform.python_version()}
+    return machine | {name: found for name in PACKAGES if (found := installed(name))}
+
+
+def installed(package: str) -> str | None:
+    """The version of a package, where it is installed and known to be."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

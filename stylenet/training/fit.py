@@ -1,0 +1,83 @@
+"""The training itself: Lightning's trainer with this project's callbacks."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
+
+from stylenet.distributed import worker_context
+from stylenet.training.budget import CHECKPOINTS, GRADIENT_CLIP, SHEET_PHOTOS, SHEETS, VALIDATIONS
+from stylenet.training.callbacks.checkpoints import Checkpoints, WholeCheckpoints
+from stylenet.training.callbacks.contact_sheets import ContactSheets
+from stylenet.training.callbacks.progress import Progress
+from stylenet.training.callbacks.recovery import NonFiniteGuard
+from stylenet.training.callbacks.stop_on_signal import StopOnSignal
+from stylenet.training.card import save
+from stylenet.training.resume import steps_done
+from stylenet.training.setup import TrainingInputs
+
+LOG_EVERY = INSPECT_EVERY = 50  # steps, in a long run
+VALIDATE_EVERY = 50  # steps, at least
+
+
+def fit(
+    inputs: TrainingInputs, folder: Path, loggers: list[Logger], checkpoint: Path | None
+) -> tuple[pl.Trainer, StopOnSignal]:
+    """Trains to the last step or a signal; the checkpoint and the style file are on the disk then."""
+    inspect_every, save_every = intervals(inputs.steps)
+    stop, guard = StopOnSignal(), NonFiniteGuard(inspect_every, inputs.data.held_out[:1])
+    checkpoints = Checkpoints(folder, save_every, saved=steps_done(checkpoint))
+    trainer = make_trainer(inputs, folder, loggers, [stop, guard, checkpoints])
+    trainer.fit(inputs.module, datamodule=inputs.data, ckpt_path=checkpoint, weights_only=True)
+    with stop:  # a signal waits until all is on the disk
+        checkpoints.save(trainer)
+        if trainer.is_global_zero:
+            save(inputs, folder / f"{inputs.name}.safetensors", trainer.global_step, {})
+    return trainer, stop
+
+
+def intervals(steps: int) -> tuple[int, int]:
+    """Steps from one inspection of `NonFiniteGuard` to the next, and from one checkpoint to the next.
+
+    The latter is a multiple of the former: a checkpoint need not hold the network of an earlier inspection then.
+    """
+    inspect = max(1, min(INSPECT_EVERY, steps // CHECKPOINTS))
+    return inspect, max(1, steps // CHECKPOINTS // inspect * inspect)
+
+
+def make_trainer(inputs: TrainingInputs, folder: Path, loggers: list[Logger], more: list[Callback]) -> pl.Trainer:
+    """The trainer; further ranks show nothing."""
+    steps = inputs.steps
+    sheet_every = inputs.settings.logger.sheet_every or max(1, steps // SHEETS)
+    shown: list[Callback] = [
+        Progress(),
+        ContactSheets(folder / "sheets", sheet_every, inputs.sources.painting, inputs.data.held_out[:SHEET_PHOTOS]),
+    ]
+    chosen = {**inputs.settings.trainer, "precision": inputs.machine.precision}
+    if chosen.get("strategy") == "ddp":  # whose buffers are constants here: no need to send them with every step
+        chosen["strategy"] = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
+    usual = {
+        "gradient_clip_val": GRADIENT_CLIP,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "check_val_every_n_epoch": None,  # an epoch has no end
+        "val_check_interval": validation_interval(steps) * int(chosen.get("accumulate_grad_batches") or 1),
+        "use_distributed_sampler": False,  # every rank validates on all photos
+    }
+    return pl.Trainer(
+        max_steps=steps,
+        callbacks=more if worker_context() else [*shown, *more],
+        plugins=[WholeCheckpoints()],
+        logger=loggers,
+        log_every_n_steps=max(1, min(LOG_EVERY, steps // LOG_EVERY)),
+        default_root_dir=folder,
+        **{**usual, **chosen},
+    )
+
+
+def validation_interval(steps: int) -> int:
+    """Steps from one validation to the next: some over the run, none at its end, where the network is judged anyway."""
+    return max(VALIDATE_EVERY, steps // (VALIDATIONS + 1) + 1)

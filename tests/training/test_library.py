@@ -1,0 +1,137 @@
+"""Training from Python: public names, a run of plain settings, a machine without the command line's packages."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import stylenet
+from stylenet.errors import UserError
+from stylenet.losses.settings import LossSettings
+from stylenet.models.style_file import load_style
+from stylenet.training import run as runs
+from stylenet.training.run import RunResult, train
+from stylenet.training.settings import Logging, LossNetwork, Network, Settings, Style, style_settings, with_budget
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTOS = [np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8) for number in range(3)]
+
+
+def small(weights: Path) -> Settings:
+    """A run of seconds on the painting in the working directory."""
+    return Settings(
+        style=Style(image="painting.png", size=32),
+        network=Network(width=4, blocks=1),
+        loss_network=LossNetwork(weights=str(weights)),
+        loss=LossSettings(["relu1_2"], ["relu1_1"]),
+        logger=Logging(wandb=False),
+        batch=2,
+        crop=32,
+        steps=2,
+    )
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a painting."""
+    Image.new("RGB", (48, 40), "olive").save(tmp_path / "painting.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_public_names_are_there() -> None:
+    assert all(hasattr(stylenet, name) for name in stylenet.__all__)
+    assert stylenet.train is train
+
+
+def test_a_run_from_python_returns_its_style_file_and_figures(place: Path, tiny_vgg_file: Path) -> None:
+    result = train(small(tiny_vgg_file), PHOTOS, learning_rate=1e-3)
+    assert (result.style, result.exit_code) == ("painting", 0)
+    assert {"held_out/content", "held_out/share", "loss/total", "loss/stability"} <= set(result.metrics)
+    network, card = load_style(result.style_file)
+    assert (network.settings.width, card.facts["training"]["steps"]) == (4, 2)
+    assert card.facts["photos"][0].startswith("3 arrays, sha256 ")
+    assert (place / "checkpoints" / "painting.safetensors").is_file()
+    again = train(small(tiny_vgg_file), PHOTOS, learning_rate=1e-3)
+    assert again.style == str(again.style_file)
+
+
+def test_a_painting_is_named_or_a_file_and_a_budget_suits_the_device() -> None:
+    assert style_settings("starry").artist == "Vincent van Gogh"
+    assert style_settings("my painting.jpg") == Style(image="my painting.jpg")
+    on_cpu, on_gpu = (with_budget(Settings(batch=3), on_gpu) for on_gpu in (False, True))
+    assert (on_cpu.batch, on_cpu.crop, on_cpu.budget.minutes) == (3, 192, 8)
+    assert (on_gpu.learning_rate, on_gpu.budget.steps) == (3e-3, 10000)
+
+
+def test_out_of_memory_is_one_line_that_names_batch_and_crop(
+    place: Path, tiny_vgg_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> RunResult:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(runs, "fit", full)
+    with pytest.raises(UserError, match="out of memory: a batch of 2 at a crop of 32 px does not fit"):
+        train(small(tiny_vgg_file), PHOTOS, learning_rate=1e-3)
+
+
+LACKING = ("hydra", "omegaconf", "antlr4", "wandb", "datasets", "av")
+WITHOUT = f"""
+import sys
+from importlib.metadata import PackageNotFoundError
+import importlib.metadata as metadata
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {LACKING!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+known = metadata.version
+def version(name):
+    if name in ("datasets", "torchvision", "hydra-core"):
+        raise PackageNotFoundError(name)
+    return known(name)
+metadata.version = version
+
+sys.path.insert(0, {str(ROOT / "tests/training")!r})
+from pathlib import Path
+from test_library import PHOTOS, small
+from stylenet import train
+result = train(small(Path(sys.argv[1])), PHOTOS, learning_rate=1e-3)
+assert result.metrics["held_out/share"] > 0
+result = train(small(Path(sys.argv[1])), learning_rate=1e-3)  # the built-in sample
+assert not set({LACKING!r}) & set(sys.modules)
+print("trained", result.style_file.name)
+"""
+
+
+def test_training_needs_none_of_the_command_lines_packages(place: Path, tiny_vgg_file: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WITHOUT, str(tiny_vgg_file)]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "trained painting.safetensors"
+
+
+def test_the_five_lines_in_the_documentation_train(
+    place: Path, tiny_vgg_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lines,) = re.findall(
+        r"```python\n(from stylenet import train.*?)```", (ROOT / "docs/training.md").read_text(), re.S
+    )
+    assert len(lines.splitlines()) <= 5
+    for number, photo in enumerate(PHOTOS):
+        (place / "photos").mkdir(exist_ok=True)
+        Image.fromarray(photo).save(place / "photos" / f"{number}.png")
+    defaults = small(tiny_vgg_file)
+    monkeypatch.setattr(runs, "Settings", lambda style: Settings(**{**vars(defaults), "steps": None, "style": style}))
+    values: dict[str, object] = {}
+    exec(lines, values)  # noqa: S102
+    assert isinstance(values["result"], RunResult)
