@@ -56,9 +56,8 @@ class Features:
 class Norm:
     """An instance norm that measures all strips of a picture, in at least fp32, and is then applied to them.
 
-    Means and variances are merged as by Chan et al. 1979, in place. SpilledFeatures for each strip, such small
-    tensors would lie
-    where large ones were and come again: at 400 megapixels that took 2 GB more.
+    Means and variances are merged as by Chan et al. 1979, in place. Kept for each strip, such small tensors would
+    lie where large ones were and come again: at 400 megapixels that took 2 GB more.
     """
 
     def __init__(self, layer: InstanceNorm2d | TemporalInstanceNorm) -> None:
