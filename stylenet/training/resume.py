@@ -72,7 +72,8 @@ def matches(folder: Path, wanted: Wanted) -> bool:
     except (UserError, AttributeError, KeyError, TypeError):  # a run that cannot be read is known by its folder
         style, inputs, name = {}, {}, folder.parent.name
     same_suffix = wanted.suffix is None or (style.get("suffix") or "") == wanted.suffix
-    same_painting = wanted.name in (None, name) or wanted.painting_sha256 == inputs.get("painting")
+    same_file = wanted.painting_sha256 is not None and wanted.painting_sha256 == inputs.get("painting")
+    same_painting = wanted.name in (None, name) or same_file
     return same_suffix and same_painting
 
 

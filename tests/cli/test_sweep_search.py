@@ -13,7 +13,7 @@ from run_folders import make_run
 from stylenet.cli.sweep_record import finish_sweep, objective_value, record_run
 from stylenet.report.sweep import read_records
 from stylenet.training import loggers
-from stylenet.training.checks import check_trainer
+from stylenet.training.checks import find_machine
 from stylenet.training.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def test_the_lines_of_the_documentation_compose_and_suit_the_trainer() -> None:
     assert len(lines) == 3
     for line in lines:
         settings = composed(*(re.sub(r"^trainer", "++trainer", word) for word in line.split()[1:]))
-        assert check_trainer({**settings.trainer, "accelerator": "cpu"}) == 1
+        assert find_machine({**settings.trainer, "accelerator": "cpu"}).devices == 1
 
 
 @pytest.mark.parametrize(

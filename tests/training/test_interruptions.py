@@ -128,7 +128,7 @@ def test_a_checkpoint_that_the_disk_refuses_leaves_the_one_before(work: Path, st
     limit = len(kept[only(work, "last.ckpt")]) // 2
     run = Run(work, "style=wave", "resume=auto", before=partial(limit_files, limit))
     assert run.end() == 1, run.output
-    assert error_of(run) == f"train.py: {only(work, '').relative_to(work)} cannot be used: File too large"
+    assert error_of(run) == f"train.py: error: {only(work, '').relative_to(work)} cannot be used: File too large"
     assert {path: path.read_bytes() for path in kept} == kept
     assert is_whole(only(work, "last.ckpt"))
     assert not list(work.rglob("*.part"))
@@ -203,7 +203,7 @@ def test_files_and_folders_without_permission_do_no_harm(
     assert run.end() == 0, run.output
     assert "  skipped, no permission: 1 (closed.png)" in run.output
     assert "checkpoints/ cannot be written (Permission denied)" in run.output
-    assert f"-s {only(folder, 'wave.safetensors').relative_to(folder)}" in run.output
+    assert f"-s {only(folder, 'wave.safetensors')}" in run.output
     assert [path.read_bytes() for path in shelf.iterdir()] == [b"other"]
 
     closed = only(folder, "")
@@ -230,11 +230,11 @@ def test_photos_that_vanish_end_the_run_in_a_line_and_it_goes_on_when_they_are_b
     run.wait_for(lambda: list(work.glob("outputs/wave/*/last.ckpt")))
     photos.rename(work / "elsewhere")
     assert run.end() == 1, run.output
-    assert error_of(run) == f"train.py: data.path={photos} has vanished; resume the run when it is back"
+    assert error_of(run) == f"train.py: error: data.path={photos} has vanished; resume the run when it is back"
     assert is_whole(only(work, "last.ckpt"))
     again = Run(work, "style=wave", "resume=auto")
     assert again.end() == 1
-    assert error_of(again) == "train.py: data.path=photos is not a folder"
+    assert error_of(again) == "train.py: error: data.path=photos is not a folder"
     (work / "elsewhere").rename(photos)
     run = Run(work, "style=wave", "resume=auto")
     run.wait_for(lambda: ", from step " in run.output)

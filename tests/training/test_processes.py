@@ -20,7 +20,7 @@ def trained(folder: Path, *arguments: str) -> list[list[float]]:
     command = [sys.executable, str(ROOT / "train.py"), "style=wave", *SMALL, *STEPS, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("python infer.py") == 1
+    assert done.stdout.count("infer.py PHOTO") == 1
     (run,) = (folder / "outputs" / "wave").iterdir()
     assert read_card(run / "wave.safetensors").facts["training"]["steps"] == 4
     rows = csv.DictReader((run / "metrics.csv").open())
