@@ -83,7 +83,7 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     add("painting", metavar="PAINTING", help="an image file")
     add("-o", "--output", type=Path, metavar="FILE", help="default: PHOTO-optimized.png beside the photo")
     add("--size", type=int, default=512, metavar="N", help="short side of the result in pixels; default: 512")
-    add("--style-size", type=int, default=384, metavar="N", help="short side of the painting in pixels; default: 384")
+    add("--style-size", type=int, default=512, metavar="N", help="short side of the painting in pixels; default: 512")
     add("--steps", type=int, default=100, metavar="N", help="evaluations of the loss at each size; default: 100")
     add("--scales", type=int, default=2, metavar="N", help="number of sizes, from coarse to fine; default: 2")
     add("--start", choices=STARTS, default="photo", help="the first image; default: photo")

@@ -16,7 +16,7 @@ from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.evaluation.optimization import optimize, start_from
 from stylenet.losses.criterion import criterion_for
-from stylenet.losses.perceptual import LossSettings, PerceptualLoss
+from stylenet.losses.perceptual import LossSettings, PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
 from stylenet.media.formats import write_image
 from stylenet.media.image import decode_image, resized, to_tensor
@@ -43,7 +43,7 @@ def stylized(chosen: argparse.Namespace) -> Float[Tensor, "3 h w"]:
 
 def loss_settings(style_weight: float | None) -> LossSettings:
     """Training's default loss, with another weight of the style if one is given."""
-    usual = LossSettings()
+    usual = loss_preset()
     return usual if style_weight is None else replace(usual, weights={**usual.weights, "style": style_weight})
 
 

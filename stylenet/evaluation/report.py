@@ -87,7 +87,7 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
         loss, size = LossSettings.from_card(card.facts["loss"]), card.facts["painting"]["size"]
         digest = card.facts["loss_network"].get("sha256")
         architecture = str(card.facts["loss_network"].get("architecture", "vgg19"))
-        layers = [*loss.content_layers, *loss.style_layers]
+        layers = [*loss.content_layers, *loss.style_layers, *loss.full_size_layers]
         if type(size) is not int or size > LARGEST or not all(isinstance(layer, str) for layer in layers):
             raise TypeError("values that no run can have")
     except (AttributeError, KeyError, TypeError) as error:

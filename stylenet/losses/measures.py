@@ -1,10 +1,15 @@
-"""The measures that loss terms are made of: Gram matrices, total variation, contrast, distances."""
+"""The measures that loss terms are made of: Gram matrices, total variation, contrast, tone, distances, scales."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 FLAT = 1e-4  # variance: a standard deviation of 2.5 of 255
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
+TONE = 8  # pixels
+SMALLEST_SIDE = 16  # pixels, of an image that is compared after shrinking
+SHORTEST = 0.05  # of the reference's norm, in `balanced_distance`
 
 
 def gram_matrix(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
@@ -38,6 +43,52 @@ def squared_distance(x: Tensor, reference: Tensor) -> Float[Tensor, ""]:
     return ((x - reference).square().sum(1) / reference.square().sum(1).clamp_min(1e-12)).mean()
 
 
+def balanced_distance(x: Tensor, reference: Tensor) -> Float[Tensor, ""]:
+    """Squared distance over the product of both norms, averaged over the batch.
+
+    Relative to the reference alone, an error in the wrong direction is smaller the shorter `x` is, which rewards low
+    contrast wherever a network cannot make the right strokes. Here the right length is the best in any direction.
+    """
+    x, reference = x.float().flatten(1), reference.float().flatten(1)
+    energy = reference.square().sum(1).clamp_min(1e-12)
+    product = (x.square().sum(1) * energy + 1e-20).sqrt()
+    return ((x - reference).square().sum(1) / torch.maximum(product, SHORTEST * energy)).mean()
+
+
 def mean_squared_distance(x: Tensor, reference: Tensor) -> Float[Tensor, ""]:
     """Squared distance over the number of numbers compared."""
     return (x.float() - reference.float()).square().mean()
+
+
+def tone_distance(stylized: Float[Tensor, "b 3 h w"], photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
+    """One minus the correlation of both luminances, as means over squares of `TONE` pixels: 0 to 2.
+
+    Colors, contrast and everything smaller stay free. Near 1 where a photo is flat.
+    """
+    weights = stylized.new_tensor(LUMINANCE, dtype=torch.float32).view(1, 3, 1, 1)
+    scale = TONE if fits(photos, TONE, 2) else 1
+    both = [shrunk(images.float(), scale).mul(weights).sum(1).flatten(1) for images in (stylized, photos)]
+    first, second = (tones - tones.mean(1, keepdim=True) for tones in both)
+    energies = [tones.square().mean(1).clamp_min(FLAT) for tones in (first, second)]
+    return 1 - (first * second).mean(1) / (energies[0] * energies[1]).sqrt()
+
+
+def fits(images: Float[Tensor, "b c h w"], scale: int, side: int = SMALLEST_SIDE) -> bool:
+    """Whether at least `side` pixels are left of the short side at this scale."""
+    return min(images.shape[2:]) // scale >= side
+
+
+def shrunk(images: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
+    """Means over squares of `scale` pixels; a remainder at the right and bottom is left out."""
+    return F.avg_pool2d(images, scale) if scale > 1 else images
+
+
+def tiled(features: Float[Tensor, "b c h w"], across: int) -> Float[Tensor, "n c h2 w2"]:
+    """Cut into `across` parts each way; a remainder at the right and bottom is left out."""
+    across = min(across, *features.shape[2:])
+    if across == 1:
+        return features
+    height, width = (side // across for side in features.shape[2:])
+    cut = features[..., : across * height, : across * width]
+    cut = cut.reshape(*features.shape[:2], across, height, across, width)
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)

@@ -7,21 +7,30 @@ Two forms, by `LossSettings.form`:
   over its own squared norm, in units of `style_unit`. 0 is the photo (the painting) itself. Grams are taken about the
   painting's mean features (the shift of Novak & Nikulin 2016, fitted to the painting): around zero they are mostly
   the product of the means, a relative distance hardly sees their spread, and networks learn one dull color.
+  With `balanced`, over the product of both norms, so that low contrast is not rewarded.
 - `johnson`: the paper's terms as the field's code has them (mean squared distances, Gram over c·h·w), for comparison.
 """
 
 from collections.abc import Collection, Mapping
 
 import torch
-import yaml
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylenet.disk import shipped_files
 from stylenet.errors import UserError
-from stylenet.losses.measures import contrast, gram_matrix, mean_squared_distance, squared_distance, total_variation
-from stylenet.losses.settings import LossSettings
-from stylenet.losses.terms import LOSS_TERMS, StepContext, weighted_sum
+from stylenet.losses.measures import (
+    balanced_distance,
+    contrast,
+    fits,
+    gram_matrix,
+    mean_squared_distance,
+    shrunk,
+    squared_distance,
+    total_variation,
+)
+from stylenet.losses.settings import LossSettings, loss_preset
+from stylenet.losses.sliced import kept_positions
+from stylenet.losses.terms import FEWEST_PIXELS, LOSS_TERMS, PIXEL_SCALES, StepContext, weighted_sum
 from stylenet.losses.vgg import VGGFeatures
 
 __all__ = [
@@ -37,17 +46,10 @@ __all__ = [
 ]
 
 
-def loss_preset(name: str = "scale_free") -> LossSettings:
-    """The settings of `configs/loss/`, for those that do not come by Hydra; the defaults where none is named."""
-    if name == "scale_free":
-        return LossSettings()
-    return LossSettings(**yaml.safe_load((shipped_files() / "configs" / "loss" / f"{name}.yaml").read_text()))
-
-
 class PerceptualLoss(nn.Module):
     """Compares stylized images with their photos and with one painting.
 
-    `painting` and all images are RGB in [0, 1]. The painting's Gram matrices are computed once, here. The units of
+    `painting` and all images are RGB in [0, 1]. The painting's features are computed once, here. The units of
     terms such as style (`style_unit`) are 1 until `stylenet.losses.criterion` measures them. Raises `UserError` for a
     weight of a term that does not exist.
     """
@@ -59,16 +61,44 @@ class PerceptualLoss(nn.Module):
         check_terms(settings.weights)
         self.vgg, self.settings = vgg, settings
         self.content_weights = settings.layer_weights("content")
-        self.style_weights = settings.layer_weights("style")
+        self.style_weights = {
+            scale: settings.style_weights(scale)
+            for scale in settings.style_scales
+            if fits(painting, scale) or scale == min(settings.style_scales)
+        }
         self.distance = squared_distance if settings.form == "scale_free" else mean_squared_distance
+        self.gram_distance = balanced_distance if settings.balanced else self.distance
+        self.pixel_scales = [scale for scale in PIXEL_SCALES if fits(painting, scale, FEWEST_PIXELS)]
         for name in (name for name, term in LOSS_TERMS.items() if term.in_units):
             self.register_buffer(f"{name}_unit", torch.ones((), device=painting.device), persistent=False)
-        with torch.no_grad():
-            features = vgg(painting, self.style_weights)
-        for layer, feature in features.items():
-            center = feature.float().mean((2, 3), keepdim=True) * (settings.form == "scale_free")
-            self.register_buffer(f"center_{layer}", center, persistent=False)
-            self.register_buffer(f"gram_{layer}", self.gram(layer, feature), persistent=False)
+        for scale in self.style_weights:
+            self.register_painting(painting, scale)
+        for scale in self.pixel_scales if "sliced" in self.terms else ():
+            self.register_buffer(f"pixels_{scale}", kept_positions(shrunk(painting, scale)), persistent=False)
+
+    @torch.no_grad()
+    def register_painting(self, painting: Float[Tensor, "1 3 h w"], scale: int) -> None:
+        """Keeps what the style terms need of the painting at a scale."""
+        for layer, feature in self.vgg(shrunk(painting, scale), self.style_weights[scale]).items():
+            center = feature.float().mean((2, 3), keepdim=True) * (self.settings.form == "scale_free")
+            self.register_buffer(f"center_{layer}_{scale}", center, persistent=False)
+            self.register_buffer(f"gram_{layer}_{scale}", self.gram(layer, scale, feature), persistent=False)
+            if "sliced" in self.terms:
+                self.register_buffer(f"positions_{layer}_{scale}", kept_positions(feature), persistent=False)
+
+    def content_scale(self, images: Float[Tensor, "b 3 h w"]) -> int:
+        """The scale at which content is compared: 1 for images that are too small."""
+        return self.settings.content_scale if fits(images, self.settings.content_scale) else 1
+
+    def style_scales(self, images: Float[Tensor, "b 3 h w"]) -> list[int]:
+        """The scales at which style is compared, less those for which the images are too small."""
+        return [scale for scale in self.style_weights if fits(images, scale)] or [min(self.style_weights)]
+
+    def features(self, stylized: Float[Tensor, "b 3 h w"]) -> dict[int, dict[str, Tensor]]:
+        """The loss network's features that the terms compare, by scale and layer."""
+        layers: dict[int, set[str]] = {scale: set(self.style_weights[scale]) for scale in self.style_scales(stylized)}
+        layers.setdefault(self.content_scale(stylized), set()).update(self.content_weights)
+        return {scale: self.vgg(shrunk(stylized, scale), layers[scale]) for scale in sorted(layers)}
 
     @property
     def terms(self) -> list[str]:
@@ -91,9 +121,8 @@ class PerceptualLoss(nn.Module):
         `StepContext` for the rest.
         """
         with torch.no_grad():
-            references = self.vgg(photos, self.content_weights)
-        features = self.vgg(stylized, {*self.content_weights, *self.style_weights})
-        step = StepContext(self, photos, stylized, features, references, network, number, share)
+            references = self.vgg(shrunk(photos, self.content_scale(photos)), self.content_weights)
+        step = StepContext(self, photos, stylized, self.features(stylized), references, network, number, share)
         chosen = self.terms if terms is None else terms
         return {name: self.value(name, step) for name in chosen if is_due(name, step)}
 
@@ -111,15 +140,15 @@ class PerceptualLoss(nn.Module):
         """The weighted sum of the terms that need no network."""
         return torch.stack(list(self.weighted(self(stylized, photos)).values())).sum()
 
-    def gram(self, layer: str, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
+    def gram(self, layer: str, scale: int, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:
         """The Gram matrices as the chosen form has them."""
-        gram = gram_matrix(features - self.get_buffer(f"center_{layer}").to(features.dtype))
+        gram = gram_matrix(features - self.get_buffer(f"center_{layer}_{scale}").to(features.dtype))
         return gram if self.settings.form == "scale_free" else gram / features.shape[1]
 
-    def style_distance(self, layer: str, features: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-        """Distance of a layer's Gram matrices to the painting's."""
-        gram = self.gram(layer, features)
-        return self.distance(gram, self.get_buffer(f"gram_{layer}").expand_as(gram))
+    def style_distance(self, layer: str, scale: int, features: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+        """Distance of a layer's Gram matrices to the painting's, at a scale."""
+        gram = self.gram(layer, scale, features)
+        return self.gram_distance(gram, self.get_buffer(f"gram_{layer}_{scale}").expand_as(gram))
 
 
 def is_due(name: str, step: StepContext) -> bool:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import yaml
+
+from stylenet.disk import shipped_files
 from stylenet.errors import UserError
 
 FORMS = ("scale_free", "johnson")
@@ -27,6 +30,11 @@ class LossSettings:
     content_layer_weights: list[float] = field(default_factory=list)
     style_layer_weights: list[float] = field(default_factory=list)
     form: str = "scale_free"  # or johnson
+    content_scale: int = 1  # content is compared on means over squares of this many pixels
+    style_scales: list[int] = field(default_factory=lambda: [1])  # style likewise, at each of them
+    full_size_layers: list[str] = field(default_factory=list)  # style layers at scale 1; default: all style layers
+    style_tile: int = 0  # pixels: style is compared in tiles of about this side; 0: in the whole image
+    balanced: bool = False  # Gram distances over both norms (`stylenet.losses.measures.balanced_distance`)
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "content": 1.0,  # of the energy of the photo's features
@@ -52,7 +60,23 @@ class LossSettings:
         for name, weight in self.weights.items():
             if not 0 <= weight < math.inf:
                 raise UserError(f"loss.weights.{name} must be 0 or more, and finite, got {weight}")
+        scales = (*self.style_scales, self.content_scale)
+        if not self.style_scales or len(set(self.style_scales)) < len(self.style_scales) or min(scales) < 1:
+            raise UserError("loss.style_scales must be different numbers, and with loss.content_scale at least 1")
+        if self.style_tile < 0:
+            raise UserError(f"loss.style_tile must be 0 or more, got {self.style_tile}")
         self.layer_weights("content"), self.layer_weights("style")
+
+    @property
+    def layers(self) -> set[str]:
+        """All layers of the loss network that the terms need."""
+        return {*self.content_layers, *self.style_layers, *self.full_size_layers}
+
+    def style_weights(self, scale: int) -> dict[str, float]:
+        """The style layers at a scale, and their weights."""
+        if scale > 1 or not self.full_size_layers:
+            return self.layer_weights("style")
+        return {layer: 1 / len(self.full_size_layers) for layer in self.full_size_layers}
 
     @classmethod
     def from_card(cls, values: Mapping[str, Any]) -> "LossSettings":
@@ -73,3 +97,8 @@ class LossSettings:
             raise UserError(f"loss.{term}_layer_weights must be more than 0, got {min(weights)}")
         whole = sum(weights) if self.form == "scale_free" else 1.0
         return {layer: weight / whole for layer, weight in zip(layers, weights, strict=True)}
+
+
+def loss_preset(name: str = "scale_free") -> LossSettings:
+    """The settings of `configs/loss/NAME.yaml`; the default of training where none is named."""
+    return LossSettings(**yaml.safe_load((shipped_files() / "configs" / "loss" / f"{name}.yaml").read_text()))

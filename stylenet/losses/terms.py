@@ -12,18 +12,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylenet.losses.measures import contrast, total_variation
+from stylenet.losses.measures import contrast, fits, shrunk, tiled, tone_distance, total_variation
+from stylenet.losses.sliced import sliced_distance
 from stylenet.losses.stability import stability_loss
 
 if TYPE_CHECKING:
     from stylenet.losses.perceptual import PerceptualLoss
 
 
+PIXEL_SCALES = (1, 2, 4, 8, 16)  # at which the sliced term compares colors
+FEWEST_PIXELS = 4  # of the short side at such a scale
+
+
 @dataclass(frozen=True)
 class StepContext:
     """All that a term may look at. Images are RGB in [0, 1].
 
-    `features` are those of the stylized images and `references` those of the photos, by layer. `network` is None where
+    `features` are those of the stylized images, by scale and layer (`stylenet.losses.measures.shrunk`), and
+    `references` those of the photos at the content's scale, by layer. `network` is None where
     images are judged that no network at hand has made. `number` counts the batches; random parts of a term depend on
     it alone. `share` is the rank of this process and the number of processes.
     """
@@ -31,7 +37,7 @@ class StepContext:
     criterion: "PerceptualLoss"
     photos: Float[Tensor, "b 3 h w"]
     stylized: Float[Tensor, "b 3 h w"]
-    features: Mapping[str, Tensor]
+    features: Mapping[int, Mapping[str, Tensor]]
     references: Mapping[str, Tensor]
     network: nn.Module | None = None
     number: int = 0
@@ -56,17 +62,71 @@ class Term:
 def content(step: StepContext) -> Float[Tensor, ""]:
     """Distance of the stylized images' features to the photos', averaged over the content layers."""
     criterion = step.criterion
+    features = step.features[criterion.content_scale(step.stylized)]
     distances = {
-        layer: criterion.distance(step.features[layer], step.references[layer]) for layer in criterion.content_weights
+        layer: criterion.distance(features[layer], step.references[layer]) for layer in criterion.content_weights
     }
     return weighted_sum(distances, criterion.content_weights)
 
 
 def style(step: StepContext) -> Float[Tensor, ""]:
-    """Distance of the stylized images' Gram matrices to the painting's, averaged over the style layers."""
-    criterion = step.criterion
-    distances = {layer: criterion.style_distance(layer, step.features[layer]) for layer in criterion.style_weights}
-    return weighted_sum(distances, criterion.style_weights)
+    """Distance of the stylized images' Gram matrices to the painting's, averaged over style layers, tiles and scales.
+
+    At a half and a quarter of the size (Gatys et al. 2017), broad strokes are as wide as the layers can see. Tiles are
+    compared one by one, so that no part of the image can stay empty for the strokes of another.
+    """
+    criterion, by_scale = step.criterion, []
+    for scale in criterion.style_scales(step.stylized):
+        distances = {
+            layer: criterion.style_distance(layer, scale, tiled(step.features[scale][layer], tiles_across(step, scale)))
+            for layer in criterion.style_weights[scale]
+        }
+        by_scale.append(weighted_sum(distances, criterion.style_weights[scale]))
+    return torch.stack(by_scale).mean()
+
+
+def sliced(step: StepContext) -> Float[Tensor, ""]:
+    """Sliced Wasserstein distance to the painting: half of it of the style layers' features, half of the pixels."""
+    generator = torch.Generator().manual_seed(step.number)
+    return (sliced_features(step, generator) + sliced_pixels(step, generator)) / 2
+
+
+def sliced_features(step: StepContext, generator: torch.Generator) -> Float[Tensor, ""]:
+    criterion, by_scale = step.criterion, []
+    for scale in criterion.style_scales(step.stylized):
+        across = tiles_across(step, scale)
+        distances = {
+            layer: sliced_distance(
+                tiled(step.features[scale][layer], across),
+                criterion.get_buffer(f"positions_{layer}_{scale}"),
+                generator,
+                min(across, *step.features[scale][layer].shape[2:]) ** 2,
+            )
+            for layer in criterion.style_weights[scale]
+        }
+        by_scale.append(weighted_sum(distances, criterion.style_weights[scale]))
+    return torch.stack(by_scale).mean()
+
+
+def sliced_pixels(step: StepContext, generator: torch.Generator) -> Float[Tensor, ""]:
+    """The distance of the colors, mean over scales up to 16 px; of whole images, as no tile needs every color."""
+    scales = [scale for scale in step.criterion.pixel_scales if fits(step.stylized, scale, FEWEST_PIXELS)]
+    distances = [
+        sliced_distance(shrunk(step.stylized, scale), step.criterion.get_buffer(f"pixels_{scale}"), generator)
+        for scale in scales
+    ]
+    return torch.stack(distances).mean()
+
+
+def tone(step: StepContext) -> Float[Tensor, ""]:
+    """Keeps light areas light and dark areas dark: no dark patches in skies, no negatives."""
+    return tone_distance(step.stylized, step.photos).mean()
+
+
+def tiles_across(step: StepContext, scale: int) -> int:
+    """Tiles in each direction of the images at a scale."""
+    tile = step.criterion.settings.style_tile
+    return max(1, min(step.stylized.shape[2:]) // scale // tile) if tile else 1
 
 
 def tv(step: StepContext) -> Float[Tensor, ""]:
@@ -86,8 +146,10 @@ def stability(step: StepContext) -> Float[Tensor, ""]:
 LOSS_TERMS: dict[str, Term] = {
     "content": Term(content),
     "style": Term(style, in_units=True),
+    "sliced": Term(sliced, in_units=True),
+    "tone": Term(tone),
     "tv": Term(tv),
-    "stability": Term(stability, every=2, needs_network=True),
+    "stability": Term(stability, every=4, needs_network=True),
 }
 CYCLE = math.lcm(*(term.every for term in LOSS_TERMS.values()))  # batches in which every term has its turn
 

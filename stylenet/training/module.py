@@ -34,7 +34,7 @@ def rate_factor(step: int, steps: int) -> float:
 
 
 def total_of(values: Mapping[str, Tensor]) -> Float[Tensor, ""]:
-    """What a step minimizes: the sum of the weighted terms; one taken at every second batch counts twice there."""
+    """What a step minimizes: the sum of the weighted terms; one taken at every fourth batch counts four times there."""
     return torch.stack([LOSS_TERMS[name].every * value for name, value in values.items()]).sum()
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from stylenet.data.settings import PhotoSettings
 from stylenet.disk import shipped_files
-from stylenet.losses.settings import OLD_NAMES, LossSettings
+from stylenet.losses.settings import OLD_NAMES, LossSettings, loss_preset
 
 MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
 ONE_DEVICE = {"accelerator": "auto", "devices": 1, "precision": None}
@@ -30,7 +30,7 @@ class Style:
     artist: str | None = None
     year: str | None = None
     source: str | None = None
-    size: int = 384  # the short side, in pixels, at which the loss network sees the painting: the size of its strokes
+    size: int = 512  # the short side, in pixels, at which the loss network sees the painting: the size of its strokes
 
 
 @dataclass
@@ -73,8 +73,8 @@ class Length:
 
 def upgraded(values: dict[str, Any]) -> dict[str, Any]:
     """The settings in a run folder, maybe of an older version, in which what the loss then lacked weighs nothing."""
-    loss = dict(values.get("loss", {}))
-    weights = {**dict.fromkeys(LossSettings().weights, 0.0), **loss.pop("weights", {})}
+    loss = {**LossSettings().to_card(), **dict(values.get("loss", {}))}
+    weights = {**dict.fromkeys(loss_preset().weights, 0.0), **(values.get("loss", {}).get("weights") or {})}
     weights |= {name: loss.pop(old) for old, name in OLD_NAMES.items() if loss.get(old) is not None}
     return {**values, "loss": {**loss, "weights": weights}}
 
@@ -90,7 +90,7 @@ class Settings:
     data: PhotoSettings = field(default_factory=PhotoSettings)
     network: Network = field(default_factory=Network)
     loss_network: LossNetwork = field(default_factory=LossNetwork)
-    loss: LossSettings = field(default_factory=LossSettings)
+    loss: LossSettings = field(default_factory=loss_preset)
     trainer: dict[str, Any] = field(default_factory=lambda: dict(ONE_DEVICE))  # handed to Lightning's Trainer
     logger: Logging = field(default_factory=Logging)
     budget: Length = field(default_factory=Length)

@@ -130,8 +130,8 @@ def read_sources(
 def build_criterion(settings: Settings, sources: Sources, machine: Machine) -> PerceptualLoss:
     """The criterion of the painting, its loss network in the precision of the run."""
     vgg = VGGFeatures(sources.weights)
-    with prefix_errors("loss.content_layers, loss.style_layers"):
-        vgg.check_layers({*settings.loss.content_layers, *settings.loss.style_layers})
+    with prefix_errors("loss.content_layers, loss.style_layers, loss.full_size_layers"):
+        vgg.check_layers(settings.loss.layers)
     criterion = criterion_for(vgg, sources.painting, settings.loss, unit_photos())
     vgg.cast(torch.bfloat16 if machine.bf16 else torch.float32)
     return criterion
