@@ -87,7 +87,9 @@ def thinned(curve: Curve, points: int) -> Curve:
 
 
 def ticks(low: float, high: float, logarithmic: bool) -> list[float]:
-    """Three to seven round values between both."""
+    """Three to seven round values between both; the one value where they are equal."""
+    if high <= low:
+        return [low]
     if logarithmic:
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         for factors in ((1, 2, 5), (1, 3), (1,)):

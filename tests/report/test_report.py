@@ -213,3 +213,7 @@ def test_a_sweep_lists_its_runs_its_failures_and_the_best_command(tmp_path: Path
     assert "<pre>stylenet train style=wave loss.style_weight=3</pre>" in text
     assert heads_of(text)[2] == "held_out/style"
     assert cells_of(text, 2)[-1] == "no such file"
+
+
+def test_a_curve_without_any_change_has_one_tick() -> None:
+    assert ticks(0.25, 0.25, logarithmic=False) == [0.25]
