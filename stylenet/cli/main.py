@@ -24,6 +24,7 @@ COMMANDS = {
     "infer": Command("stylenet.cli.infer", "stylize images and videos with a trained network"),
     "report": Command("stylenet.cli.report", "write an HTML report of training runs"),
     "serve": Command("stylenet.cli.serve", "serve stylized images over HTTP"),
+    "cluster": Command("stylenet.cli.cluster", "stylize folders of images on a Ray cluster"),
     "evaluate": Command("stylenet.cli.evaluate", "measure a network on held-out photos"),
     "optimize": Command("stylenet.cli.optimize", "stylize one image by optimization, without a network"),
     "convert": Command("stylenet.cli.convert", "import a network trained with pytorch/examples' fast_neural_style"),

@@ -1,0 +1,92 @@
+"""`stylenet cluster`: folders of images on many machines, by Ray Data."""
+
+import argparse
+import importlib.util
+from collections.abc import Sequence
+
+from stylenet.cli.command import Parser, complain
+from stylenet.cli.infer_options import whole_number
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.inference.brush import Brush
+from stylenet.media.decoders import MAXIMUM_PIXELS
+from stylenet.media.formats import WRITABLE
+from stylenet.media.image import MINIMUM_SIDE
+from stylenet.media.picture import Size
+from stylenet.models.catalog import find_reference, load_single_style
+
+EPILOG = """\
+IN and OUT are folders that all machines see under the same path, or URLs that fsspec opens (s3://bucket/photos).
+Results are named as by infer.py; OUT/outcomes/ has a row per image: path, style, width, height, milliseconds, error.
+
+examples:
+  stylenet cluster photos/ styled/ -s starry                      all cores of this machine
+  stylenet cluster /nfs/photos /nfs/styled -s wave --address auto --skip-existing
+"""
+
+
+def parser() -> Parser:
+    result = Parser("Stylizes folders of images on a Ray cluster.", EPILOG)
+    add = result.add_argument
+    add("source", metavar="IN", help="folder or URL with images, subfolders included")
+    add("target", metavar="OUT", help="folder or URL for the results, outside IN")
+    add("-s", "--style", required=True, metavar="NAME_OR_FILE", help="a style of checkpoints/, or a style file")
+    add("--skip-existing", action="store_true", help="skip images whose result exists (resumes an interrupted run)")
+    add("--strength", type=float, default=1.0, metavar="NUMBER", help="0 is the photo, 1 the full style (default)")
+    add("--stroke", type=float, default=1.0, metavar="NUMBER", help="width of the strokes, 0.5 to 2")
+    add("--match-colors", action="store_true", help="fit the result's palette to the photo's")
+    add("--keep-colors", action="store_true", help="keep the colors of the photo")
+    add("--size", type=whole_number(MINIMUM_SIDE), metavar="N", help="short side of the results")
+    add("--max-size", type=whole_number(MINIMUM_SIDE), metavar="N", help="maximum long side of the results")
+    add("--max-pixels", type=whole_number(1), default=MAXIMUM_PIXELS, metavar="N", help="refuse images with more")
+    add("--format", choices=[suffix[1:] for suffix in WRITABLE], help="default: each image's own, else PNG")
+    add("--quality", type=whole_number(1, 100), metavar="1…100", help="of JPEG and WebP; default: 92")
+    group = result.add_argument_group("cluster")
+    group.add_argument("--address", help="a running Ray cluster: auto, or host:port; default: this machine alone")
+    group.add_argument("--actors", type=whole_number(1), metavar="N", help="at most; default: one per GPU or CPU core")
+    group.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: GPUs if there are any"
+    )
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    return run_on_cluster(parser().parse_args(arguments))
+
+
+def run_on_cluster(chosen: argparse.Namespace) -> int:
+    """Checks everything that can be checked before Ray starts, then runs. Raises `UserError`."""
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("a cluster needs Ray: pip install 'stylenet[ray]'")
+    from stylenet.cluster.places import Place
+    from stylenet.cluster.plan import planned
+    from stylenet.cluster.run import Cluster, run
+    from stylenet.cluster.stylists import Assignment
+
+    reference = find_reference(chosen.style)
+    load_single_style(reference)  # one line now instead of one per actor
+    source, target = Place(chosen.source), Place(chosen.target)
+    suffix = f".{chosen.format}" if chosen.format else None
+    work = Assignment(
+        style=reference.file.read_bytes(),
+        name=reference.name,
+        inner=reference.style,
+        source=source,
+        target=target,
+        brush=brush_of(chosen),
+        size=Size(chosen.size, chosen.max_size, chosen.max_pixels),
+        quality=chosen.quality,
+    )
+    todo = planned(source, target, reference.name, suffix, chosen.skip_existing)
+    summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
+    print(f"{shown(chosen.target)}: {summary}")
+    return 1 if summary.failed else 0
+
+
+def brush_of(chosen: argparse.Namespace) -> Brush:
+    """The style controls. Raises `UserError`, which names the option."""
+    try:
+        return Brush(chosen.strength, chosen.stroke, chosen.keep_colors, chosen.match_colors)
+    except UserError as error:
+        raise UserError(f"--{error}") from error

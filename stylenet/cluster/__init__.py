@@ -1,0 +1,1 @@
+"""Batches on a cluster: `stylenet cluster`, on Ray Data."""

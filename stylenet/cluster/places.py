@@ -1,0 +1,64 @@
+"""Folders on shared disks or object stores, as one thing: listing, reading, writing whole files."""
+
+import os
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylenet.disk import shown, written_aside
+from stylenet.errors import UserError
+
+PROTOCOL = "://"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder by its path or its fsspec URL, such as `s3://bucket/photos`. Travels to workers by pickling."""
+
+    text: str
+
+    @property
+    def is_url(self) -> bool:
+        """Whether fsspec opens it; a path is opened as any other file."""
+        return PROTOCOL in self.text
+
+    @property
+    def root(self) -> str:
+        """The folder as its file system names it."""
+        return str(self.filesystem()._strip_protocol(self.text)) if self.is_url else os.path.abspath(self.text)
+
+    def filesystem(self) -> Any:
+        """Fsspec's file system of a URL. Raises `UserError` for an unknown protocol or a missing driver."""
+        import fsspec
+
+        try:
+            return fsspec.filesystem(self.text.partition(PROTOCOL)[0])
+        except (ImportError, ValueError) as error:
+            raise UserError(f"{shown(self.text)}: {' '.join(str(error).split())}") from error
+
+    def files(self) -> list[str]:
+        """All files in it, by their path below it, in the order of their names. Raises `UserError` if it is missing."""
+        try:
+            found = self.filesystem().find(self.root)
+        except OSError as error:
+            raise UserError(f"{shown(self.text)} cannot be listed: {' '.join(str(error).split())}") from error
+        return sorted(posixpath.relpath(name, self.root) for name in found)
+
+    def read(self, name: str) -> bytes:
+        """The file of this name below it."""
+        if not self.is_url:
+            return Path(self.text, name).read_bytes()
+        data: bytes = self.filesystem().cat_file(posixpath.join(self.root, name))
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file of which no reader ever sees a part."""
+        if not self.is_url:
+            with written_aside(Path(self.text, name)) as aside:
+                aside.write_bytes(data)
+            return
+        target = posixpath.join(self.root, name)
+        filesystem = self.filesystem()
+        filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
+        filesystem.pipe_file(target, data)  # object stores show an object once all of it is there

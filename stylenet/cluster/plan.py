@@ -1,0 +1,82 @@
+"""Which images a cluster has to stylize: pairs of names below the input and the output folder."""
+
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylenet.cluster.places import Place
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.media.formats import WRITABLE
+from stylenet.pipeline.plan import SUFFIXES, plan
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Images to stylize by their names below `source`, their results below `target`; `present` are left out."""
+
+    names: list[str]
+    results: list[str]
+    present: int = 0
+
+
+def planned(source: Place, target: Place, style: str, suffix: str | None, skip_existing: bool) -> Todo:
+    """What is to be done, named as `infer.py SOURCE -o TARGET` names it. Raises `UserError`."""
+    check_apart(source, target)
+    pairs = listed(source, target, style, suffix) if source.is_url else found(source, target, style, suffix)
+    if not pairs:
+        raise UserError(f"{shown(source.text)} has no images ({', '.join(sorted(SUFFIXES))})")
+    there = existing(target, [result for _, result in pairs]) if skip_existing else set()
+    left = [(name, result) for name, result in pairs if result not in there]
+    return Todo([name for name, _ in left], [result for _, result in left], len(pairs) - len(left))
+
+
+def check_apart(source: Place, target: Place) -> None:
+    """Raises `UserError` for an output inside the input, where the next run would take results for images."""
+    if source.is_url or target.is_url:
+        inside = posixpath.join(target.text, "").startswith(posixpath.join(source.text, ""))
+    else:
+        inside = Path(os.path.realpath(target.text)).is_relative_to(os.path.realpath(source.text))
+    if inside:
+        raise UserError(f"output {shown(target.text)} is inside the input {shown(source.text)}")
+    if not source.is_url and not os.path.isdir(source.text):
+        raise UserError(f"there is no folder {shown(source.text)}")
+
+
+def found(source: Place, target: Place, style: str, suffix: str | None) -> list[tuple[str, str]]:
+    """The images of a folder, with the checks of `pipeline.plan`."""
+    output = "/" if target.is_url else target.text  # where a URL's names are only names
+    jobs = plan([source.text], style, output, suffix)
+    return [(os.path.relpath(job.source, source.text), os.path.relpath(job.target, output)) for job in jobs]
+
+
+def listed(source: Place, target: Place, style: str, suffix: str | None) -> list[tuple[str, str]]:
+    """The images of a URL. Raises `UserError` where two would become one result."""
+    names = [name for name in source.files() if posixpath.splitext(name)[1].lower() in SUFFIXES and not hidden(name)]
+    pairs = [(name, result_name(name, style, suffix)) for name in names]
+    first: dict[str, str] = {}
+    for name, result in pairs:
+        other = first.setdefault(result, name)
+        if other != name:
+            raise UserError(f"{shown(other)} and {shown(name)} would both become {shown(result)}")
+    return pairs
+
+
+def hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def result_name(name: str, style: str, suffix: str | None) -> str:
+    """A result's name, as `pipeline.plan` gives it."""
+    stem, own = posixpath.splitext(name)
+    return f"{stem}-{style}{suffix or (own if own.lower() in WRITABLE else '.png')}"
+
+
+def existing(target: Place, results: Sequence[str]) -> set[str]:
+    """Which of the results are there."""
+    if not target.is_url:
+        return {result for result in results if os.path.exists(os.path.join(target.text, result))}
+    filesystem = target.filesystem()
+    return set(target.files()) if filesystem.exists(target.root) else set()

@@ -1,0 +1,70 @@
+"""What a cluster has to do: names of images and results, on disks and behind URLs."""
+
+import fsspec
+import pytest
+from infer_command import picture
+
+from stylenet.cluster.places import Place
+from stylenet.cluster.plan import planned
+from stylenet.cluster.run import block_size
+from stylenet.errors import UserError
+
+
+def test_results_are_named_as_infer_names_them(tmp_path) -> None:
+    for name in ("b.png", "sub/a.png", ".hidden.png", "notes.txt"):
+        picture(tmp_path / "in" / name)
+    todo = planned(Place(str(tmp_path / "in")), Place(str(tmp_path / "out")), "night", None, False)
+    assert dict(zip(todo.names, todo.results, strict=True)) == {
+        "b.png": "b-night.png",
+        "sub/a.png": "sub/a-night.png",
+    }
+
+
+def test_what_is_there_is_skipped(tmp_path) -> None:
+    for name in ("in/a.png", "in/b.png", "out/a-night.jpg"):
+        picture(tmp_path / name)
+    todo = planned(Place(str(tmp_path / "in")), Place(str(tmp_path / "out")), "night", ".jpg", True)
+    assert (todo.names, todo.results, todo.present) == (["b.png"], ["b-night.jpg"], 1)
+
+
+def test_urls_are_listed_read_and_written_by_fsspec() -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("a.JPG", "sub/b.avif", ".c.png", "notes.txt"):
+        memory.pipe_file(f"/photos/{name}", name.encode())
+    source, target = Place("memory://photos"), Place("memory://styled")
+    todo = planned(source, target, "night", None, False)
+    assert todo.names == ["a.JPG", "sub/b.avif"]
+    assert todo.results == ["a-night.JPG", "sub/b-night.png"]
+    target.write("sub/b-night.png", source.read("sub/b.avif"))
+    assert memory.cat_file("/styled/sub/b-night.png") == b"sub/b.avif"
+    assert planned(source, target, "night", None, True).names == ["a.JPG"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "line"),
+    [
+        ("missing", "out", "there is no folder"),
+        ("in", "in/out", "is inside the input"),
+        ("in", "in", "is inside the input"),
+        ("empty", "out", "has no pictures"),
+        ("in", "inside", ""),
+        ("nowhere://a", "out", "nowhere://a"),
+        ("memory://missing", "out", "memory://missing"),
+        ("memory://a", "memory://a/b", "is inside the input"),
+    ],
+)
+def test_what_cannot_work_is_one_line(tmp_path, monkeypatch, source: str, target: str, line: str) -> None:
+    picture(tmp_path / "in/a.png")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    if not line:
+        assert planned(Place(source), Place(target), "night", None, False).names == ["a.png"]
+        return
+    with pytest.raises(UserError) as error:
+        planned(Place(source), Place(target), "night", None, False)
+    assert line in str(error.value).replace("no images", "no pictures")
+    assert "\n" not in str(error.value)
+
+
+def test_blocks_are_small_enough_for_all_actors_and_large_enough_for_ray() -> None:
+    assert [block_size(*pair) for pair in ((3, 8), (1000, 2), (1_000_000, 200), (1_000_000, 8))] == [1, 62, 256, 256]

@@ -1,0 +1,70 @@
+"""An actor's work, without Ray."""
+
+from pathlib import Path
+
+import pytest
+from infer_command import picture
+
+from stylenet.cluster.places import Place
+from stylenet.cluster.stylists import TRIES, Assignment, Attempts, Stylist
+from stylenet.inference.stylizer import Stylizer
+from stylenet.pipeline.restyle import restyle
+
+
+@pytest.fixture
+def assignment(folder: Path) -> Assignment:
+    style = (folder / "checkpoints/night.safetensors").read_bytes()
+    return Assignment(style, "night", None, Place(str(folder / "in")), Place(str(folder / "out")))
+
+
+def batch(*names: str) -> dict[str, list[str]]:
+    return {"name": list(names), "result": [f"{Path(name).stem}-night.png" for name in names]}
+
+
+def test_each_image_gives_a_row_and_a_broken_one_an_error(folder: Path, assignment: Assignment) -> None:
+    photo = picture(folder / "in/a.png")
+    (folder / "in/b.png").write_bytes(b"no image")
+    columns = Stylist(assignment, Attempts())(batch("a.png", "b.png", "missing.png"))
+    assert columns["path"] == ["a.png", "b.png", "missing.png"]
+    assert columns["width"] == [30, 0, 0]
+    assert columns["error"][0] == ""
+    assert columns["error"][1].startswith("the image is not")
+    assert columns["error"][2] == "No such file or directory"
+    assert min(columns["milliseconds"]) > 0
+    expected = restyle(photo.read_bytes(), Stylizer.load("night", "cpu")).data
+    assert [(path.name, path.read_bytes()) for path in (folder / "out").iterdir()] == [("a-night.png", expected)]
+
+
+class Killed(BaseException):
+    """The end of a process, as far as it can be had within one."""
+
+
+def test_an_image_that_ends_its_worker_is_given_up_and_costs_no_other(folder: Path, assignment: Assignment) -> None:
+    for name in "abc":
+        picture(folder / f"in/{name}.png")
+    attempts, ended = Attempts(), 0
+
+    class Deadly(Stylist):
+        def stylize(self, name: str, result: str) -> tuple[int, int]:
+            if name == "b.png":
+                raise Killed
+            return super().stylize(name, result)
+
+    while True:
+        try:
+            columns = Deadly(assignment, attempts)(batch("a.png", "b.png", "c.png"))
+            break
+        except Killed:
+            ended += 1
+    assert ended == TRIES
+    rows = dict(zip(columns["path"], columns["error"], strict=True))
+    assert rows == {"a.png": "", "b.png": "given up: ended its worker 3 times", "c.png": ""}
+    assert not attempts.begun
+
+
+def test_after_a_killed_worker_others_are_no_suspects() -> None:
+    attempts = Attempts()
+    assert [attempts.begin("a"), attempts.begin("b")] == [0, 0]
+    attempts.end("a")
+    assert attempts.suspects(["a", "b", "c"]) == ["b"]
+    assert attempts.begin("b") == 1
