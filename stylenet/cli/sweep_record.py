@@ -32,8 +32,17 @@ def record_run(
     text = (str(error).splitlines() or [type(error).__name__])[0] if error else ""
     if folder and not text and math.isnan(value):
         text = f"no {objective} was measured"
-    typed = [re.sub(r"='((?:[^'\\]|\\.)*)'$", unescaped, override) for override in overrides]
-    write_record(sweep, Record(number, typed, folder, objective, value, text, command))
+    typed = [
+        re.sub(r"='((?:[^'\\]|\\.)*)'$", unescaped, override)
+        for override in overrides
+        if not override.startswith("sweep=")
+    ]
+    write_record(
+        sweep,
+        Record(
+            number, typed, folder, objective, value, text, f"python {command}" if command.endswith(".py") else command
+        ),
+    )
     return value
 
 

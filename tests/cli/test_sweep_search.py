@@ -80,10 +80,10 @@ def test_a_sweep_records_good_and_failed_runs_and_ends_with_a_report(
     monkeypatch.setattr(loggers, "run_folders", [run])
     sweep = tmp_path / "outputs/sweeps/mine"
     sweep.mkdir(parents=True)
-    good = record_run(sweep, 0, ["style=wave", r"init='it\'s.pt'"], "held_out/style", None, "stylenet train")
+    good = record_run(sweep, 0, ["sweep=search", "style=wave", r"init='it\'s.pt'"], "held_out/style", None, "train.py")
     bad = record_run(sweep, 1, ["style=none"], "held_out/style", ValueError("no such style\nmore"), "stylenet train")
     assert (good, math.isnan(bad)) == (0.12, True)
     assert [record.error for record in read_records(sweep)] == ["", "no such style"]
-    assert read_records(sweep)[0].typed == """stylenet train style=wave 'init=it'"'"'s.pt'"""
+    assert read_records(sweep)[0].typed == """python train.py style=wave 'init=it'"'"'s.pt'"""
     assert finish_sweep(sweep) == 1
     assert "no such style" in (sweep / "report.html").read_text()

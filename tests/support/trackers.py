@@ -33,6 +33,15 @@ def names_in_wandb(run_folder: Path) -> set[str]:
     return names - OWN - {name for name in names if name.startswith("_")}
 
 
+def names_in_trackio(project: str) -> set[str]:
+    """Reads the one run of a project in `TRACKIO_DIR`."""
+    import trackio
+    from trackio.sqlite_storage import SQLiteStorage
+
+    (run,) = trackio.Api().runs(project)
+    return {name for row in SQLiteStorage.get_logs(project, run.name) for name in row} - OWN
+
+
 def _records(data: bytes) -> list[bytes]:
     records, part, position = [], b"", 7  # after the file's own header
     while position + 7 <= len(data):
