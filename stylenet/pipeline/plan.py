@@ -14,7 +14,7 @@ from pathlib import Path
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE, Format, format_of
-from stylenet.media.sequence import Sequence
+from stylenet.media.sequence import NUMBER, Sequence
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
 from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
 
@@ -48,7 +48,11 @@ class Job:
     @property
     def is_clip(self) -> bool:
         """Whether frames go one after the other from or into a video file or a numbered sequence."""
-        return any(_is_clip(path) for path in (self.source, self.target))
+        if _is_clip(self.source):
+            return True
+        # The result of an image that is called `%d.png` has `%d` in its name as well, and is no sequence.
+        named_alike = self.source is not STANDARD_INPUT and NUMBER.search(Path(self.source).name)
+        return _is_clip(self.target) and not named_alike
 
     def is_done(self) -> bool:
         """Whether the result is there; results are never there partially. A sequence is done with its last file."""

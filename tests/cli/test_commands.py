@@ -106,8 +106,12 @@ def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: 
 @pytest.mark.parametrize(
     ("options", "part"), [(["--size", "8"], "--size"), (["-o", "photo.png"], "another file"), (["--start", "x"], "x")]
 )
-def test_optimize_refuses_in_words(options: list[str], part: str, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run_command("optimize", ["photo.png", "wave.jpg", *options]) == 1
+def test_optimize_refuses_in_words(
+    options: list[str], part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (64, 64)).save("photo.png")
+    assert run_command("optimize", ["photo.png", str(STYLES / "wave.jpg"), *options]) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("stylenet optimize: error: ")
     assert part in line

@@ -103,7 +103,10 @@ def test_a_blend_is_named_after_its_styles(call: Call, folder: Path, made: Calla
         (["--mask-invert"], "--mask-invert needs --mask FILE"),
         (["-s", "nope:0.5"], "there is no style nope; there are: mada, night, reading, "),
         (["-s", "wave:0"], "a style's weight must be a number above 0, got 0"),
-        (["-s", "wave:0.3", "--mask", "mask.png"], "with a mask, two styles take its white and its black side: "),
+        (
+            ["-s", "wave:0.3", "--mask", "mask.png"],
+            "remove the weights: with a mask, two styles use its white and ",
+        ),
     ],
 )
 def test_each_option_wrong_is_one_line(call: Call, folder: Path, options: list[str], reason: str) -> None:

@@ -13,7 +13,7 @@ MISTAKES = {
     "--help": ("--help=all", "argument -h/--help: ignored explicit argument 'all'"),
     "--style": ("photo.png -s night:-1 -s night:2", "a style's weight must be a number above 0, got -1"),
     "--output": ("photo.png -s night -o new.heic", "new.heic: can't write this kind of file; there are .jpg, "),
-    "--device": ("photo.png -s night --device tpu", "argument --device: invalid choice: 'tpu'"),
+    "--device": ("photo.png -s night --device tpu", "there is no device 'tpu'; this machine has: "),
     "--list": ("--list=all", "argument --list: ignored explicit argument 'all'"),
     "--strength": ("photo.png -s night --strength 2", "--strength must lie between 0 and 1.5, got 2"),
     "--stroke": ("photo.png -s night --stroke 0", "--stroke must lie between 0.5 and 2, got 0"),
@@ -29,11 +29,19 @@ MISTAKES = {
     "--skip-existing": ("photo.png -s night --skip-existing=no", "--skip-existing: ignored explicit argument 'no'"),
     "--painting": ("photo.png -s night --painting photo.png", "--painting and -s exclude each other"),
     "--start": ("clip.mp4 -s night --start soon", "--start: a time is seconds or hours:minutes:seconds, got soon"),
-    "--end": ("clip.mp4 -s night --start 3 --end 1", "--end must lie behind --start (0:00:03.000), got 0:00:01.000"),
-    "--codec": ("clip.mp4 -s night --codec h264 -o new.webm", "new.webm: holds --codec vp9 or av1, got h264"),
-    "--crf": ("clip.mp4 -s night --crf 52", "--crf of h264 goes from 0, the best, to 51, got 52"),
-    "--steady": ("clip.mp4 -s night --steady nan", "--steady is a time of 0 to 3600 seconds, got nan"),
-    "--raw": ("-s night --raw 640", "--raw wants WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got 640"),
+    "--end": (
+        "clip.mp4 -s night --start 3 --end 1",
+        "--end: the end must be after the start (0:00:03.000), got ",
+    ),
+    "--codec": ("clip.mp4 -s night --codec h264 -o new.webm", "--codec: new.webm: webm holds vp9 or av1, not h264"),
+    "--crf": ("clip.mp4 -s night --crf 52", "--crf: libx264 takes 0 (best) to 51, got 52"),
+    "--steady": ("clip.mp4 -s night --steady nan", "--steady must be 0 to 3600 seconds, got nan"),
+    "--raw": (
+        "-s night --raw 640",
+        "--raw: a size is WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got ",
+    ),
+    "--rate": ("photo.png -s night --rate 10", "--rate is for videos ("),
+    "--shard": ("photo.png -s night --shard 0/16 -o o", "a shard is K/N, from 1/N to N/N as in 3/16, got 0/16"),
     "--camera": ("-s night --camera 999", "there is no camera 999; cameras here (v4l2, /dev/video*): "),
 }
 

@@ -8,6 +8,8 @@ import pytest
 from infer_command import Run, picture
 
 from stylenet.cli.infer_report import RowsBar
+from stylenet.models.style_file import Card, save_style
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,10 +53,12 @@ def test_the_bar_of_a_picture_that_failed_does_not_stay_for_the_next(monkeypatch
     bar.close()
 
 
-@pytest.mark.parametrize(("styles", "rows"), [(["-s", "night"], 200), (["-s", "night:1", "-s", "night:3"], 400)])
+@pytest.mark.parametrize(("styles", "rows"), [(["-s", "night"], 200), (["-s", "night:1", "-s", "day:3"], 400)])
 def test_infer_shows_the_rows_of_a_large_picture(
     call: Run, tall: str, monkeypatch: pytest.MonkeyPatch, styles: list[str], rows: int
 ) -> None:
+    another = initialize(TransformerNet(NetworkSettings(width=2, blocks=1)), seed=1)
+    save_style(Path("checkpoints/day.safetensors"), another, Card("day", another.settings))
     on_a_terminal(monkeypatch)
     code, _, err = call(tall, *styles)
     assert code == 0

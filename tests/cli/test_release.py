@@ -19,6 +19,7 @@ from stylenet.models.transformer_net import NetworkSettings, TransformerNet, ini
 from stylenet.release import pages
 from stylenet.release.model_card import index, page, verdict
 from stylenet.training.run_folder import settings_digest, write_settings
+from stylenet.training.settings import upgraded
 
 FACTS = {
     "painting": {"title": "Wave", "artist": "Hokusai", "year": "1831", "size": 384},
@@ -84,7 +85,7 @@ def test_a_run_that_was_stopped_goes_on_unless_its_settings_were_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = {"steps": 5}
+    settings = upgraded({"steps": 5})
     digest = settings_digest(settings)
     assert release.stopped_run("wave", digest) is None
     for time, held_out, stopped in (("1", {}, True), ("2", {"style": 0.1}, False), ("3", {}, True)):

@@ -220,7 +220,8 @@ def test_a_run_folder_with_the_old_names_keeps_its_weights(tmp_path: Path) -> No
     old = {"content_layers": ["relu2_2"], "content_weight": 1.0, "style_weight": 3.0, "calm_weight": 0.5}
     (tmp_path / "config.yaml").write_text(json.dumps({"style": {"image": "x.jpg"}, "loss": old}))
     loss: Any = OmegaConf.to_object(recorded(tmp_path).loss)
-    assert loss.weights == {"content": 1.0, "style": 3.0, "tv": 0.0, "stability": 0.5}
+    assert loss.weights == {"content": 1.0, "style": 3.0, "sliced": 0.0, "tone": 0.0, "tv": 0.0, "stability": 0.5}
+    assert (loss.content_scale, loss.style_scales, loss.balanced) == (1, [1], False)
 
 
 @pytest.mark.parametrize(("network", "name"), [("full", "starry"), ("small", "starry-small"), ("tiny", "starry-tiny")])

@@ -216,7 +216,7 @@ def test_files_and_folders_without_permission_do_no_harm(
     run = Run(folder, *style, "steps=3", before=before)
     assert run.end() == 1
     assert "the run folder outputs/wave/" in error_of(run)
-    assert error_of(run).endswith("cannot be made: Permission denied")
+    assert error_of(run).endswith("cannot be created: Permission denied")
 
 
 def test_photos_that_vanish_end_the_run_in_a_line_and_it_goes_on_when_they_are_back(

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ def small(weights: Path) -> Settings:
         logger=Logging(wandb=False),
         batch=2,
         crop=32,
+        learning_rate=2e-3,
         steps=2,
     )
 
@@ -131,7 +133,14 @@ def test_the_five_lines_in_the_documentation_train(
         (place / "photos").mkdir(exist_ok=True)
         Image.fromarray(photo).save(place / "photos" / f"{number}.png")
     defaults = small(tiny_vgg_file)
-    monkeypatch.setattr(runs, "Settings", lambda style: Settings(**{**vars(defaults), "steps": None, "style": style}))
+
+    class Suited:
+        """Settings of a run of seconds, where `train` would take the defaults."""
+
+        def __new__(cls, style: Style) -> Settings:  # type: ignore[misc]
+            return replace(defaults, style=style, steps=None)
+
+    monkeypatch.setattr(runs, "Settings", Suited)
     values: dict[str, object] = {}
     exec(lines, values)  # noqa: S102
     assert isinstance(values["result"], RunResult)
