@@ -111,7 +111,7 @@ def by_hydra(arguments: list[str]) -> int:
         codes.append(train(lambda overrides: hydra.compose("train", list(overrides)), HydraConfig.get().overrides.task))
 
     called = f"python {program()}" if program().endswith(".py") else program()
-    sys.argv = [process[0], *with_budget(arguments), f"hydra.help.app_name='{called}'"]  # Hydra reads them there
+    sys.argv = [process[0], *with_setting(with_budget(arguments), f"hydra.help.app_name='{called}'")]  # for Hydra
     try:
         job()
     finally:
@@ -121,15 +121,22 @@ def by_hydra(arguments: list[str]) -> int:
 
 def with_budget(arguments: list[str]) -> list[str]:
     """Adds the budget that suits the device where settings are printed, unless one is given; beside other settings."""
-    from stylenet.cli.train_arguments import is_setting, name_of
+    from stylenet.cli.train_arguments import name_of
 
     if "--cfg" not in arguments or any(name_of(argument) == "budget" for argument in arguments):
         return arguments
-    places = [place for place, argument in enumerate(arguments) if is_setting(argument)] or [len(arguments)]
     budget = (
         "budget=gpu" if accelerated("cpu" if "++trainer.accelerator=cpu" in arguments else "auto") else "budget=cpu"
     )
-    return [*arguments[: places[0]], budget, *arguments[places[0] :]]
+    return with_setting(arguments, budget)
+
+
+def with_setting(arguments: list[str], setting: str) -> list[str]:
+    """Adds a setting next to the others: Hydra takes no settings on both sides of an option."""
+    from stylenet.cli.train_arguments import is_setting
+
+    places = [place for place, argument in enumerate(arguments) if is_setting(argument)] or [len(arguments)]
+    return [*arguments[: places[0]], setting, *arguments[places[0] :]]
 
 
 def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> int:

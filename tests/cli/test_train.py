@@ -315,3 +315,11 @@ def test_a_run_of_a_smaller_network_is_found_again_by_its_form(
     assert here("style=wave", "network=small", f"resume={folder}") == 1
     assert "network=small cannot be set" in capfd.readouterr().err
     assert here(f"resume={folder}", "replace=true") == 0
+
+
+@pytest.mark.parametrize("arguments", [["style=starry", "--cfg", "job"], ["--cfg", "job", "style=starry"]])
+def test_settings_may_stand_on_either_side_of_an_option(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "stylenet", "train", *arguments]
+    done = subprocess.run(command, cwd=Path(CONFIGS).parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "The Starry Night" in done.stdout
