@@ -105,7 +105,7 @@ def test_a_blend_is_named_after_its_styles(call: Call, folder: Path, made: Calla
         (["-s", "wave:0"], "a style's weight must be a number above 0, got 0"),
         (
             ["-s", "wave:0.3", "--mask", "mask.png"],
-            "remove the weights: with a mask, two styles use its white and ",
+            "remove the weights: with a mask, two styles use its white and black areas",
         ),
     ],
 )

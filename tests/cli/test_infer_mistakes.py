@@ -31,14 +31,14 @@ MISTAKES = {
     "--start": ("clip.mp4 -s night --start soon", "--start: a time is seconds or hours:minutes:seconds, got soon"),
     "--end": (
         "clip.mp4 -s night --start 3 --end 1",
-        "--end: the end must be after the start (0:00:03.000), got ",
+        "--end: the end must be after the start (0:00:03.000), got 0:00:01.000",
     ),
     "--codec": ("clip.mp4 -s night --codec h264 -o new.webm", "--codec: new.webm: webm holds vp9 or av1, not h264"),
     "--crf": ("clip.mp4 -s night --crf 52", "--crf: libx264 takes 0 (best) to 51, got 52"),
     "--steady": ("clip.mp4 -s night --steady nan", "--steady must be 0 to 3600 seconds, got nan"),
     "--raw": (
         "-s night --raw 640",
-        "--raw: a size is WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got ",
+        "--raw: a size is WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got 640",
     ),
     "--rate": ("photo.png -s night --rate 10", "--rate is for videos ("),
     "--shard": ("photo.png -s night --shard 0/16 -o o", "a shard is K/N, from 1/N to N/N as in 3/16, got 0/16"),
