@@ -150,7 +150,9 @@ def with_recorded_files(settings: Settings, folder: Path) -> Settings:
 def settings_digest(settings: Mapping[str, Any]) -> str:
     """A hash of all settings that can change the network."""
     telling = {
-        name: value for name, value in settings.items() if name not in ("logger", "replace", "resume", "objective")
+        name: value
+        for name, value in upgraded(settings).items()
+        if name not in ("logger", "replace", "resume", "objective")
     }
     if telling.get("network", {}).get("architecture") == "transformer":  # as in runs before there was a choice
         telling["network"] = {name: value for name, value in telling["network"].items() if name != "architecture"}

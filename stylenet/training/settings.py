@@ -5,6 +5,7 @@ Hydra, nor torch.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -71,11 +72,14 @@ class Length:
     minutes: float | None = None
 
 
-def upgraded(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings in a run folder, maybe of an older version, in which what the loss then lacked weighs nothing."""
-    loss = {**LossSettings().to_card(), **dict(values.get("loss", {}))}
-    weights = {**dict.fromkeys(loss_preset().weights, 0.0), **(values.get("loss", {}).get("weights") or {})}
-    weights |= {name: loss.pop(old) for old, name in OLD_NAMES.items() if loss.get(old) is not None}
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Composed settings, maybe of an older version: weights by their terms, 0 for those that the loss then lacked."""
+    if "loss" not in values:
+        return dict(values)
+    loss = {**LossSettings().to_card(), **dict(values["loss"])}
+    weights = {**dict.fromkeys(loss_preset().weights, 0.0), **(values["loss"].get("weights") or {})}
+    old = {name: loss.pop(name, None) for name in OLD_NAMES}
+    weights |= {OLD_NAMES[name]: value for name, value in old.items() if value is not None}
     return {**values, "loss": {**loss, "weights": weights}}
 
 
@@ -117,5 +121,10 @@ def with_budget(settings: Settings, on_gpu: bool) -> Settings:
     preset = yaml.safe_load((CONFIGS / "budget" / f"{'gpu' if on_gpu else 'cpu'}.yaml").read_text())
     kinds = {"batch": int, "crop": int, "learning_rate": float}  # YAML takes 2e-3 for a text
     values = {name: kind(preset[name]) for name, kind in kinds.items() if getattr(settings, name) == MISSING}
-    length = settings.budget if settings.budget != Length() else Length(**preset["budget"])
+    length = settings.budget if settings.budget != Length() else preset_length(**preset["budget"])
     return replace(settings, **values, budget=length)
+
+
+def preset_length(steps: int | None = None, minutes: float | int | None = None) -> Length:
+    """A length as YAML has it, where minutes may be a whole number."""
+    return Length(steps, None if minutes is None else float(minutes))
