@@ -30,9 +30,7 @@ def stability_loss(
     Shift and noise depend on `number` alone, so that a resumed run continues with what would have come next. `share`
     is the rank of this process and the number of processes, which draw different parts of one noise.
     """
-    generator = torch.Generator().manual_seed(number)
-    down, right = torch.randint(-REACH, REACH + 1, (2,), generator=generator).tolist()
-    sigma = float(NOISE * torch.rand((), generator=generator))
+    generator, down, right, sigma = drawn(number)
     height, width = photos.shape[-2:]
     wider = F.pad(photos, (REACH, REACH, REACH, REACH), mode="replicate")
     shifted = wider[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width]
@@ -40,6 +38,13 @@ def stability_loss(
     again = network(noisy.contiguous(memory_format=torch.channels_last))
     difference = (cropped(again, 0, 0) - cropped(stylized, down, right)).float().square().mean((1, 2, 3))
     return (difference / contrast(stylized)).mean()
+
+
+def drawn(number: int) -> tuple[torch.Generator, int, int, float]:
+    """The shift of batch `number` in pixels and its noise's standard deviation, and the generator that gave them."""
+    generator = torch.Generator().manual_seed(number)
+    down, right = torch.randint(-REACH, REACH + 1, (2,), generator=generator).tolist()
+    return generator, down, right, float(NOISE * torch.rand((), generator=generator))
 
 
 def standard_noise(
