@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-PATHS = re.compile(r"(\+*(?:style\.image|data\.path|loss_network\.weights|init|resume))=(.*)", re.DOTALL)
+PATHS = re.compile(r"(\+*(?:style\.image|data\.path|loss_network\.weights|init|resume|styles|add_to))=(.*)", re.DOTALL)
 SWEEPS = re.compile(r"(choice|range|interval|glob|tag|shuffle|sort|extend_list)\(.*\)", re.DOTALL)
 SETTINGS_ERRORS = (HydraException, OmegaConfBaseException)
 NOISE = ("full_key:", "object_type=", "reference_type=", "Config search path:", "provider=", "To append to your config")

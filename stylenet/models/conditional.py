@@ -103,7 +103,12 @@ class ConditionalNet(StyleNetwork):
         if self.predictor is None:
             raise UserError("this network has no predictor for paintings that it has not learned")
         change: Tensor = self.predictor(painting)
-        return neutral(self.channels).to(self.table) + change
+        return self.neutral + change
+
+    @property
+    def neutral(self) -> Float[Tensor, " p"]:
+        """Parameters of norms that scale by 1 and shift by 0, to which the predictor's are added."""
+        return neutral(self.channels).to(self.table)
 
     def _pairs(self, parameters: Float[Tensor, "*b p"]) -> Iterator[tuple[Tensor, Tensor]]:
         """Scale and shift for each norm, in the order in which they are applied."""

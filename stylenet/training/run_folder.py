@@ -154,6 +154,7 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
         for name, value in upgraded(settings).items()
         if name not in ("logger", "replace", "resume", "objective")
     }
+    telling = {name: value for name, value in telling.items() if name not in ("styles", "add_to") or value is not None}
     if telling.get("network", {}).get("architecture") == "transformer":  # as in runs before there was a choice
         telling["network"] = {name: value for name, value in telling["network"].items() if name != "architecture"}
     return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()

@@ -108,6 +108,8 @@ class Settings:
     replace: bool = False  # an existing file in checkpoints/
     objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes: held-out figures
     resume: str | None = None  # a run's last.ckpt
+    styles: str | None = None  # a folder of paintings: trains one network of many styles
+    add_to: str | None = None  # a network of many styles, which the painting is added to
 
 
 def style_settings(painting: str | os.PathLike[str]) -> Style:

@@ -1,0 +1,25 @@
+"""`stylenet train styles=DIR` and `add_to=FILE`: networks of many styles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stylenet.errors import UserError
+
+
+def train_many(composed: Any, overrides: Sequence[str]) -> int:
+    """Trains a network of many styles, or a further style of one. Returns the exit code; raises `UserError`."""
+    from omegaconf import OmegaConf
+
+    from stylenet.cli.train_arguments import name_of
+
+    named = [override for override in overrides if name_of(override) in ("style", "style.image")]
+    if composed.styles and (named or composed.add_to):
+        other = named[0] if named else f"add_to={composed.add_to}"
+        raise UserError(f"styles={composed.styles} trains on all paintings of a folder and excludes {other}")
+    if composed.styles:
+        composed.style.image = ""  # there is not one
+    from stylenet.training.many_run import run_further, run_many
+
+    settings: Any = OmegaConf.to_object(composed)
+    return run_many(settings, Path(settings.styles)) if settings.styles else run_further(settings, settings.add_to)

@@ -1,0 +1,82 @@
+"""A folder of paintings: what a network of many styles is trained on."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jaxtyping import Float
+from torch import Tensor
+
+from stylenet.disk import file_sha256, shown
+from stylenet.errors import UserError
+from stylenet.media.decoders import ImageError
+from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.models.style_file import is_style_name
+
+log = logging.getLogger(__name__)
+
+CARDS = "paintings.yaml"  # in the folder: title, artist, year, source, license … of each, by its name
+KNOWN = ("title", "artist", "year", "died", "source", "license")
+
+
+@dataclass(frozen=True)
+class Painting:
+    """One painting: its name as a style, its pixels in [0, 1], and what is known of it."""
+
+    name: str
+    pixels: Float[Tensor, "1 3 h w"]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_paintings(folder: Path, size: int) -> list[Painting]:
+    """The paintings of a folder in the order of their names, the short side at `size` pixels.
+
+    A file that is not an image is named and skipped. Raises `UserError` for fewer than two paintings, and for two of
+    one name.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder of paintings {shown(folder)}")
+    files = [path for path in folder.iterdir() if path.is_file() and path.name != CARDS and path.name[0] != "."]
+    cards = read_cards(folder)
+    found: dict[str, Painting] = {}
+    for path in sorted(files):
+        painting = read_painting_file(path, size, cards.get(path.stem, {}))
+        if painting is not None and painting.name in found:
+            raise UserError(f"two paintings in {shown(folder)} are called {painting.name}: rename one")
+        if painting is not None:
+            found[painting.name] = painting
+    if len(found) < 2:
+        count = "one painting" if found else "no painting"
+        raise UserError(f"a network of many styles needs two paintings or more, and {shown(folder)} has {count}")
+    return list(found.values())
+
+
+def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Painting | None:
+    """The painting in a file; None, which is said, for a file that cannot be one."""
+    if not is_style_name(path.stem):
+        log.warning("%s skipped: its name has a sign that a style's cannot have", shown(path))
+        return None
+    try:
+        image = resized(decode_image(path), size)
+    except ImageError as error:
+        log.warning("%s skipped: %s", shown(path), error)
+        return None
+    known = {name: facts[name] for name in KNOWN if facts.get(name) is not None}
+    if "license" not in known:
+        log.warning("%s has no license in %s", shown(path.stem), CARDS)
+    return Painting(path.stem, to_tensor(image)[None], {**known, "size": size, "sha256": file_sha256(path)})
+
+
+def read_cards(folder: Path) -> dict[str, dict[str, Any]]:
+    """What `paintings.yaml` says of each painting; nothing where there is no such file. Raises `UserError`."""
+    path = folder / CARDS
+    if not path.exists():
+        return {}
+    try:
+        cards = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return {str(name): dict(facts) for name, facts in cards.items()}
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise UserError(f"{shown(path)} cannot be read: wanted the facts of each painting by its name") from error

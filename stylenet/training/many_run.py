@@ -1,0 +1,171 @@
+"""The commands that train on many paintings: `styles=DIR`, and `add_to=FILE` for a further one."""
+
+import hashlib
+import json
+import logging
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from stylenet.data import RandomCrops, open_photos
+from stylenet.data.painting import find_painting
+from stylenet.data.paintings import Painting, read_painting_file, read_paintings
+from stylenet.disk import file_sha256, shown
+from stylenet.errors import UserError
+from stylenet.losses.vgg import VGGWeights, load_vgg_weights
+from stylenet.models.catalog import find_style
+from stylenet.models.conditional import ConditionalNet
+from stylenet.models.network import NetworkSettings
+from stylenet.models.predictor import CONVOLUTIONS
+from stylenet.models.style_file import SUFFIX, Card, load_style, save_style
+from stylenet.training import many_styles
+from stylenet.training.checks import validate
+from stylenet.training.run_folder import OUTPUTS, SHELF, claimed, disk_errors, plain_name
+from stylenet.training.settings import Settings
+from stylenet.version import __version__
+
+log = logging.getLogger(__name__)
+
+NAME = "gallery"
+PREDICTOR = 64  # channels of its hidden layer, where the network's settings name none
+REPORTS = 20  # lines over a run
+
+
+def run_many(settings: Settings, folder: Path) -> int:
+    """Trains a network on all paintings of a folder. Returns the exit code."""
+    name = (settings.style.name or NAME) + settings.style.suffix
+    target = checked_target(SHELF / f"{name}{SUFFIX}", settings.replace)
+    paintings = read_paintings(folder, settings.style.size)
+    weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
+    device, bf16 = device_and_bf16(settings)
+    form = NetworkSettings(**asdict(settings.network), predictor=predictor_width(weights))
+    network = many_styles.new_network(form, len(paintings), weights, settings.seed).to(device)
+    criteria = many_styles.criteria_for(weights, paintings, settings.loss, device, bf16)
+    step = many_styles.many_step(network, criteria, paintings, settings.seed, bf16)
+    inputs = [painting.facts["sha256"] for painting in paintings]
+    steps = train(settings, name, inputs, list(network.parameters()), step)
+    styles = [{"name": painting.name, **painting.facts} for painting in paintings]
+    card = Card(name, network.settings, {"styles": styles, **facts(settings, steps, weights.sha256)})
+    return finish(network, card, target, f"{name}#{paintings[0].name}")
+
+
+def run_further(settings: Settings, file: str) -> int:
+    """Trains the norm parameters of a further painting for a network of many. Returns the exit code."""
+    source = find_style(file)
+    network, card = load_style(source)
+    if not isinstance(network, ConditionalNet):
+        raise UserError(f"add_to: {shown(source)} holds one style, and not a network of many")
+    painting = further_painting(settings)
+    if painting.name in card.style_names:
+        raise UserError(f"add_to: {shown(source)} has a style {painting.name} already; style.name= gives another name")
+    added = source if settings.replace else source.with_name(f"{source.stem}-{painting.name}{SUFFIX}")
+    target = checked_target(added, settings.replace)
+    weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
+    device, bf16 = device_and_bf16(settings)
+    with torch.no_grad():
+        known = network.predictor is not None
+        start = network.predicted(painting.pixels)[0] if known else network.table.mean(0)
+    row = nn.Parameter(start.to(device).clone())
+    network.requires_grad_(False).to(device)
+    criterion = many_styles.criteria_for(weights, [painting], settings.loss, device, bf16)[0]
+    step = many_styles.further_step(network, row, criterion, bf16)
+    inputs = [file_sha256(source), painting.facts["sha256"]]
+    steps = train(settings, f"{source.stem}-{painting.name}", inputs, [row], step)
+    larger = network.extended(row)
+    style = {"name": painting.name, **painting.facts, "training": facts(settings, steps, weights.sha256)}
+    known_styles = [*card.facts["styles"], style]
+    return finish(
+        larger,
+        Card(target.stem, larger.settings, {**card.facts, "styles": known_styles}),
+        target,
+        f"{target.stem}#{painting.name}",
+    )
+
+
+def further_painting(settings: Settings) -> Painting:
+    file = find_painting(settings.style.image)
+    known = {key: value for key, value in asdict(settings.style).items() if value}
+    painting = read_painting_file(file, settings.style.size, known)
+    if painting is None:
+        raise UserError(f"style.image: {shown(file)} cannot be a style")
+    return replace(painting, name=settings.style.name or plain_name(settings.style.image))
+
+
+def train(settings: Settings, name: str, inputs: list[str], learned: list[nn.Parameter], step: many_styles.Step) -> int:
+    """Runs all steps, or the rest of a stopped run with these settings and inputs. Returns their number."""
+    wanted = replace(settings.data, size=max(settings.data.size, settings.crop))  # else crops would be enlarged
+    photos = open_photos(wanted, 1)
+    batches = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
+    folder = OUTPUTS / name / digest(settings, inputs)
+    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder), claimed(folder):
+        steps = length(settings, folder, step, batches)
+        checkpoint = folder / "many.ckpt"
+        log.info("%s: %d steps of batch %d, in %s", name, steps, settings.batch, folder)
+        every = max(1, steps // REPORTS)
+        for number, loss in many_styles.fit(learned, step, batches, steps, settings.learning_rate, checkpoint):
+            if number % every == 0:
+                log.info("step %d of %d: loss %.3f", number, steps, loss)
+    return steps
+
+
+def length(settings: Settings, folder: Path, step: many_styles.Step, batches: many_styles.Batches) -> int:
+    """The number of steps, decided once for a run folder."""
+    decided = folder / "steps.json"
+    if decided.exists():
+        return int(json.loads(decided.read_text()))
+    asked = settings if settings.steps or settings.minutes else settings.budget
+    steps = asked.steps or many_styles.steps_in(asked.minutes or 1.0, step, batches)
+    decided.write_text(json.dumps(steps))
+    return steps
+
+
+def digest(settings: Settings, inputs: list[str]) -> str:
+    """What a run's folder is called: equal runs share one, so that the same command resumes."""
+    values = {name: value for name, value in asdict(settings).items() if name not in ("logger", "replace", "resume")}
+    return hashlib.sha256(json.dumps([values, inputs], sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def device_and_bf16(settings: Settings) -> tuple[torch.device, bool]:
+    machine = validate(settings, None)
+    return machine.device, machine.bf16
+
+
+def predictor_width(weights: VGGWeights) -> int:
+    """Of the predictor, whose encoder is the start of a VGG; 0 for a loss network that is none."""
+    shapes = {name: tuple(weights.convolutions[name][0].shape[1::-1]) for name in CONVOLUTIONS}
+    if shapes == CONVOLUTIONS:
+        return PREDICTOR
+    log.warning("the loss network is not as wide as VGG19: this network will have no predictor")
+    return 0
+
+
+def facts(settings: Settings, steps: int, weights: str) -> Mapping[str, Any]:
+    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
+    return {
+        "loss": asdict(settings.loss),
+        "loss_network": {"architecture": settings.loss_network.architecture, "sha256": weights},
+        "training": {**training, "steps": steps},
+        "stylenet": __version__,
+    }
+
+
+def checked_target(target: Path, replace_it: bool) -> Path:
+    """Raises `UserError` rather than replace a file unasked, before any work is done."""
+    if target.exists() and not replace_it:
+        raise UserError(f"{shown(target)} exists; replace=true overwrites it")
+    return target
+
+
+def finish(network: ConditionalNet, card: Card, target: Path, style: str) -> int:
+    with disk_errors(target):
+        save_style(target, network, card)
+    log.info("%s holds %d styles", shown(target), card.network.styles)
+    print(f"python infer.py PHOTO -s {shlex.quote(style)}", flush=True)
+    return 0

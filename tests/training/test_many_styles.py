@@ -1,0 +1,149 @@
+"""Training on many paintings, and a further painting that changes none of the others."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylenet import Stylizer
+from stylenet.data.paintings import read_paintings
+from stylenet.errors import UserError
+from stylenet.models import style_file
+from stylenet.models.conditional import ConditionalNet
+from stylenet.training.many_styles import paintings_of
+
+SHORT = [
+    "network.width=2",
+    "network.blocks=1",
+    "crop=32",
+    "batch=2",
+    "loss.content_layers=[relu1_2]",
+    "loss.style_layers=[relu1_1]",
+    "style.size=32",
+    "logger.wandb=false",
+    "trainer.accelerator=cpu",
+]
+
+
+def painted(path: Path, seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def paintings(tmp_path: Path) -> Path:
+    for seed, name in enumerate(("night", "sea wall", "toledo")):
+        painted(tmp_path / "paintings" / f"{name}.png", seed)
+    text = "night: {title: The Night, artist: A. Painter, license: CC0, size: 3}\n"
+    (tmp_path / "paintings" / "paintings.yaml").write_text(text)
+    return tmp_path / "paintings"
+
+
+def test_unreadable_pictures_are_named_and_skipped(paintings: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (paintings / "broken.jpg").write_text("no picture")
+    found = read_paintings(paintings, 32)
+    assert [painting.name for painting in found] == ["night", "sea wall", "toledo"]
+    assert found[0].facts["title"] == "The Night"
+    assert found[0].facts["size"] == 32
+    assert min(found[0].pixels.shape[-2:]) == 32
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("broken.jpg skipped" in message for message in messages)
+    assert sum("has no license" in message for message in messages) == 2
+
+
+def test_fewer_than_two_paintings_and_equal_names_are_one_line(tmp_path: Path) -> None:
+    painted(tmp_path / "few" / "one.png", 0)
+    with pytest.raises(UserError, match=r"two paintings or more, and .* has one painting"):
+        read_paintings(tmp_path / "few", 32)
+    painted(tmp_path / "few" / "one.jpg", 1)
+    with pytest.raises(UserError, match=r"two paintings in .* are called one"):
+        read_paintings(tmp_path / "few", 32)
+    with pytest.raises(UserError, match="there is no folder of paintings"):
+        read_paintings(tmp_path / "none", 32)
+
+
+def test_all_paintings_have_their_turn_before_one_comes_again() -> None:
+    rows = torch.cat([paintings_of(number, 2, 5, seed=0) for number in range(10)])
+    assert all(sorted(turn.tolist()) == [0, 1, 2, 3, 4] for turn in rows.split(5))
+    assert torch.equal(paintings_of(7, 2, 5, seed=0), rows[14:16])
+    assert not torch.equal(rows[:5], rows[5:10])
+
+
+def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
+    paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights = f"loss_network.weights={tiny_vgg_file}"
+    assert here(f"styles={paintings}", *SHORT, weights, "steps=4") == 0, capfd.readouterr().err
+    assert "python infer.py PHOTO -s gallery#night" in capfd.readouterr().out
+    file = Path("checkpoints/gallery.safetensors")
+    network, card = style_file.load_style(file)
+    assert isinstance(network, ConditionalNet)
+    assert card.style_names == ["night", "sea wall", "toledo"]
+    assert card.facts["training"]["steps"] == 4
+    assert not torch.equal(network.table[0], network.table[1])
+    before = file.read_bytes()
+    assert here(f"styles={paintings}", *SHORT, weights, "steps=4") == 1
+    assert "exists; replace=true overwrites it" in capfd.readouterr().err
+    painted(Path("new one.png"), 9)
+    assert here("style.image=new one.png", f"add_to={file}", *SHORT, weights, "steps=3") == 0, capfd.readouterr().err
+    assert file.read_bytes() == before
+    larger = Path("checkpoints/gallery-new-one.safetensors")
+    assert style_file.read_card(larger).style_names == [*card.style_names, "new-one"]
+    picture = np.random.default_rng(0).integers(0, 256, (40, 44, 3), np.uint8)
+    for name in card.style_names:
+        results = [Stylizer.load(f"{path}#{name}", "cpu").stylize(picture).tobytes() for path in (file, larger)]
+        assert results[0] == results[1]
+    assert here("style.image=new one.png", f"add_to={larger}", *SHORT, weights, "steps=3") == 1
+    assert "has a style new-one already" in capfd.readouterr().err
+
+
+def test_a_stopped_run_resumes_to_the_same_bytes(
+    paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylenet.training import many_styles
+
+    command = [f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=5", "replace=true"]
+    file = Path("checkpoints/gallery.safetensors")
+    monkeypatch.setattr(many_styles, "SAVE_EVERY", 0.0)
+    real = many_styles.save
+
+    def stopped(path: Path, parameters: object, optimizer: object, steps: int) -> None:
+        real(path, parameters, optimizer, steps)  # type: ignore[arg-type]
+        if steps == 3:
+            raise UserError("stopped")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(many_styles, "save", stopped)
+        assert here(*command) == 1
+    assert here(*command) == 0
+    resumed = file.read_bytes()
+    for run in Path("outputs/gallery").iterdir():
+        run.rename(run.with_name("other"))
+    assert here(*command) == 0
+    assert file.read_bytes() == resumed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["styles=paintings", "style=wave"], "excludes style=wave"),
+        (["style=wave", "network=conditional"], "a conditional network learns many paintings: styles=DIR"),
+        (["styles=none"], "there is no folder of paintings none"),
+        (["style=wave", "add_to=none.safetensors"], "none.safetensors"),
+    ],
+)
+def test_a_wrong_choice_is_one_line(
+    paintings: Path,
+    here: Callable[..., int],
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    reason: str,
+) -> None:
+    assert here(*arguments, "logger.wandb=false") == 1
+    error = capfd.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
