@@ -147,7 +147,6 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
     if composed.styles or composed.add_to:
         from stylenet.cli.train_many import train_many
 
-        quieten()
         return train_many(for_device(compose, overrides), overrides)
     if composed.network.architecture == "conditional":
         raise UserError("a conditional network learns many paintings: styles=DIR")

@@ -11,6 +11,7 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
     """Trains a network of many styles, or a further style of one. Returns the exit code; raises `UserError`."""
     from omegaconf import OmegaConf
 
+    from stylenet.cli.train import quieten
     from stylenet.cli.train_arguments import name_of
 
     named = [override for override in overrides if name_of(override) in ("style", "style.image")]
@@ -21,5 +22,6 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
         composed.style.image = ""  # there is not one
     from stylenet.training.many_run import run_further, run_many
 
+    quieten()  # after the imports above: Lightning sets its level when it is imported
     settings: Any = OmegaConf.to_object(composed)
     return run_many(settings, Path(settings.styles)) if settings.styles else run_further(settings, settings.add_to)

@@ -62,7 +62,7 @@ def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Paint
     try:
         image = resized(decode_image(path), size)
     except ImageError as error:
-        log.warning("%s skipped: %s", shown(path), error)
+        log.warning("skipped: %s", error)
         return None
     known = {name: facts[name] for name in KNOWN if facts.get(name) is not None}
     if "license" not in known:
