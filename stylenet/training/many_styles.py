@@ -148,7 +148,7 @@ def fit(
         if time.monotonic() - saved > SAVE_EVERY or number + 1 == steps:
             save(checkpoint, parameters, optimizer, number + 1)
             saved = time.monotonic()
-        yield number + 1, float(loss)
+        yield number + 1, loss.item()
 
 
 def save(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer, steps: int) -> None:
