@@ -78,7 +78,7 @@ def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
 ) -> None:
     weights = f"loss_network.weights={tiny_vgg_file}"
     assert here(f"styles={paintings}", *SHORT, weights, "steps=4") == 0, capfd.readouterr().err
-    assert "python infer.py PHOTO -s gallery#night" in capfd.readouterr().out
+    assert "python infer.py PHOTO -s 'gallery#night'" in capfd.readouterr().out
     file = Path("checkpoints/gallery.safetensors")
     network, card = style_file.load_style(file)
     assert isinstance(network, ConditionalNet)
