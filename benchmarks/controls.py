@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from stylenet.inference.blend import Blend
-from stylenet.inference.brush import Brush
 from stylenet.inference.painter import Painter
+from stylenet.inference.settings import Brush
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.formats import write_image
+from stylenet.media.encoders import write_image
 from stylenet.media.image import decode_image, resized
 
 SIDE, COLUMNS, LABEL = 256, 5, 14  # pixels, pictures, pixels

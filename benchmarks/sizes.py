@@ -22,7 +22,7 @@ from PIL import Image
 
 from stylenet.device import pick_device
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.formats import write_image
+from stylenet.media.encoders import write_image
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 

@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 from measuring import machine
 
+from stylenet.inference.settings import MEMORY
 from stylenet.inference.stylizer import Stylizer
-from stylenet.inference.temporal import MEMORY, steady_stylizing
+from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.image import decode_image
 
 RIM = 8  # pixels, left off: flow is least sure there

@@ -9,24 +9,24 @@ if TYPE_CHECKING:
     from stylenet.data.datamodule import PhotoCrops
     from stylenet.errors import UserError
     from stylenet.inference.blend import Blend
-    from stylenet.inference.brush import Brush
+    from stylenet.inference.settings import Brush
     from stylenet.inference.stylizer import Stylizer
     from stylenet.losses.perceptual import PerceptualLoss
-    from stylenet.models.catalog import load_style
+    from stylenet.models.loading import load_style
     from stylenet.models.transformer_net import TransformerNet
     from stylenet.training.module import StyleTransferModule
     from stylenet.training.run import train
 
 MODULES = {
     "Blend": "inference.blend",
-    "Brush": "inference.brush",
+    "Brush": "inference.settings",
     "PerceptualLoss": "losses.perceptual",
     "PhotoCrops": "data.datamodule",
     "StyleTransferModule": "training.module",
     "Stylizer": "inference.stylizer",
     "TransformerNet": "models.transformer_net",
     "UserError": "errors",
-    "load_style": "models.catalog",
+    "load_style": "models.loading",
     "train": "training.run",
 }
 __all__ = [

@@ -12,7 +12,6 @@ import torch
 from stylenet.errors import UserError
 
 MAXIMUM_WORKING_MEMORY = 1 << 30  # bytes, unless the device is a GPU
-DEVICES = ("auto", "cpu", "cuda", "mps")
 # Names of oneDNN's instruction sets that have bf16 units; without them it emulates bf16 at half of fp32's speed.
 ISA_WITH_BF16 = ("BF16", "FP16", "AMX", "AVX10", "ALL", "DEFAULT")
 

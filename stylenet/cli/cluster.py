@@ -8,12 +8,10 @@ from stylenet.cli.command import Parser, complain
 from stylenet.cli.infer_options import whole_number
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush
-from stylenet.media.decoders import MAXIMUM_PIXELS
+from stylenet.inference.settings import Brush
 from stylenet.media.formats import WRITABLE
-from stylenet.media.image import MINIMUM_SIDE
-from stylenet.media.picture import Size
-from stylenet.models.catalog import find_reference, load_single_style
+from stylenet.media.limits import MAXIMUM_PIXELS, MINIMUM_SIDE
+from stylenet.models.catalog import find_reference
 
 EPILOG = """\
 IN and OUT are folders that all machines see under the same path, or URLs that fsspec opens (s3://bucket/photos).
@@ -59,12 +57,14 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     """Checks everything that can be checked before Ray starts, then runs. Raises `UserError`."""
     if importlib.util.find_spec("ray") is None:
         raise UserError("a cluster needs Ray: pip install 'stylenet[ray]'")
-    from stylenet.cluster.places import Place
+    brush, reference = brush_of(chosen), find_reference(chosen.style)
+    from stylenet.cluster.places import Place  # after the checks: torch takes seconds to import
     from stylenet.cluster.plan import planned
     from stylenet.cluster.run import Cluster, run
     from stylenet.cluster.stylists import Assignment
+    from stylenet.media.picture import Size
+    from stylenet.models.loading import load_single_style
 
-    reference = find_reference(chosen.style)
     load_single_style(reference)  # one line now instead of one per actor
     source, target = Place(chosen.source), Place(chosen.target)
     suffix = f".{chosen.format}" if chosen.format else None
@@ -74,7 +74,7 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
         inner=reference.style,
         source=source,
         target=target,
-        brush=brush_of(chosen),
+        brush=brush,
         size=Size(chosen.size, chosen.max_size, chosen.max_pixels),
         quality=chosen.quality,
     )

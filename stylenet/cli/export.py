@@ -7,9 +7,8 @@ from pathlib import Path
 from stylenet.cli.command import Parser
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.export.onnx import SUFFIX, export_onnx
-from stylenet.export.picture_graph import CHANNELS
-from stylenet.models.catalog import find_reference, load_single_style
+from stylenet.export.settings import CHANNELS, SUFFIX
+from stylenet.models.catalog import find_reference
 
 DESCRIPTION = """\
 Exports a trained network to ONNX, for ONNX Runtime, OpenVINO and browsers. Input and output are uint8 images
@@ -26,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parsed(arguments)
     target = options.output or Path(f"{find_reference(options.style).name}{SUFFIX}")
     check_target(target, named=options.output is not None)
+    from stylenet.export.onnx import export_onnx  # after the checks: torch takes seconds to import
+    from stylenet.models.loading import load_single_style
+
     network, card = load_single_style(options.style)
     try:
         export_onnx(network, card, target, options.channels)

@@ -11,8 +11,6 @@ from stylenet.disk import shown, written_aside
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
 from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
-from stylenet.models.style_file import read_card
-from stylenet.release.hub import push_style
 
 DESCRIPTION = """\
 Publishes a network on the Hugging Face Hub, or gets one from it. Logging in is done by: hf auth login"""
@@ -56,6 +54,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def push(options: argparse.Namespace) -> int:
     file = find_style(options.style)
+    from stylenet.release.hub import push_style  # after the check: torch takes seconds to import
+
     commit = push_style(file, options.repo, options.license, options.private, options.onnx)
     print(f"{PREFIX}{options.repo}@{commit}")
     return 0
@@ -64,6 +64,8 @@ def push(options: argparse.Namespace) -> int:
 def pull(options: argparse.Namespace) -> int:
     text = options.address if options.address.startswith(PREFIX) else f"{PREFIX}{options.address}"
     cached = fetch_style(HubAddress.parse(text))
+    from stylenet.models.style_file import read_card
+
     read_card(cached)
     target = options.output or Path("checkpoints") / f"{style_name(cached)}.safetensors"
     if options.output is None and target.exists():

@@ -1,17 +1,16 @@
-"""The command line of `infer`: its options, and the objects that they ask for."""
+"""The options of `infer`, and the checks of their values."""
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 
 from stylenet.cli.command import Parser
 from stylenet.cli.infer_video import add_video_options
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush
-from stylenet.inference.mask import Mask, as_mask
-from stylenet.media.decoders import MAXIMUM_PIXELS, ImageError, opened_image
+from stylenet.inference.settings import Brush
 from stylenet.media.formats import WRITABLE
-from stylenet.media.image import MINIMUM_SIDE, upright
+from stylenet.media.limits import MAXIMUM_PIXELS, MINIMUM_SIDE
 from stylenet.pipeline.plan import Job
 
 EXAMPLES = """\
@@ -147,21 +146,18 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def brush_and_mask(options: argparse.Namespace, jobs: Sequence[Job] = ()) -> tuple[Brush, Mask | None]:
-    """The controls and the mask that the options ask for. Raises `UserError`, which names the option."""
+def controls_of(options: argparse.Namespace) -> Brush:
+    """The style controls that the options ask for. Raises `UserError`, which names the option."""
     try:
-        brush = Brush(options.strength, options.stroke, options.keep_colors, options.match_colors)
+        return Brush(options.strength, options.stroke, options.keep_colors, options.match_colors)
     except UserError as error:
         raise UserError(f"--{error}") from error
+
+
+def check_files(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Raises `UserError` for a mask that is not there or would be overwritten by a result."""
     if options.mask is None:
         if options.mask_invert:
             raise UserError("--mask-invert needs --mask FILE")
-        return brush, None
-    try:
-        with opened_image(options.mask) as image:
-            mask = as_mask(upright(image))
-    except ImageError as error:
-        raise UserError(f"--mask {error}") from error
-    if any(job.target.exists() and job.target.samefile(options.mask) for job in jobs):
+    elif any(job.target.exists() and job.target.samefile(options.mask) for job in jobs if os.path.exists(options.mask)):
         raise UserError(f"--mask {shown(options.mask)} would be overwritten; choose another output with -o")
-    return brush, 1 - mask if options.mask_invert else mask

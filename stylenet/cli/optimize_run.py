@@ -18,7 +18,7 @@ from stylenet.evaluation.optimization import optimize, start_from
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
-from stylenet.media.formats import write_image
+from stylenet.media.encoders import write_image
 from stylenet.media.image import decode_image, resized, to_tensor
 
 SMALLEST = 64  # pixels, as for the options

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stylenet.cli.command import Parser
-from stylenet.device import DEVICES
 from stylenet.errors import UserError
 from stylenet.serve.settings import FALLBACKS, Limits, ServiceSettings
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
 PREFIX = "STYLENET_SERVE_"  # of environment variables
 KEYS = "STYLENET_API_KEYS"
 EPILOG = f"""\

@@ -8,7 +8,6 @@ from stylenet.cli.command import Parser
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
-from stylenet.web.site import write_site
 
 DESCRIPTION = """\
 Writes the browser page into a folder: style transfer of photos and the camera on the visitor's own machine. Any web
@@ -24,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
     options = parsed(arguments)
     styles = [find_reference(style) for style in options.style]
+    from stylenet.web.site import write_site  # after the checks: torch takes seconds to import
+
     try:
         write_site(options.folder, styles)
     except OSError as error:

@@ -14,8 +14,8 @@ import torch
 
 from stylenet.cluster.places import Place
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush
 from stylenet.inference.painter import BoundStyler
+from stylenet.inference.settings import Brush
 from stylenet.inference.styler import Styler
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.formats import WRITABLE

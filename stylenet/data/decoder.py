@@ -17,8 +17,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from stylenet.media.decoders import READABLE, ImageError, is_busywork, load_plugin_for
-from stylenet.media.image import MINIMUM_SIDE, TURNS, conversions, orientation, to_rgb
+from stylenet.media.decoders import READABLE, is_busywork, load_plugin_for
+from stylenet.media.image import TURNS, conversions, orientation, to_rgb
+from stylenet.media.limits import MINIMUM_SIDE, ImageError
 
 MAXIMUM_PIXELS = 178_956_970  # Pillow's own limit, at which it gives up
 TRUNCATED, GONE = "truncated or damaged", "gone"

@@ -29,7 +29,7 @@ from stylenet.data.sources import (
     streamed_rows,
 )
 from stylenet.disk import shown
-from stylenet.media.image import MINIMUM_SIDE
+from stylenet.media.limits import MINIMUM_SIDE
 
 if TYPE_CHECKING:
     import datasets

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from stylenet.disk import find_file, shipped_files
 from stylenet.errors import UserError
-from stylenet.media.decoders import ImageError
-from stylenet.media.image import MINIMUM_SIDE, decode_image, resized, to_tensor
+from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.media.limits import MINIMUM_SIDE, ImageError
 
 STYLES = shipped_files() / "configs" / "style"
 

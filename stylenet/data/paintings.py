@@ -12,8 +12,8 @@ from torch import Tensor
 
 from stylenet.disk import file_sha256, shown
 from stylenet.errors import UserError
-from stylenet.media.decoders import ImageError
 from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.media.limits import ImageError
 from stylenet.models.style_file import is_style_name
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from torch import Tensor
 from stylenet.data.decoder import GONE, DecodedPhoto, UnusablePhotoError, decode_photo
 from stylenet.data.sources import PhotosError, Row, Rows, one_line
 from stylenet.data.tally import Tally
-from stylenet.media.image import MINIMUM_SIDE
+from stylenet.media.limits import MINIMUM_SIDE
 
 Pixels = UInt8[np.ndarray, "h w 3"]
 PATIENCE = 1000  # rows of a stream without one usable photo

@@ -26,7 +26,7 @@ from stylenet.evaluation.stability import calmness
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
-from stylenet.models.catalog import load_single_style
+from stylenet.models.loading import load_single_style
 from stylenet.models.style_file import Card
 
 log = logging.getLogger(__name__)

@@ -14,14 +14,14 @@ from torch import nn
 from stylenet.disk import written_aside
 from stylenet.errors import UserError
 from stylenet.export.model_file import finish
-from stylenet.export.picture_graph import CHANNELS, PictureGraph
+from stylenet.export.picture_graph import PictureGraph
+from stylenet.export.settings import CHANNELS
 from stylenet.models.style_file import Card
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 20
-SUFFIX = ".onnx"
 EXAMPLE_BATCH, EXAMPLE_SIDE = 2, 64  # an example batch of 1 would fix the batch at 1
 
 

@@ -6,8 +6,6 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
-CHANNELS = (3, 4)  # RGB, or RGBA whose alpha passes through
-
 
 class PictureGraph(nn.Module):
     """Maps `uint8` images `b h w c` to stylized ones of the same shape. With four channels, alpha is kept as it is."""

@@ -1,6 +1,5 @@
 """Several styles at once: the mean of their pictures, or one on each side of a mask."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -8,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylenet.errors import UserError
-from stylenet.inference.brush import Brush, apply_controls
+from stylenet.inference.brush import apply_controls
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
+from stylenet.inference.settings import Brush, check_weights
 from stylenet.inference.strips import Progress
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.conditional import interpolated
@@ -86,16 +85,3 @@ def _mixed(parts: Sequence[tuple[Painter, float]]) -> Painter | None:
         return None
     network = interpolated([painter.plain for painter in painters], [weight for _, weight in parts])
     return None if network is None else painters[0].with_network(network)
-
-
-def check_weights(weights: Sequence[float], masked: bool = False) -> None:
-    """Raises `UserError` for weights that aren't above 0, or that would have no say."""
-    if not weights:
-        raise UserError("a blend needs a style")
-    for weight in weights:
-        if not 0 < weight < math.inf:
-            raise UserError(f"a style's weight must be a number above 0, got {weight:g}")
-    if len(weights) == 1 and weights[0] != 1:
-        raise UserError(f"the weight {weights[0]:g} needs a second style; strength fades a single one")
-    if masked and len(weights) == 2 and weights[0] != weights[1]:
-        raise UserError("remove the weights: with a mask, two styles use its white and black areas")

@@ -4,37 +4,12 @@ They combine, and are applied in this order: stroke, network, match colors, keep
 fades from the full style, in its colors, to the photo, and the mask is applied last.
 """
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.errors import UserError
 from stylenet.inference.color import Recoloring, keep_colors, palette_of, recolored, recoloring
-
-STRENGTHS, STROKES = (0.0, 1.5), (0.5, 2.0)
-
-
-@dataclass(frozen=True)
-class Brush:
-    """How a style is applied; `Brush()` applies it as it is.
-
-    `strength`: 0 is the photo, 1 the full style, up to 1.5 exaggerates it. `stroke`: 2 doubles the width
-    of the strokes, 0.5 halves it; time goes with 1/stroke². `keep_colors`: the photo's colors under the style's
-    luminance. `match_colors`: the stylized picture's palette, as a whole, fitted to the photo's.
-    Raises `UserError` for a number out of its range.
-    """
-
-    strength: float = 1.0
-    stroke: float = 1.0
-    keep_colors: bool = False
-    match_colors: bool = False
-
-    def __post_init__(self) -> None:
-        for name, value, (low, high) in (("strength", self.strength, STRENGTHS), ("stroke", self.stroke, STROKES)):
-            if not low <= value <= high:
-                raise UserError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
+from stylenet.inference.settings import Brush
 
 
 def apply_controls(

@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush, apply_controls
+from stylenet.inference.brush import apply_controls
 from stylenet.inference.conversion import KINDS, ProfiledImage, array_pixels, as_rgb, check_tensor, described, opened
 from stylenet.inference.mask import Mask, as_mask, fitted
+from stylenet.inference.settings import Brush
 from stylenet.inference.strips import Progress
 from stylenet.media.image import to_uint8
 

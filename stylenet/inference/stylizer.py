@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from stylenet.device import bf16_pays, pick_device, working_memory
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
+from stylenet.inference.settings import Brush
 from stylenet.inference.strips import WHOLE, Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.inference.stroke import back_at_full_size, scaled
 from stylenet.media.image import to_image, to_uint8
-from stylenet.models.catalog import load_single_style
+from stylenet.models.loading import load_single_style
 from stylenet.models.style_file import Card
 
 log = logging.getLogger(__name__)

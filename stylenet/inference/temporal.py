@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from stylenet.inference.settings import MEMORY
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal_average import TemporalAverage
 from stylenet.models.layers import InstanceNorm2d
 
-MEMORY = 0.5  # seconds
 # Of the histogram: two filmed clips change by 0.02 a frame at most, pans over seven photos by a fifth of the width a
 # frame by 0.08 to 0.15, from one of these photos to another by 0.26 and more.
 CUT = 0.15

@@ -24,27 +24,14 @@ from PIL import (  # the decoders by name: Image.init() would load all forty
 )
 
 from stylenet.disk import shown
-from stylenet.errors import UserError
 from stylenet.media.jpeg import count_scans
+from stylenet.media.limits import MAXIMUM_PIXELS, ImageError, TooManyPixelsError, UnknownImageError
 
-MAXIMUM_PIXELS = 500_000_000  # Pillow's own limit is 178,956,970
 MAXIMUM_SCANS = 500  # of a JPEG, as libjpeg-turbo's own fuzzers have it
 # Every other decoder stays out of a stranger's reach (that of EPS starts Ghostscript).
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "MPO", "AVIF", "HEIF")
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")  # brands in a file's first bytes
 Source = bytes | str | os.PathLike[str]
-
-
-class ImageError(UserError):
-    """An image that can't be read or written. The message is one line: `photo.jpg: is truncated`, `the image is …`."""
-
-
-class UnknownImageError(ImageError):
-    """Not an image in any format that can be read."""
-
-
-class TooManyPixelsError(ImageError):
-    """An image of more pixels than allowed."""
 
 
 @contextmanager

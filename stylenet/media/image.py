@@ -12,7 +12,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageCms, ImageFile
 from torch import Tensor
 
-from stylenet.media.decoders import MAXIMUM_PIXELS, ImageError, Source, opened_image
+from stylenet.media.decoders import Source, opened_image
+from stylenet.media.limits import MAXIMUM_PIXELS, ImageError
 
 TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -25,7 +26,6 @@ TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
 }
 ORIENTED = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow looks for an orientation
 HIGHLIGHTS = 8  # times white: how bright float images get, of which linear photos have such values nearly always
-MINIMUM_SIDE = 16  # pixels, of a photo or painting to learn from and of a result: less shows no style
 KINDS = {
     "1": "grayscale",
     "L": "grayscale",

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFile
 
-from stylenet.media.decoders import MAXIMUM_PIXELS, ImageError, Source, check_size, opened_image
+from stylenet.media.decoders import Source, check_size, opened_image
 from stylenet.media.image import conversions, fitted, to_rgb_or_rgba, upright
+from stylenet.media.limits import MAXIMUM_PIXELS, ImageError
 from stylenet.media.metadata import kept_metadata
 
 INVISIBLE = np.array([255, 255, 255, 0], np.uint8)  # any color may be stored where nothing is seen

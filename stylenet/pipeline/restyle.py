@@ -17,7 +17,8 @@ from PIL import Image
 from stylenet.inference.styler import Styler
 from stylenet.media.animation import Show, join
 from stylenet.media.decoders import Source
-from stylenet.media.formats import Format, encoded, own_format
+from stylenet.media.encoders import encoded
+from stylenet.media.formats import Format, own_format
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.pipeline.prefetch import ahead, in_order
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.inference.painter import BoundStyler
+from stylenet.inference.settings import MEMORY
 from stylenet.inference.stylizer import Stylizer
-from stylenet.inference.temporal import MEMORY
-from stylenet.media.decoders import UnknownImageError
+from stylenet.media.limits import UnknownImageError
 from stylenet.models.catalog import StyleReference
 from stylenet.serve.work import Done, Work
 

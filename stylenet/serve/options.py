@@ -6,9 +6,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stylenet.errors import UserError
-from stylenet.inference.brush import STRENGTHS, STROKES, Brush
+from stylenet.inference.settings import STRENGTHS, STROKES, Brush
 from stylenet.media.formats import WRITABLE
-from stylenet.media.image import MINIMUM_SIDE
+from stylenet.media.limits import MINIMUM_SIDE
 
 FORMATS = tuple(suffix[1:] for suffix in WRITABLE)
 LARGEST_SIDE = 65_535  # pixels, JPEG's limit

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from stylenet.errors import UserError
-from stylenet.models.catalog import StyleReference, find_reference, load_style, styles
+from stylenet.models.catalog import StyleReference, find_reference, styles
+from stylenet.models.loading import load_style
 from stylenet.models.style_file import Card, read_card
 from stylenet.serve.admission import Load
 from stylenet.serve.jobs import Jobs

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stylenet.inference.brush import Brush
+from stylenet.inference.settings import Brush
 from stylenet.media.picture import Size
 
 PING = None  # a message that asks for nothing but an answer

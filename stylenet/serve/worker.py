@@ -15,14 +15,14 @@ from PIL import Image
 
 from stylenet.disk import written_aside
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush
 from stylenet.inference.mask import Mask, as_mask
 from stylenet.inference.painter import BoundStyler
+from stylenet.inference.settings import Brush
 from stylenet.inference.styler import Styler
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.decoders import ImageError, TooManyPixelsError, UnknownImageError
 from stylenet.media.formats import WRITABLE
 from stylenet.media.image import decode_image
+from stylenet.media.limits import ImageError, TooManyPixelsError, UnknownImageError
 from stylenet.media.picture import Picture
 from stylenet.models.catalog import StyleReference
 from stylenet.pipeline.batching import Batching

@@ -15,7 +15,7 @@ from stylenet.device import bf16_pays, pick_device
 from stylenet.distributed import worker_context
 from stylenet.errors import UserError
 from stylenet.losses.perceptual import check_terms
-from stylenet.media.image import MINIMUM_SIDE
+from stylenet.media.limits import MINIMUM_SIDE
 from stylenet.training.loggers import check_loggers
 from stylenet.training.run_folder import plain_name
 from stylenet.training.settings import MISSING, Settings

@@ -9,7 +9,8 @@ from PIL import Image
 
 from stylenet.disk import shipped_files
 from stylenet.export.onnx import export_onnx
-from stylenet.models.catalog import find_reference, load_single_style
+from stylenet.models.catalog import find_reference
+from stylenet.models.loading import load_single_style
 from stylenet.models.style_file import Card
 
 FOLDER = "networks"

@@ -14,8 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylenet.inference.blend import Blend
-from stylenet.inference.brush import Brush
 from stylenet.inference.color import Recoloring
+from stylenet.inference.settings import Brush
 from stylenet.inference.stylizer import Stylizer, fast_dtype
 from stylenet.inference.temporal import TemporalInstanceNorm, temporal_statistics
 from stylenet.inference.temporal_average import TemporalAverage

@@ -10,9 +10,9 @@ from pictures import encoded
 from PIL import Image
 
 from stylenet.media.animation import Show, join
-from stylenet.media.decoders import ImageError
+from stylenet.media.encoders import encoded as still
 from stylenet.media.formats import WRITABLE
-from stylenet.media.formats import encoded as still
+from stylenet.media.limits import ImageError
 from stylenet.media.picture import Picture
 
 DURATIONS = [70, 120, 40]

@@ -11,8 +11,8 @@ from hostile import hostile_pictures
 from infer_command import ROOT
 from PIL import Image
 
-from stylenet.media.decoders import ImageError
 from stylenet.media.image import decode_image
+from stylenet.media.limits import ImageError
 from stylenet.media.picture import Picture, Size
 
 PICTURES = hostile_pictures()
@@ -42,7 +42,7 @@ def test_hostile_pictures_take_little_memory_and_crash_nothing(tmp_path: Path) -
     code = """
 import resource, sys, warnings
 from pathlib import Path
-from stylenet.media.decoders import ImageError
+from stylenet.media.limits import ImageError
 from stylenet.media.picture import Picture, Size
 warnings.simplefilter("ignore")
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

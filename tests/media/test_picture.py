@@ -9,9 +9,9 @@ from hostile import stretched_gif
 from pictures import CONVERTED, GRADIENT, encoded, exif_of
 from PIL import ExifTags, Image, ImageCms
 
-from stylenet.media.decoders import ImageError
+from stylenet.media.encoders import encoded as encoded_result
 from stylenet.media.formats import WRITABLE
-from stylenet.media.formats import encoded as encoded_result
+from stylenet.media.limits import ImageError
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 
 PHOTO = Image.fromarray(GRADIENT)  # 60 x 40

@@ -9,8 +9,8 @@ from pictures import CONVERTED, GRADIENT, encoded, exif_of
 from PIL import Image
 
 from stylenet.errors import UserError
-from stylenet.inference.brush import Brush
 from stylenet.inference.painter import BoundStyler
+from stylenet.inference.settings import Brush
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.formats import WRITABLE
 from stylenet.media.picture import Size

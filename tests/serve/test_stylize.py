@@ -9,8 +9,8 @@ from pictures import GRADIENT, encoded, png_of
 from service_client import client, noise, save_tiny
 from starlette.testclient import TestClient
 
-from stylenet.inference.brush import Brush
 from stylenet.inference.painter import BoundStyler
+from stylenet.inference.settings import Brush
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.formats import WRITABLE
 from stylenet.media.picture import Size

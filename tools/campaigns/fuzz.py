@@ -34,7 +34,7 @@ from seeds import checkpoints, pictures, style_files
 from workers import survey
 
 from stylenet.data.decoder import UnusablePhotoError, decode_photo
-from stylenet.media.decoders import ImageError
+from stylenet.media.limits import ImageError
 from stylenet.media.picture import Picture, Size
 from stylenet.models.state_dict import read_state_dict
 from stylenet.models.style_file import StyleFileError, load_style

@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.media.decoders import ImageError
+from stylenet.media.limits import ImageError
 from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
 from stylenet.media.video.colors import Colors, Converter
 from stylenet.media.video.deinterlace import Deinterlacer, kind_of

@@ -14,7 +14,8 @@ from PIL import Image
 from stylenet.disk import shown, written_aside
 from stylenet.errors import UserError
 from stylenet.media.animation import WRITERS, Show, Writer
-from stylenet.media.formats import WRITABLE, encoded, format_of
+from stylenet.media.encoders import encoded
+from stylenet.media.formats import WRITABLE, format_of
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.media.sequence import Sequence
 from stylenet.media.video.reading import AnyPacket, ClipFrame

@@ -1,0 +1,83 @@
+"""The work of `infer` on clips, raw frames and cameras, once its options were checked."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from stylenet.cli.infer_video import memory_of, option, rate_of, span_of
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.inference.styler import Styler
+from stylenet.media.picture import Size
+from stylenet.pipeline.plan import Job
+
+Say = Callable[[str], None]  # prints a line for the user
+
+
+def stylize_live(options: argparse.Namespace, styler: Styler, say: Say) -> int:
+    """Stylizes raw frames or a camera's until they end; returns the exit code."""
+    if options.raw is not None:
+        return stylize_pipe(options, styler, say)
+    if options.inputs:
+        raise UserError(f"--camera takes no inputs, got {shown(options.inputs[0])}")
+    with pyav():
+        from stylenet.pipeline.camera import stylize_camera
+    with option("--camera"):
+        say(str(stylize_camera(styler, options.camera, memory_of(options), options.output)))
+    return 0
+
+
+def stylize_pipe(options: argparse.Namespace, styler: Styler, say: Say) -> int:
+    if options.inputs not in ([], ["-"]) or options.output not in (None, "-"):
+        raise UserError("--raw reads from stdin and writes to stdout: no inputs, no output")
+    from stylenet.pipeline.raw_frames import end_as_filters_do, read_size, stylize_raw
+
+    with option("--raw"):
+        size, memory = read_size(options.raw), memory_of(options)
+        if sys.stdin.isatty() or sys.stdout.isatty():
+            raise UserError("frames are read from and written to a pipe or file, not a terminal")
+        end_as_filters_do()
+        say(str(stylize_raw(styler, size, memory, sys.stdin.buffer, sys.stdout.buffer)))
+    return 0
+
+
+def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], styler: Styler, say: Say) -> int:
+    """Stylizes clips one by one; one that fails does not keep the next. Returns the exit code."""
+    settings: dict[str, Any] = {
+        "memory": memory_of(options),
+        "span": span_of(options),
+        "size": Size(options.size, options.max_size, options.max_pixels),
+        "codec": options.codec,
+        "crf": options.crf,
+        "quality": options.quality,
+        "rate": rate_of(options),
+    }
+    with pyav():
+        from stylenet.pipeline.clip import ClipJob, Stopped, stylize_clip
+    failed = 0
+    for done, job in enumerate(jobs):
+        try:
+            print(stylize_clip(styler, ClipJob(job.source, job.target, **settings), say), flush=True)
+        except Stopped as stop:
+            left = len(jobs) - done - 1
+            say(f"{stop}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")
+            return stop.code
+        except (UserError, OSError) as error:
+            say(str(error) if isinstance(error, UserError) else f"{shown(job.target)}: {error.strerror}")
+            failed += 1
+    if len(jobs) > 1:
+        print(f"{len(jobs) - failed} videos{f', {failed} failed' if failed else ''}", flush=True)
+    return 1 if failed else 0
+
+
+@contextmanager
+def pyav() -> Iterator[None]:
+    """Surrounds an import that needs PyAV. Raises `UserError` without it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "av":
+            raise
+        raise UserError("video needs PyAV: pip install 'stylenet[video]'") from None

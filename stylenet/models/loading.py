@@ -1,0 +1,41 @@
+"""Networks of styles, by what `catalog.find_reference` takes."""
+
+import os
+
+import torch
+
+from stylenet.disk import shown
+from stylenet.errors import UserError
+from stylenet.models import style_file
+from stylenet.models.catalog import find_reference
+from stylenet.models.conditional import ConditionalNet, check_single
+from stylenet.models.network import StyleNetwork
+from stylenet.models.style_file import Card
+
+
+def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
+    """The network of a style, by its name in `checkpoints/` or by its file, and its card.
+
+    The network is in fp32 and in evaluation mode; it maps RGB `b 3 h w` in [0, 1] to the same. Of a file that holds
+    many styles, `gallery#wave` gives the ordinary network of one, and `gallery` the network of all, a `ConditionalNet`.
+    Raises `UserError` when there is no such style or the file is not a style file.
+    """
+    reference = find_reference(style)
+    network, card = style_file.load_style(reference.file, device)
+    if reference.style is None:
+        return network, card
+    names = card.style_names
+    if not isinstance(network, ConditionalNet):
+        raise UserError(f"{shown(reference.file.stem)} holds one style and has none behind #")
+    if reference.style not in names:
+        there = ", ".join(names)
+        raise UserError(f"{shown(reference.file.stem)} has no style {shown(reference.style)}; there are: {there}")
+    index = names.index(reference.style)
+    return network.selected(index), card.selected(index)
+
+
+def load_single_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
+    """As `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
+    network, card = load_style(style, device)
+    check_single(network, card.style_names, find_reference(style).file.stem)
+    return network, card
