@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stylenet.cli.command import program
 from stylenet.disk import shipped_files
 from stylenet.errors import UserError
 
@@ -26,8 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if leader := followed():
             return follow_run(*leader)
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    if {"-h", "--help"} & set(typed):
+        from stylenet.cli.train_help import help_text
+
+        print(help_text(), end="")
+        return 0
     with settings_errors():
-        return started(list(sys.argv[1:] if arguments is None else arguments))
+        return started(typed)
 
 
 def started(typed: list[str]) -> int:
@@ -94,7 +99,7 @@ def composed_settings(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def by_hydra(arguments: list[str]) -> int:
-    """Hydra's own command line: `--help`, `--cfg job`, sweepers other than the plain one, …"""
+    """Hydra's own command line: `--cfg job`, sweepers other than the plain one, …"""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing eight lines and exiting
     import hydra
     from hydra.core.config_store import ConfigStore
@@ -110,8 +115,7 @@ def by_hydra(arguments: list[str]) -> int:
         sys.argv = process  # with which Lightning starts the other processes of a run on several devices
         codes.append(train(lambda overrides: hydra.compose("train", list(overrides)), HydraConfig.get().overrides.task))
 
-    called = f"python {program()}" if program().endswith(".py") else program()
-    sys.argv = [process[0], *with_setting(with_budget(arguments), f"hydra.help.app_name='{called}'")]  # for Hydra
+    sys.argv = [process[0], *with_budget(arguments)]  # for Hydra
     try:
         job()
     finally:
@@ -143,6 +147,8 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
     """One run, or the rest of one; returns its exit code."""
     from omegaconf import OmegaConf
 
+    from stylenet.training.values import check_values
+
     composed, start = compose(overrides), None
     if composed.styles or composed.add_to:
         from stylenet.cli.train_many import train_many
@@ -157,6 +163,8 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
         log.info("resume: continues %s", start.folder)
     else:
         check_painting(composed.style.image)
+        typed: Any = OmegaConf.to_object(composed)
+        check_values(typed)
         composed = for_device(compose, overrides)
     from stylenet.training.run import run  # after the checks above: Lightning takes seconds to import
 

@@ -1,7 +1,6 @@
 """Validation of a run's settings: errors are one line that names the setting, before anything is written."""
 
 import inspect
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from stylenet.device import bf16_pays, pick_device
 from stylenet.distributed import worker_context
 from stylenet.errors import UserError
 from stylenet.losses.perceptual import check_terms
-from stylenet.media.limits import MINIMUM_SIDE
 from stylenet.training.loggers import check_loggers
-from stylenet.training.run_folder import plain_name
-from stylenet.training.settings import MISSING, Settings
+from stylenet.training.settings import Settings
+from stylenet.training.values import check_values
 
 STRATEGIES = ("auto", "ddp")
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
@@ -55,24 +53,6 @@ def validate(settings: Settings, precision: str | None = None) -> Machine:
     if not worker_context():
         check_loggers(settings.logger)
     return machine
-
-
-def check_values(settings: Settings) -> None:
-    """Raises `UserError` for a number out of range or a name that is no file's."""
-    for name in ("batch", "crop", "learning_rate"):
-        if getattr(settings, name) == MISSING:
-            raise UserError(f"{name} has no value")
-    at_least = {"batch": 1, "crop": MINIMUM_SIDE, "steps": 1, "seed": 0}
-    for name, least in at_least.items():
-        if (value := getattr(settings, name)) is not None and value < least:
-            raise UserError(f"{name} must be at least {least}, got {value}")
-    for name in ("learning_rate", "minutes"):
-        if (value := getattr(settings, name)) is not None and not 0 < value < math.inf:
-            raise UserError(f"{name} must be more than 0, got {value}")
-    if settings.steps is not None and settings.minutes is not None:
-        raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
-    if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
-        raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
 
 
 def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Machine:

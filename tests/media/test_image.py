@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from stylenet.media import formats
+from stylenet.media import encoders
 from stylenet.media.encoders import write_image
 from stylenet.media.formats import JPEG, WRITABLE
 from stylenet.media.image import decode_image, to_image, to_rgb_or_rgba, to_tensor, to_uint8
@@ -250,9 +250,9 @@ def test_heic_is_read_upright_where_its_plugin_is(tmp_path: Path, orientation: i
 def test_only_a_picture_of_no_great_size_is_counted_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     counted, straight = (encoded(noise(), "JPEG", quality=92, subsampling=0, optimize=yes) for yes in (True, False))
     assert len(counted) < len(straight)
-    assert formats.encoded(noise(), JPEG) == counted
-    monkeypatch.setattr(formats, "COUNTED", 40 * 50 - 1)
-    assert formats.encoded(noise(), JPEG) == straight
+    assert encoders.encoded(noise(), JPEG) == counted
+    monkeypatch.setattr(encoders, "COUNTED", 40 * 50 - 1)
+    assert encoders.encoded(noise(), JPEG) == straight
 
 
 @pytest.mark.parametrize("brightest", [1.0, 1.2, 7.5])

@@ -1,0 +1,80 @@
+"""`stylenet train --help`, made from the YAML files in `configs/`, without Hydra."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stylenet.cli.command import program
+from stylenet.disk import shipped_files
+from stylenet.training.settings import Settings
+
+CONFIGS = shipped_files() / "configs"
+HELP = """\
+Trains a network on one painting:
+
+  {program} style=starry
+  {program} style.image="my painting (1).jpg" minutes=30
+
+Presets, as in GROUP=PRESET (configs/GROUP/PRESET.yaml):
+
+{groups}
+
+Settings and their defaults, as in NAME=VALUE or GROUP.NAME=VALUE (explained in stylenet/training/settings.py):
+
+{settings}
+Other forms:
+
+  {program} -m style=starry,wave     one run for each combination of the listed values
+  {program} style=wave --cfg job     print the settings of a run and train nothing
+  {program} styles=DIR               one network of many styles, from a folder of paintings
+  {program} resume=auto              resume the newest run that was stopped
+"""
+
+
+def help_text() -> str:
+    """The presets of each group, and every setting with its default."""
+    called = f"python {program()}" if program().endswith(".py") else program()
+    groups = "\n".join(
+        f"{folder.name}: {', '.join(sorted(file.stem for file in folder.glob('*.yaml')))}"
+        for folder in sorted(CONFIGS.iterdir())
+        if folder.is_dir() and not folder.name.startswith("_")
+    )
+    settings = yaml.safe_dump(default_settings(), sort_keys=False, allow_unicode=True)
+    return HELP.format(program=called, groups=groups, settings=settings)
+
+
+def default_settings() -> dict[str, Any]:
+    """The settings of a run without any arguments, on a CPU: those that Hydra composes."""
+    values = asdict(Settings())
+    own = read(CONFIGS / "train.yaml")
+    for group, preset in chosen(own.pop("defaults")):
+        file = CONFIGS / group / f"{preset}.yaml"
+        for_all = file.read_text(encoding="utf-8").startswith("# @package _global_")
+        merge(values, read(file) if for_all else {group: read(file)})
+    merge(values, {name: value for name, value in own.items() if name != "hydra"})
+    return values
+
+
+def chosen(defaults: list[Any]) -> Iterator[tuple[str, str]]:
+    """The groups of a list of defaults, and their presets."""
+    for entry in defaults:
+        if isinstance(entry, dict):
+            yield from (
+                (group, preset) for group, preset in entry.items() if preset and not group.startswith("override")
+            )
+
+
+def read(file: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+
+
+def merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Sets the values in nested dictionaries, as Hydra does."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
+            merge(into[name], value)
+        else:
+            into[name] = value
