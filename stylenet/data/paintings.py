@@ -14,6 +14,7 @@ from stylenet.disk import file_sha256, shown
 from stylenet.errors import UserError
 from stylenet.media.image import decode_image, resized, to_tensor
 from stylenet.media.limits import ImageError
+from stylenet.models.predictor import SIDE
 from stylenet.models.style_file import is_style_name
 
 log = logging.getLogger(__name__)
@@ -24,10 +25,14 @@ KNOWN = ("title", "artist", "year", "died", "source", "license")
 
 @dataclass(frozen=True)
 class Painting:
-    """One painting: its name as a style, its pixels in [0, 1], and what is known of it."""
+    """One painting: its name as a style, its pixels in [0, 1], and what is known of it.
+
+    `small` are its pixels at the size that a predictor sees.
+    """
 
     name: str
     pixels: Float[Tensor, "1 3 h w"]
+    small: Float[Tensor, "1 3 h2 w2"]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,14 +65,15 @@ def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Paint
         log.warning("%s skipped: its name has a sign that a style's cannot have", shown(path))
         return None
     try:
-        image = resized(decode_image(path), size)
+        image = decode_image(path)
     except ImageError as error:
         log.warning("skipped: %s", error)
         return None
     known = {name: facts[name] for name in KNOWN if facts.get(name) is not None}
     if "license" not in known:
         log.warning("%s has no license in %s", shown(path.stem), CARDS)
-    return Painting(path.stem, to_tensor(image)[None], {**known, "size": size, "sha256": file_sha256(path)})
+    pixels, small = (to_tensor(resized(image, side))[None] for side in (size, SIDE))
+    return Painting(path.stem, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})
 
 
 def read_cards(folder: Path) -> dict[str, dict[str, Any]]:

@@ -90,6 +90,14 @@ class ConditionalNet(StyleNetwork):
         network.load_state_dict(state, assign=True)
         return network.requires_grad_(True).train(self.training)
 
+    def take(self, single: TransformerNet) -> Float[Tensor, " p"]:
+        """Takes over the convolutions of an ordinary network. Returns its norm parameters, as a row of the table."""
+        state = single.state_dict()
+        own = self.layers.state_dict(prefix="layers.")
+        self.load_state_dict({name: state[name] for name in own}, strict=False)
+        names = [name for name, module in self.named_modules() if isinstance(module, ConditionalNorm)]
+        return torch.cat([state[f"{name}.{kind}"] for name in names for kind in ("weight", "bias")]).to(self.table)
+
     def extended(self, parameters: Float[Tensor, " p"]) -> "ConditionalNet":
         """A network with one more style; all other weights are these, bit for bit."""
         with torch.device("meta"):

@@ -1,7 +1,8 @@
 """Predicts norm parameters for a painting that a many-style network has not learned (Ghiasi et al. 2017).
 
 The painting is described by the means and standard deviations of VGG19's first features, which cost milliseconds; two
-linear layers make parameters of them. VGG19's weights up to relu3_1 come with the network, so that nothing is fetched.
+linear layers make parameters of them, standardized over the paintings of the training. VGG19's weights up to relu3_1
+come with the network, so that nothing is fetched.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ CONVOLUTIONS = {
 DESCRIBED = ("conv1_1", "conv2_1", "conv3_1")  # after their ReLU
 STATISTICS = 2 * sum(CONVOLUTIONS[name][1] for name in DESCRIBED)
 SIDE = 256  # pixels, the painting's short side
+FARTHEST = 3.0  # standard deviations: no painting is described as farther from those of the training
 
 
 class Encoder(nn.Module):
@@ -71,9 +73,14 @@ class Head(nn.Linear):
 class Predictor(nn.Module):
     """From paintings to norm parameters, less the neutral ones. `width` is that of the layer between."""
 
+    center: Tensor
+    spread: Tensor
+
     def __init__(self, width: int, parameters: int) -> None:
         super().__init__()
         self.encoder = Encoder()
+        self.register_buffer("center", torch.zeros(STATISTICS))
+        self.register_buffer("spread", torch.ones(STATISTICS))
         self.hidden, self.head = nn.Linear(STATISTICS, width), Head(width, parameters)
 
     def forward(self, paintings: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b p"]:
@@ -81,5 +88,11 @@ class Predictor(nn.Module):
 
     def from_statistics(self, statistics: Float[Tensor, "b s"]) -> Float[Tensor, "b p"]:
         """From what the encoder says of paintings, which training computes once for each."""
-        predicted: Tensor = self.head(self.hidden(statistics).relu())
+        standardized = ((statistics - self.center) / self.spread).clamp(-FARTHEST, FARTHEST)
+        predicted: Tensor = self.head(self.hidden(standardized).relu())
         return predicted
+
+    def standardize(self, statistics: Float[Tensor, "n s"]) -> None:
+        """Takes over mean and standard deviation of the paintings of a training."""
+        self.center.copy_(statistics.mean(0))
+        self.spread.copy_(statistics.std(0).clamp_min(1e-3))

@@ -23,9 +23,11 @@ from stylenet.models.catalog import find_style
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import CONVOLUTIONS
-from stylenet.models.style_file import SUFFIX, Card, load_style, save_style
+from stylenet.models.style_file import SUFFIX, Card, load_style, read_card, save_style
 from stylenet.training import many_styles
+from stylenet.training.base_network import find_base
 from stylenet.training.checks import validate
+from stylenet.training.many_targets import criteria_for
 from stylenet.training.run_folder import OUTPUTS, SHELF, claimed, disk_errors, plain_name
 from stylenet.training.settings import Settings
 from stylenet.version import __version__
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 NAME = "gallery"
 PREDICTOR = 64  # channels of its hidden layer, where the network's settings name none
 REPORTS = 20  # lines over a run
+TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run with them
 
 
 def run_many(settings: Settings, folder: Path) -> int:
@@ -45,13 +48,19 @@ def run_many(settings: Settings, folder: Path) -> int:
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     device, bf16 = device_and_bf16(settings)
     form = NetworkSettings(**asdict(settings.network), predictor=predictor_width(weights))
-    network = many_styles.new_network(form, len(paintings), weights, settings.seed).to(device)
-    criteria = many_styles.criteria_for(weights, paintings, settings.loss, device, bf16)
-    step = many_styles.many_step(network, criteria, paintings, settings.seed, bf16)
-    inputs = [painting.facts["sha256"] for painting in paintings]
+    network = many_styles.new_network(form, paintings, weights, settings.seed)
+    start = begin(network, settings, name, [painting.name for painting in paintings])
+    network.to(device, memory_format=torch.channels_last)
+    statistics = many_styles.statistics_of(network, paintings)
+    many_styles.apart(network, statistics, -1)
+    criteria = criteria_for(weights, paintings, settings.loss, device, bf16, OUTPUTS / TARGETS)
+    log.info("targets of %d paintings: %.0f MB", len(paintings), criteria.megabytes)
+    step = many_styles.many_step(network, criteria, statistics, settings.seed, bf16)
+    inputs = [painting.facts["sha256"] for painting in paintings] + [(start or {}).get("sha256", "")]
     steps = train(settings, name, inputs, list(network.parameters()), step)
+    many_styles.apart(network, statistics, 1)
     styles = [{"name": painting.name, **painting.facts} for painting in paintings]
-    card = Card(name, network.settings, {"styles": styles, **facts(settings, steps, weights.sha256)})
+    card = Card(name, network.settings, {"styles": styles, **facts(settings, steps, weights.sha256, start)})
     return finish(network, card, target, f"{name}#{paintings[0].name}")
 
 
@@ -70,11 +79,11 @@ def run_further(settings: Settings, file: str) -> int:
     device, bf16 = device_and_bf16(settings)
     with torch.no_grad():
         known = network.predictor is not None
-        start = network.predicted(painting.pixels)[0] if known else network.table.mean(0)
+        start = network.predicted(painting.small)[0] if known else network.table.mean(0)
     row = nn.Parameter(start.to(device).clone())
     network.requires_grad_(False).to(device)
-    criterion = many_styles.criteria_for(weights, [painting], settings.loss, device, bf16)[0]
-    step = many_styles.further_step(network, row, criterion, bf16)
+    criteria = criteria_for(weights, [painting], settings.loss, device, bf16, OUTPUTS / TARGETS)
+    step = many_styles.further_step(network, row, criteria, bf16)
     inputs = [file_sha256(source), painting.facts["sha256"]]
     steps = train(settings, f"{source.stem}-{painting.name}", inputs, [row], step)
     larger = network.extended(row)
@@ -105,25 +114,41 @@ def train(settings: Settings, name: str, inputs: list[str], learned: list[nn.Par
     folder = OUTPUTS / name / digest(settings, inputs)
     folder.mkdir(parents=True, exist_ok=True)
     with disk_errors(folder), claimed(folder):
-        steps = length(settings, folder, step, batches)
-        checkpoint = folder / "many.ckpt"
-        log.info("%s: %d steps of batch %d, in %s", name, steps, settings.batch, folder)
-        every = max(1, steps // REPORTS)
-        for number, loss in many_styles.fit(learned, step, batches, steps, settings.learning_rate, checkpoint):
-            if number % every == 0:
-                log.info("step %d of %d: loss %.3f", number, steps, loss)
-    return steps
+        checkpoint, length, told = folder / "many.ckpt", length_of(settings), 0.0
+        log.info("%s: batch %d, %s, in %s", name, settings.batch, length, folder)
+        steps = 0
+        for steps, seconds, loss in many_styles.fit(learned, step, batches, length, settings.learning_rate, checkpoint):
+            done = steps / length.steps if length.steps else seconds / length.seconds
+            if done - told >= 1 / REPORTS:
+                told = done
+                log.info("step %d, %.0f seconds: loss %.3f", steps, seconds, loss)
+    return steps or many_styles.steps_done(checkpoint)
 
 
-def length(settings: Settings, folder: Path, step: many_styles.Step, batches: many_styles.Batches) -> int:
-    """The number of steps, decided once for a run folder."""
-    decided = folder / "steps.json"
-    if decided.exists():
-        return int(json.loads(decided.read_text()))
+def length_of(settings: Settings) -> many_styles.Length:
+    """The length asked for, else the budget's."""
     asked = settings if settings.steps or settings.minutes else settings.budget
-    steps = asked.steps or many_styles.steps_in(asked.minutes or 1.0, step, batches)
-    decided.write_text(json.dumps(steps))
-    return steps
+    return many_styles.Length(asked.steps, 60 * (asked.minutes or 1.0))
+
+
+def begin(network: ConditionalNet, settings: Settings, name: str, names: list[str]) -> dict[str, str] | None:
+    """Puts the weights of the network to start from in place. Returns its name and hash; none for random weights.
+
+    It is a network of one style, by default a shipped one, or of many: paintings of equal names go on from their rows.
+    """
+    single = replace(network.settings, architecture="transformer", styles=1, predictor=0)
+    known: list[str] = []
+    path = None
+    if settings.init not in (None, "auto"):
+        card = read_card(path := find_style(settings.init))
+        known = card.style_names
+    if not known:
+        path = find_base(settings.init, name, single)
+    if path is None:
+        return None
+    many_styles.begin_at(network, load_style(path)[0], [known.index(each) if each in known else None for each in names])
+    log.info("starts from %s", path)
+    return {"style": path.stem, "sha256": file_sha256(path)}
 
 
 def digest(settings: Settings, inputs: list[str]) -> str:
@@ -146,12 +171,12 @@ def predictor_width(weights: VGGWeights) -> int:
     return 0
 
 
-def facts(settings: Settings, steps: int, weights: str) -> Mapping[str, Any]:
+def facts(settings: Settings, steps: int, weights: str, start: dict[str, str] | None = None) -> Mapping[str, Any]:
     training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
     return {
-        "loss": asdict(settings.loss),
+        "loss": settings.loss.to_card(),
         "loss_network": {"architecture": settings.loss_network.architecture, "sha256": weights},
-        "training": {**training, "steps": steps},
+        "training": {**training, "init": start, "steps": steps},
         "stylenet": __version__,
     }
 

@@ -1,14 +1,16 @@
 """Trains a network of many styles, or a further style of one (Dumoulin et al. 2017).
 
-A batch mixes paintings: every photo is stylized by another one. Every second batch takes the norm parameters from the
-predictor instead of the table, so that both learn, and the convolutions serve both (Ghiasi et al. 2017). The same
+A batch mixes paintings: every photo is stylized by another one. A row of the table is what the predictor says of the
+painting, and what the row differs from it: a painting has its turn too rarely to learn all of a row alone. Every second
+pair of batches goes without that difference, so that the predictor learns to do without (Ghiasi et al. 2017). The same
 command resumes a stopped run: its folder is named after its settings.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +18,23 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from stylenet.data import unit_photos
 from stylenet.data.paintings import Painting
 from stylenet.disk import written_aside
-from stylenet.losses.criterion import criterion_for
-from stylenet.losses.perceptual import PerceptualLoss
-from stylenet.losses.settings import LossSettings
+from stylenet.errors import UserError
 from stylenet.losses.terms import LOSS_TERMS
-from stylenet.losses.vgg import VGGFeatures, VGGWeights
+from stylenet.losses.vgg import VGGWeights
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.network import NetworkSettings, initialize
+from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.predictor import CONVOLUTIONS
+from stylenet.models.transformer_net import TransformerNet
+from stylenet.training.faster import FasterOnCPU
+from stylenet.training.many_targets import Criteria
 from stylenet.training.module import rate_factor
 
 log = logging.getLogger(__name__)
 
 GRADIENT_CLIP = 10.0  # norm
 SAVE_EVERY = 60.0  # seconds
-UNTIMED, TIMED = 2, 4  # steps, to find how many fit into some minutes
 
 Batches = Callable[[int], Iterable[UInt8[Tensor, "b 3 h w"]]]  # from batch number … on
 Step = Callable[[UInt8[Tensor, "b 3 h w"], int], Tensor]
@@ -50,28 +51,67 @@ class OneStyle(nn.Module):
         return self.apply_(photos)
 
 
-def criteria_for(
-    weights: VGGWeights, paintings: Sequence[Painting], loss: LossSettings, device: torch.device, bf16: bool
-) -> list[PerceptualLoss]:
-    """The criterion of each painting, its Gram matrices computed once; they share the loss network."""
-    vgg, photos = VGGFeatures(weights).to(device), unit_photos()
-    criteria = [criterion_for(vgg, painting.pixels.to(device), loss, photos) for painting in paintings]
-    vgg.cast(torch.bfloat16 if bf16 else torch.float32)
-    return criteria
+@dataclass(frozen=True)
+class Length:
+    """How long a training is: steps, or seconds by the clock. Its rate falls to nothing towards the end."""
+
+    steps: int | None
+    seconds: float = 60.0
+
+    def over(self, steps: int, seconds: float) -> bool:
+        return steps >= self.steps if self.steps else seconds >= self.seconds
+
+    def rate_factor(self, steps: int, seconds: float) -> float:
+        return rate_factor(steps, self.steps) if self.steps else rate_factor(int(seconds), max(1, int(self.seconds)))
 
 
-def new_network(form: NetworkSettings, paintings: int, weights: VGGWeights, seed: int) -> ConditionalNet:
+def new_network(form: NetworkSettings, paintings: Sequence[Painting], weights: VGGWeights, seed: int) -> ConditionalNet:
     """With random weights of the seed, and the loss network's first layers in the predictor."""
-    network = initialize(ConditionalNet(replace(form, architecture="conditional", styles=paintings)), seed)
+    network = initialize(ConditionalNet(replace(form, architecture="conditional", styles=len(paintings))), seed)
     if network.predictor is not None:
         found = {name: weights.convolutions[name] for name in CONVOLUTIONS}
         network.predictor.encoder.take(found, torch.tensor(weights.mean), torch.tensor(weights.std))
+        network.predictor.standardize(statistics_of(network, paintings))
     return network
+
+
+def statistics_of(network: ConditionalNet, paintings: Sequence[Painting]) -> Float[Tensor, "n s"] | None:
+    """What the predictor sees of the paintings, where there is one."""
+    if network.predictor is None:
+        return None
+    return torch.cat([network.predictor.encoder(painting.small.to(network.table)) for painting in paintings])
+
+
+@torch.no_grad()
+def begin_at(network: ConditionalNet, base: StyleNetwork, rows: Sequence[int | None]) -> None:
+    """Puts a trained network's weights in place: of one style, which every painting then begins with, or of many.
+
+    `rows` are the places of the paintings in the table of many; None for those that are not there.
+    """
+    if isinstance(base, TransformerNet):
+        row = network.take(base)
+        network.table.copy_(row.expand_as(network.table))
+        if network.predictor is not None:
+            network.predictor.head.bias.copy_(row - network.neutral)
+        return
+    if not isinstance(base, ConditionalNet) or (base.predictor is None) != (network.predictor is None):
+        raise UserError("init: this network cannot be the start of a network of many styles")
+    network.load_state_dict({name: value for name, value in base.state_dict().items() if name != "table"}, strict=False)
+    mean = base.table.mean(0)
+    network.table.copy_(torch.stack([mean if row is None else base.table[row] for row in rows]))
+
+
+@torch.no_grad()
+def apart(network: ConditionalNet, statistics: Float[Tensor, "n s"] | None, sign: int) -> None:
+    """Makes rows of the table from differences to what is predicted (`sign` 1), or the reverse (-1)."""
+    if network.predictor is not None and statistics is not None:
+        network.table.add_(sign * (network.neutral + network.predictor.from_statistics(statistics)))
 
 
 def loss_of(
     network: ConditionalNet,
-    criteria: Sequence[PerceptualLoss],
+    criteria: Criteria,
+    chosen: Sequence[int],
     photos: Float[Tensor, "b 3 h w"],
     parameters: Float[Tensor, "b p"],
     number: int,
@@ -79,7 +119,8 @@ def loss_of(
     """The mean over the photos of what a step minimizes, each by the criterion of its painting."""
     stylized = network.with_parameters(photos, parameters).float()
     totals = []
-    for index, criterion in enumerate(criteria):
+    for index, painting in enumerate(chosen):
+        criterion = criteria.of(painting)
         one, photo = stylized[index : index + 1], photos[index : index + 1]
         values = criterion(one, photo, network=OneStyle(network, parameters[index]), number=number)
         weighted = criterion.weighted(values)
@@ -96,83 +137,86 @@ def paintings_of(number: int, batch: int, count: int, seed: int) -> Int[Tensor, 
 
 
 def many_step(
-    network: ConditionalNet, criteria: Sequence[PerceptualLoss], paintings: Sequence[Painting], seed: int, bf16: bool
+    network: ConditionalNet, criteria: Criteria, statistics: Float[Tensor, "n s"] | None, seed: int, bf16: bool
 ) -> Step:
-    """What computes the loss of a batch for a network of many styles."""
+    """What computes the loss of a batch for a network of many styles, whose table holds differences."""
     predictor = network.predictor
-    statistics = None
-    if predictor is not None:
-        statistics = torch.cat([predictor.encoder(painting.pixels.to(network.table)) for painting in paintings])
 
     def step(batch: Tensor, number: int) -> Tensor:
         # By rounds of two: terms that are taken at every second batch meet both kinds of parameters.
         chosen = paintings_of(number, len(batch), len(criteria), seed)
         photos = (batch.to(network.table.device).float() / 255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
-            if predictor is not None and statistics is not None and number // 2 % 2:
-                parameters = network.neutral + predictor.from_statistics(statistics[chosen]).float()
-            else:
-                parameters = network.table[chosen]
-            return loss_of(network, [criteria[index] for index in chosen.tolist()], photos, parameters, number)
+            parameters = network.table[chosen]
+            if predictor is not None and statistics is not None:
+                alone = number // 2 % 2 == 1
+                predicted = network.neutral + predictor.from_statistics(statistics[chosen]).float()
+                parameters = predicted if alone else predicted + parameters
+            return loss_of(network, criteria, chosen.tolist(), photos, parameters, number)
 
     return step
 
 
-def further_step(network: ConditionalNet, row: nn.Parameter, criterion: PerceptualLoss, bf16: bool) -> Step:
+def further_step(network: ConditionalNet, row: nn.Parameter, criteria: Criteria, bf16: bool) -> Step:
     """What computes the loss of a batch for a further style: only `row` learns."""
 
     def step(batch: Tensor, number: int) -> Tensor:
         photos = (batch.to(network.table.device).float() / 255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
-            return loss_of(network, [criterion] * len(batch), photos, row.expand(len(batch), -1), number)
+            return loss_of(network, criteria, [0] * len(batch), photos, row.expand(len(batch), -1), number)
 
     return step
 
 
 def fit(
-    parameters: Sequence[nn.Parameter], step: Step, batches: Batches, steps: int, rate: float, checkpoint: Path
-) -> Iterator[tuple[int, float]]:
-    """Minimizes the loss, and yields the number of each step and its loss. Resumes from `checkpoint` if it is there."""
+    parameters: Sequence[nn.Parameter], step: Step, batches: Batches, length: Length, rate: float, checkpoint: Path
+) -> Iterator[tuple[int, float, float]]:
+    """Minimizes the loss, and yields the steps and seconds done and the loss. Resumes from `checkpoint` if it is there.
+
+    By steps, a stopped run ends with the same bytes as one that was not. By the clock, it ends on time however busy the
+    machine is, and no run equals another.
+    """
     optimizer = torch.optim.Adam(parameters, lr=rate)
-    first = restore(checkpoint, parameters, optimizer)
-    saved = time.monotonic()
-    crops = iter(batches(first))
-    for number in range(first, steps):
+    number, before = restore(checkpoint, parameters, optimizer)
+    begun = saved = time.monotonic()
+    crops = iter(batches(number))
+    seconds = before
+    while not length.over(number, seconds):
         for group in optimizer.param_groups:
-            group["lr"] = rate * rate_factor(number, steps)
+            group["lr"] = rate * length.rate_factor(number, seconds)
         optimizer.zero_grad()
-        loss = step(next(crops), number)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with FasterOnCPU() if parameters[0].device.type == "cpu" else nullcontext():
+            loss = step(next(crops), number)
+            loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP, error_if_nonfinite=True)
         optimizer.step()
-        if time.monotonic() - saved > SAVE_EVERY or number + 1 == steps:
-            save(checkpoint, parameters, optimizer, number + 1)
+        number, seconds = number + 1, before + time.monotonic() - begun
+        if time.monotonic() - saved > SAVE_EVERY or length.over(number, seconds):
+            save(checkpoint, parameters, optimizer, number, seconds)
             saved = time.monotonic()
-        yield number + 1, loss.item()
+        yield number, seconds, loss.item()
 
 
-def save(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer, steps: int) -> None:
+def save(
+    path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer, steps: int, seconds: float
+) -> None:
+    done = {"steps": steps, "seconds": seconds}
     with written_aside(path) as aside:
-        torch.save({"parameters": list(parameters), "optimizer": optimizer.state_dict(), "steps": steps}, aside)
+        torch.save({"parameters": list(parameters), "optimizer": optimizer.state_dict(), **done}, aside)
 
 
-def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer) -> int:
-    """The number of steps done, with their results put in place; 0 without a checkpoint."""
+def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+    """The steps and seconds done, with their results put in place; 0 without a checkpoint."""
     if not path.exists():
-        return 0
+        return 0, 0.0
     state: dict[str, Any] = torch.load(path, weights_only=True)
     with torch.no_grad():
         for parameter, value in zip(parameters, state["parameters"], strict=True):
             parameter.copy_(value)
     optimizer.load_state_dict(state["optimizer"])
-    return int(state["steps"])
+    return int(state["steps"]), float(state["seconds"])
 
 
-def steps_in(minutes: float, step: Step, batches: Batches) -> int:
-    """How many steps fit into so many minutes here: a few are timed, without learning from them."""
-    crops, times = iter(batches(0)), []
-    for number in range(UNTIMED + TIMED):
-        start = time.perf_counter()
-        step(next(crops), number).backward()  # type: ignore[no-untyped-call]
-        times.append(time.perf_counter() - start)
-    return max(1, round(60 * minutes / (sum(times[UNTIMED:]) / TIMED)))
+def steps_done(path: Path) -> int:
+    """Of a run that has nothing left to do."""
+    return int(torch.load(path, weights_only=True)["steps"])

@@ -13,7 +13,9 @@ from stylenet.data.paintings import read_paintings
 from stylenet.errors import UserError
 from stylenet.models import style_file
 from stylenet.models.conditional import ConditionalNet
-from stylenet.training.many_styles import paintings_of
+from stylenet.models.network import NetworkSettings
+from stylenet.models.transformer_net import TransformerNet
+from stylenet.training.many_styles import Length, apart, begin_at, paintings_of
 
 SHORT = [
     "network.width=2",
@@ -111,8 +113,8 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
     monkeypatch.setattr(many_styles, "SAVE_EVERY", 0.0)
     real = many_styles.save
 
-    def stopped(path: Path, parameters: object, optimizer: object, steps: int) -> None:
-        real(path, parameters, optimizer, steps)  # type: ignore[arg-type]
+    def stopped(path: Path, parameters: object, optimizer: object, steps: int, seconds: float) -> None:
+        real(path, parameters, optimizer, steps, seconds)  # type: ignore[arg-type]
         if steps == 3:
             raise UserError("stopped")
 
@@ -125,6 +127,44 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
         run.rename(run.with_name("other"))
     assert here(*command) == 0
     assert file.read_bytes() == resumed
+
+
+def test_a_network_of_one_style_is_where_every_painting_begins() -> None:
+    single = TransformerNet(NetworkSettings(width=2, blocks=1)).eval()
+    for parameter in single.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.3)
+    network = ConditionalNet(NetworkSettings(2, 1, architecture="conditional", styles=3, predictor=4)).eval()
+    begin_at(network, single, [None, None, None])
+    photo, painting = torch.rand(2, 1, 3, 32, 32)
+    with torch.no_grad():
+        for parameters in (network.table[2], network.predicted(painting)[0]):
+            torch.testing.assert_close(network.with_parameters(photo, parameters), single(photo))
+
+
+def test_paintings_go_on_from_their_rows_in_a_network_of_many() -> None:
+    base, network = (
+        ConditionalNet(NetworkSettings(2, 1, architecture="conditional", styles=styles, predictor=4))
+        for styles in (2, 3)
+    )
+    torch.nn.init.normal_(base.table)
+    begin_at(network, base, [1, None, 0])
+    assert torch.equal(network.table[[0, 2]], base.table[[1, 0]])
+    torch.testing.assert_close(network.table[1], base.table.mean(0))
+    statistics = torch.rand(3, 896)
+    before = network.table.detach().clone()
+    apart(network, statistics, -1)
+    assert not torch.allclose(network.table, before)
+    apart(network, statistics, 1)
+    torch.testing.assert_close(network.table.detach(), before)
+
+
+def test_a_length_by_the_clock_ends_on_time_with_its_rate_at_nothing() -> None:
+    clock, steps = Length(None, 100.0), Length(100)
+    assert not clock.over(5000, 99.9)
+    assert clock.over(1, 100.0)
+    assert steps.over(100, 1.0)
+    assert [clock.rate_factor(7, seconds) for seconds in (4.0, 55.0)] == [steps.rate_factor(n, 0.0) for n in (4, 55)]
+    assert clock.rate_factor(7, 100.0) < 1e-6
 
 
 @pytest.mark.parametrize(

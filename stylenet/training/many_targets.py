@@ -1,0 +1,147 @@
+"""What the loss needs to know of each of many paintings, in memory and on the disk.
+
+A painting's Gram matrices, its positions for the sliced distance and its units take some seconds to compute and some
+15 MB to keep. All paintings share one criterion, which is given the targets of one after another.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from stylenet import losses
+from stylenet.data import unit_photos
+from stylenet.data.paintings import Painting
+from stylenet.disk import file_sha256, written_aside
+from stylenet.losses.criterion import SMALLEST
+from stylenet.losses.perceptual import PerceptualLoss
+from stylenet.losses.settings import LossSettings
+from stylenet.losses.sliced import some_of
+from stylenet.losses.terms import LOSS_TERMS, StepContext
+from stylenet.losses.vgg import VGGFeatures, VGGWeights
+
+log = logging.getLogger(__name__)
+
+KEPT = 4096  # positions of a painting at each layer, in fp16: a step draws 2048 of them
+UNIT_PHOTOS = 2  # by which the units are measured, where a single painting's run has 8
+REPORTED = 10  # paintings between two lines
+
+Targets = dict[str, Tensor]  # the criterion's buffers that depend on the painting, by name
+
+
+class Criteria:
+    """The criteria of many paintings: one, which is given the targets of the painting asked for."""
+
+    def __init__(self, criterion: PerceptualLoss, targets: Sequence[Targets]) -> None:
+        self.criterion, self.targets = criterion, targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def of(self, index: int) -> PerceptualLoss:
+        """The criterion, with the targets of a painting until the next call."""
+        give(self.criterion, self.targets[index])
+        return self.criterion
+
+    @property
+    def megabytes(self) -> float:
+        """What the targets take in memory."""
+        return sum(value.nbytes for each in self.targets for value in each.values()) / 1e6
+
+
+def criteria_for(
+    weights: VGGWeights, paintings: Sequence[Painting], loss: LossSettings, device: torch.device, bf16: bool, kept: Path
+) -> Criteria:
+    """The criteria of the paintings. Their targets are kept in the folder `kept`, and read from it the next time."""
+    vgg = VGGFeatures(weights).to(device)
+    vgg.cast(torch.float32)
+    maker = TargetMaker(vgg, loss, device)
+    code = digest(loss, weights)
+    kept.mkdir(parents=True, exist_ok=True)
+    targets = []
+    for number, painting in enumerate(paintings, 1):
+        known = f"{code} {painting.facts['sha256']} {painting.facts['size']}"
+        file = kept / f"{hashlib.sha256(known.encode()).hexdigest()[:24]}.safetensors"
+        found = read(file)
+        if found is None:
+            found = maker.targets(painting)
+            with written_aside(file) as aside:
+                aside.write_bytes(save(found))
+            if number % REPORTED == 0:
+                log.info("targets of %d of %d paintings", number, len(paintings))
+        targets.append({name: value.to(device) for name, value in found.items()})
+    vgg.cast(torch.bfloat16 if bf16 else torch.float32)
+    return Criteria(maker.criterion(paintings[0]), targets)
+
+
+class TargetMaker:
+    """Computes the targets of paintings. The photos that measure units pass the loss network once for all of them."""
+
+    def __init__(self, vgg: VGGFeatures, loss: LossSettings, device: torch.device) -> None:
+        self.vgg, self.loss, self.device = vgg, loss, device
+        self.steps: list[StepContext] = []
+
+    def criterion(self, painting: Painting) -> PerceptualLoss:
+        """The painting's criterion, without units."""
+        return PerceptualLoss(self.vgg, painting.pixels.to(self.device), self.loss)
+
+    @torch.no_grad()
+    def targets(self, painting: Painting) -> Targets:
+        criterion = self.criterion(painting)
+        if self.loss.form == "scale_free":
+            for name in (name for name, term in LOSS_TERMS.items() if term.in_units and name in criterion.terms):
+                unit = torch.stack([criterion.value(name, step) for step in self.contexts(criterion)]).mean()
+                criterion.get_buffer(f"{name}_unit").copy_(unit.clamp_min(SMALLEST).sqrt())
+        buffers = ((name, value) for name, value in criterion.named_buffers() if not name.startswith("vgg."))
+        return {name: compact(name, value) for name, value in buffers}
+
+    def contexts(self, criterion: PerceptualLoss) -> Iterator[StepContext]:
+        """The photos as they are, as a step of the training sees what it stylized."""
+        if not self.steps:
+            photos = unit_photos()[:: 8 // UNIT_PHOTOS].to(self.device)
+            for photo in photos.split(1):
+                features = criterion.features(photo)
+                self.steps.append(StepContext(criterion, photo, photo, features, {}))
+        for step in self.steps:
+            yield StepContext(criterion, step.photos, step.stylized, step.features, {})
+
+
+def compact(name: str, value: Tensor) -> Tensor:
+    """A buffer as it is kept: of positions a part, in fp16."""
+    value = value.cpu().contiguous()
+    if not name.startswith(("positions_", "pixels_")):
+        return value
+    return value[some_of(len(value), KEPT, torch.Generator().manual_seed(0))].half()
+
+
+def give(criterion: PerceptualLoss, targets: Targets) -> None:
+    """Puts a painting's targets into the criterion."""
+    scales = {int(name.rpartition("_")[2]) for name in targets if name.startswith("gram_")}
+    criterion.style_weights = {scale: criterion.settings.style_weights(scale) for scale in sorted(scales)}
+    criterion.pixel_scales = sorted(int(name.rpartition("_")[2]) for name in targets if name.startswith("pixels_"))
+    for name, value in targets.items():
+        criterion.register_buffer(name, value.float(), persistent=False)
+
+
+def read(file: Path) -> Targets | None:
+    """Targets from the disk, if they are there and whole."""
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError):
+        return None
+
+
+def digest(loss: LossSettings, weights: VGGWeights) -> str:
+    """Of all that a painting's targets depend on, the loss's own code included. How much a term weighs is not."""
+    values = {name: value for name, value in asdict(loss).items() if "weight" not in name or "layer" in name}
+    terms = sorted(name for name, weight in loss.weights.items() if weight > 0)
+    code = [file_sha256(path) for path in sorted(Path(losses.__file__).parent.glob("*.py"))]
+    text = json.dumps([values, terms, weights.sha256, KEPT, UNIT_PHOTOS, code], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
