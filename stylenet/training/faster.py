@@ -22,10 +22,11 @@ class Convolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, form: tuple[list[int], ...]) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.form = form
-        return torch.conv2d(x, weight, bias, *form)
+        stride, padding, dilation = form
+        return torch.conv2d(x, weight, bias, stride, padding, dilation)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias = ctx.needs_input_grad[:3]
 
@@ -71,7 +72,7 @@ def convolve(
     dilation: int | tuple[int, int] = 1,
 ) -> Tensor:
     form = tuple([each, each] if isinstance(each, int) else list(each) for each in (stride, padding, dilation))
-    result: Tensor = Convolution.apply(x, weight, bias, form)  # type: ignore[no-untyped-call]
+    result: Tensor = Convolution.apply(x, weight, bias, form)
     return result
 
 

@@ -50,7 +50,7 @@ def run_many(settings: Settings, folder: Path) -> int:
     form = NetworkSettings(**asdict(settings.network), predictor=predictor_width(weights))
     network = many_styles.new_network(form, paintings, weights, settings.seed)
     start = begin(network, settings, name, [painting.name for painting in paintings])
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     statistics = many_styles.statistics_of(network, paintings)
     many_styles.apart(network, statistics, -1)
     criteria = criteria_for(weights, paintings, settings.loss, device, bf16, OUTPUTS / TARGETS)

@@ -71,7 +71,8 @@ def new_network(form: NetworkSettings, paintings: Sequence[Painting], weights: V
     if network.predictor is not None:
         found = {name: weights.convolutions[name] for name in CONVOLUTIONS}
         network.predictor.encoder.take(found, torch.tensor(weights.mean), torch.tensor(weights.std))
-        network.predictor.standardize(statistics_of(network, paintings))
+        if (statistics := statistics_of(network, paintings)) is not None:
+            network.predictor.standardize(statistics)
     return network
 
 

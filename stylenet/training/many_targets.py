@@ -106,9 +106,9 @@ class TargetMaker:
         """The photos as they are, as a step of the training sees what it stylized."""
         if not self.steps:
             photos = unit_photos()[:: 8 // UNIT_PHOTOS].to(self.device)
-            for photo in photos.split(1):
-                features = criterion.features(photo)
-                self.steps.append(StepContext(criterion, photo, photo, features, {}))
+            for photo in photos:
+                features = criterion.features(photo[None])
+                self.steps.append(StepContext(criterion, photo[None], photo[None], features, {}))
         for step in self.steps:
             yield StepContext(criterion, step.photos, step.stylized, step.features, {})
 
