@@ -11,12 +11,10 @@ import torch
 from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.image import decode_image, resized, to_tensor
-from stylenet.models.catalog import find_style
+from stylenet.models.catalog import GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.predictor import SIDE
 from stylenet.models.style_file import Card, load_style
-
-GALLERY = "gallery"  # the many-style network that is asked
 
 
 def preview(

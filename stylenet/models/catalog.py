@@ -11,6 +11,7 @@ from stylenet.models import hub
 from stylenet.models.hub import SUFFIX
 
 SHIPPED = shipped_files() / "checkpoints"
+GALLERY = "gallery"  # the network of many styles that previews come from, and that short trainings start from
 
 
 def styles() -> dict[str, Path]:

@@ -1,16 +1,38 @@
-"""The network that a run starts from: random weights, or those of a trained style."""
+"""The network that a run starts from: random weights, those of a trained style, or those predicted for its painting."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.models.catalog import SHIPPED, find_style
+from stylenet.models.catalog import GALLERY, SHIPPED, find_style
+from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.registry import build_network
 from stylenet.models.style_file import SUFFIX, load_style, read_card
 from stylenet.training.checks import prefix_errors
 
 BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: the first that is another style
+
+
+def find_init(init: str | None, name: str, architecture: NetworkSettings) -> Path | None:
+    """The style file that one painting's run starts from: for `auto` the gallery's if it can, else `find_base`."""
+    gallery = SHIPPED / f"{GALLERY}{SUFFIX}"
+    named = find_style(init) if init not in (None, "auto") else None
+    for path in (named, gallery if init == "auto" and gallery.exists() else None):
+        if path and predicts(read_card(path).network, architecture):
+            return path
+    return find_base(init, name, architecture)
+
+
+def predicts(found: NetworkSettings, architecture: NetworkSettings) -> bool:
+    """Whether a network of many styles has a predictor, and becomes this architecture with one style's parameters."""
+    single = replace(found, architecture="transformer", styles=1, predictor=0)
+    return found.architecture == "conditional" and found.predictor > 0 and single == architecture
 
 
 def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Path | None:
@@ -30,6 +52,18 @@ def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Pat
     return path
 
 
-def first_network(architecture: NetworkSettings, seed: int, base: Path | None) -> StyleNetwork:
-    """A network with random weights of the seed, or with those of a trained style."""
-    return load_style(base)[0].train() if base else initialize(build_network(architecture), seed)
+def first_network(
+    architecture: NetworkSettings, seed: int, base: Path | None, painting: Float[Tensor, "1 3 h w"]
+) -> StyleNetwork:
+    """A network with random weights of the seed, or with those of a trained style.
+
+    One of many styles becomes an ordinary network with the norm parameters that it predicts for the painting, whose
+    pixels are as many as predictors want.
+    """
+    if base is None:
+        return initialize(build_network(architecture), seed)
+    network = load_style(base)[0]
+    if isinstance(network, ConditionalNet):
+        with torch.no_grad():
+            network = network.folded(network.predicted(painting)[0])
+    return network.train()

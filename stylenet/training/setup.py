@@ -22,7 +22,8 @@ from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures, VGGWeights, load_vgg_weights
 from stylenet.models.network import NetworkSettings, StyleNetwork
-from stylenet.training.base_network import find_base, first_network
+from stylenet.models.predictor import SIDE
+from stylenet.training.base_network import find_init, first_network
 from stylenet.training.budget import steps_in
 from stylenet.training.checks import Machine, check_unchanged, prefix_errors, validate
 from stylenet.training.module import StyleTransferModule
@@ -39,6 +40,7 @@ class Sources:
     """What a run learns from, read into memory."""
 
     painting: Float[Tensor, "1 3 h w"]
+    small_painting: Float[Tensor, "1 3 h2 w2"]  # as predictors see it
     painting_sha256: str
     photos: Photos
     weights: VGGWeights
@@ -104,7 +106,8 @@ def prepare(
     fingerprint = sources.fingerprint()
     check_unchanged(before, fingerprint)
     criterion = build_criterion(settings, sources, machine)
-    network = first_network(NetworkSettings(**asdict(settings.network)), settings.seed, sources.base)
+    form = NetworkSettings(**asdict(settings.network))
+    network = first_network(form, settings.seed, sources.base, sources.small_painting)
     data = PhotoCrops(sources.photos, settings.crop, settings.batch, settings.seed)
     steps = resolved.get("steps") or decide_steps(settings, machine, network, criterion, data)
     module = StyleTransferModule(network, criterion, steps, settings.learning_rate)
@@ -116,15 +119,15 @@ def read_sources(
 ) -> Sources:
     """The painting, the photos, the loss network's weights, and the style file to start from."""
     file = find_painting(settings.style.image)
-    painting = read_painting(file, settings.style.size)
+    painting, small = read_painting(file, settings.style.size), read_painting(file, SIDE)
     wanted = replace(settings.data, size=max(settings.data.size, settings.crop))  # else crops would be enlarged
     found = open_photos(wanted, machine.devices) if photos is None else as_photos(photos, settings.crop)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])
-    base = find_base(init, name, NetworkSettings(**asdict(settings.network)))
+    base = find_init(init, name, NetworkSettings(**asdict(settings.network)))
     if base:
         log.info("starts from %s", base)
-    return Sources(painting, file_sha256(file), found, weights, base)
+    return Sources(painting, small, file_sha256(file), found, weights, base)
 
 
 def build_criterion(settings: Settings, sources: Sources, machine: Machine) -> PerceptualLoss:

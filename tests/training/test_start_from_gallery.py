@@ -1,0 +1,71 @@
+"""A new painting's run starts from what the shipped network of many styles predicts for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from runs import SMALL
+
+from stylenet.data.painting import STYLES, read_painting
+from stylenet.errors import UserError
+from stylenet.models.conditional import ConditionalNet
+from stylenet.models.network import NetworkSettings
+from stylenet.models.style_file import Card, load_style, read_card, save_style
+from stylenet.training import base_network
+from stylenet.training.base_network import find_init
+
+FORM = NetworkSettings(width=4, blocks=1)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConditionalNet:
+    """A network of two styles with random weights, in place of the shipped one."""
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    network = ConditionalNet(replace(FORM, architecture="conditional", styles=2, predictor=3)).eval()
+    assert network.predictor is not None
+    torch.nn.init.normal_(network.predictor.head.weight, 0, 0.1)
+    for name, buffer in network.predictor.encoder.named_buffers():
+        buffer.copy_(torch.ones(3) if name == "std" else 0.02 * torch.randn(buffer.shape))
+    card = Card("gallery", network.settings, {"styles": [{"name": "one"}, {"name": "two"}]})
+    save_style(shipped / "gallery.safetensors", network, card)
+    monkeypatch.setattr(base_network, "SHIPPED", shipped)
+    return network
+
+
+def test_a_run_starts_from_the_predicted_parameters_and_ends_as_an_ordinary_network(
+    gallery: ConditionalNet, tmp_path: Path, tiny_vgg_file: Path, here: Callable[..., int]
+) -> None:
+    options = [*SMALL, f"loss_network.weights={tiny_vgg_file}", "init=auto", "learning_rate=1e-12", "steps=1"]
+    assert here("style=wave", *options) == 0
+    network, card = load_style(tmp_path / "checkpoints" / "wave.safetensors")
+    with torch.no_grad():
+        start = gallery.folded(gallery.predicted(read_painting(STYLES / "wave.jpg", 256))[0])
+    torch.testing.assert_close(network.state_dict(), start.state_dict(), rtol=0, atol=1e-6)
+    assert card.network == FORM
+    assert card.facts["training"]["init"]["style"] == "gallery"
+    (run,) = (tmp_path / "outputs" / "wave").iterdir()
+    for checkpoint in run.glob("*.ckpt"):
+        checkpoint.unlink()
+    assert here(f"resume={run}", "replace=true") == 0
+    again = load_style(tmp_path / "checkpoints" / "wave.safetensors")[0]
+    torch.testing.assert_close(again.state_dict(), network.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.usefixtures("gallery")
+def test_another_architecture_does_not_start_from_it() -> None:
+    assert find_init("auto", "wave", FORM) == base_network.SHIPPED / "gallery.safetensors"
+    assert find_init("auto", "wave", replace(FORM, width=5)) is None
+    assert find_init(None, "wave", FORM) is None
+    with pytest.raises(UserError, match="architecture mismatch"):
+        find_init(str(base_network.SHIPPED / "gallery.safetensors"), "wave", replace(FORM, blocks=2))
+
+
+@pytest.mark.usefixtures("gallery")
+def test_without_a_predictor_it_is_no_start(tmp_path: Path) -> None:
+    network = ConditionalNet(replace(FORM, architecture="conditional", styles=2))
+    file = base_network.SHIPPED / "gallery.safetensors"
+    save_style(file, network, Card("gallery", network.settings, read_card(file).facts))
+    assert find_init("auto", "wave", FORM) is None
