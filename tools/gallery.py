@@ -1,6 +1,6 @@
 """The README's picture: held-out photos in rows, styles in columns, each with its painting on top.
 
-python tools/gallery.py checkpoints/gallery.jpg             # every painting that has a network in checkpoints/
+python tools/gallery.py checkpoints/overview.jpg             # every painting that has a network in checkpoints/
 python tools/gallery.py some.jpg starry starry-small        # these
 """
 
