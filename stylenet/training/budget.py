@@ -15,9 +15,12 @@ from stylenet.losses.terms import CYCLE
 from stylenet.training.module import StyleTransferModule, as_floats, make_optimizer, total_of
 
 TIMED_ROUNDS, UNTIMED_ROUNDS = 4, 2  # of `CYCLE` batches each
+SHORT = 4.0  # minutes: a shorter run is timed by one round, else that would take as long as the run
 GRADIENT_CLIP = 10.0  # norm; reached in the first steps only
 SHEETS, SHEET_PHOTOS = 20, 4  # contact sheets over a run, photos on each
+STEPS_PER_SHEET = 10  # at least, of a short run
 VALIDATIONS = 4  # over a run, and one behind it
+VALIDATE_EVERY = 50  # steps, at least
 CHECKPOINTS = 20  # over a run
 CHECKPOINT_SECONDS = 0.1  # to pack, write and sync one
 
@@ -32,16 +35,39 @@ def steps_in(
     """
     module.to(device)
     trial = StyleTransferModule(deepcopy(module.network), module.criterion).to(device)
+    seconds = seconds_per_batch(trial, data, device, devices, bf16, rounds(minutes))
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        between = seconds_between_steps(trial, data.held_out.to(device))
-    seconds = seconds_per_batch(trial, data, device, devices, bf16)
+        between = seconds_between_steps(trial, data.held_out.to(device), int(60 * minutes / seconds))
     return max(1, int(max(60 * minutes - between, 30 * minutes) / seconds))
 
 
+def rounds(minutes: float) -> tuple[int, int]:
+    """Rounds that are not timed and rounds that are, before a run of so many minutes."""
+    return (UNTIMED_ROUNDS, TIMED_ROUNDS) if minutes >= SHORT else (0, 1)
+
+
+def sheet_interval(steps: int) -> int:
+    """Steps from one contact sheet to the next."""
+    return max(1, steps // max(1, min(SHEETS, steps // STEPS_PER_SHEET)))
+
+
+def validation_interval(steps: int) -> int:
+    """Steps from one validation to the next: some over the run, none at its end, where the network is judged anyway."""
+    return max(VALIDATE_EVERY, steps // (VALIDATIONS + 1) + 1)
+
+
 def seconds_per_batch(
-    trial: StyleTransferModule, data: PhotoCrops, device: torch.device, devices: int, bf16: bool
+    trial: StyleTransferModule,
+    data: PhotoCrops,
+    device: torch.device,
+    devices: int,
+    bf16: bool,
+    rounds: tuple[int, int] = (UNTIMED_ROUNDS, TIMED_ROUNDS),
 ) -> float:
-    """The median over some rounds in which every loss term has its turn, with loader and optimizer."""
+    """The median over some rounds in which every loss term has its turn, with loader and optimizer.
+
+    `rounds` are the numbers of those that are not timed and of those that are.
+    """
     batches = iter(data.crops())
     optimizer = make_optimizer(trial.network, 0.0)
 
@@ -59,18 +85,22 @@ def seconds_per_batch(
         for number in range(CYCLE):
             batch(number)
 
-    times = [timed(cycle, device) for _ in range(UNTIMED_ROUNDS + TIMED_ROUNDS)]
-    return median(times[UNTIMED_ROUNDS:]) / CYCLE
+    batch(0)  # the first takes longer
+    times = [timed(cycle, device) for _ in range(sum(rounds))]
+    return median(times[rounds[0] :]) / CYCLE
 
 
-def seconds_between_steps(trial: StyleTransferModule, held_out: Tensor) -> float:
-    """What a whole run spends on contact sheets, validations and checkpoints; one photo of each is timed."""
+def seconds_between_steps(trial: StyleTransferModule, held_out: Tensor, steps: int) -> float:
+    """What a run of so many steps spends on contact sheets, validations and checkpoints; one photo of each is timed."""
     photos = as_floats(held_out[:1])
     timed(lambda: stylized_by(trial.network, photos), photos.device)
     sheet = timed(lambda: stylized_by(trial.network, photos), photos.device)
-    validation = timed(lambda: photo_by_photo(trial.objective, trial.network, photos), photos.device)
-    drawn = SHEETS * SHEET_PHOTOS * sheet
-    return drawn + VALIDATIONS * len(held_out) * validation + CHECKPOINTS * CHECKPOINT_SECONDS
+    drawn = steps // sheet_interval(steps) * SHEET_PHOTOS * sheet if steps else 0.0
+    between = drawn + min(steps, CHECKPOINTS) * CHECKPOINT_SECONDS
+    if validations := max(0, steps - 1) // validation_interval(steps):
+        validation = timed(lambda: photo_by_photo(trial.objective, trial.network, photos), photos.device)
+        between += validations * len(held_out) * validation
+    return between
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

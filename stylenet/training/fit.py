@@ -8,7 +8,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
 from stylenet.distributed import worker_context
-from stylenet.training.budget import CHECKPOINTS, GRADIENT_CLIP, SHEET_PHOTOS, SHEETS, VALIDATIONS
+from stylenet.training.budget import CHECKPOINTS, GRADIENT_CLIP, SHEET_PHOTOS, sheet_interval, validation_interval
 from stylenet.training.callbacks.checkpoints import Checkpoints, WholeCheckpoints
 from stylenet.training.callbacks.contact_sheets import ContactSheets
 from stylenet.training.callbacks.progress import Progress
@@ -19,7 +19,6 @@ from stylenet.training.resume import steps_done
 from stylenet.training.setup import TrainingInputs
 
 LOG_EVERY = INSPECT_EVERY = 50  # steps, in a long run
-VALIDATE_EVERY = 50  # steps, at least
 
 
 def fit(
@@ -50,7 +49,7 @@ def intervals(steps: int) -> tuple[int, int]:
 def make_trainer(inputs: TrainingInputs, folder: Path, loggers: list[Logger], more: list[Callback]) -> pl.Trainer:
     """The trainer; further ranks show nothing."""
     steps = inputs.steps
-    sheet_every = inputs.settings.logger.sheet_every or max(1, steps // SHEETS)
+    sheet_every = inputs.settings.logger.sheet_every or sheet_interval(steps)
     shown: list[Callback] = [
         Progress(),
         ContactSheets(folder / "sheets", sheet_every, inputs.sources.painting, inputs.data.held_out[:SHEET_PHOTOS]),
@@ -76,8 +75,3 @@ def make_trainer(inputs: TrainingInputs, folder: Path, loggers: list[Logger], mo
         default_root_dir=folder,
         **{**usual, **chosen},
     )
-
-
-def validation_interval(steps: int) -> int:
-    """Steps from one validation to the next: some over the run, none at its end, where the network is judged anyway."""
-    return max(VALIDATE_EVERY, steps // (VALIDATIONS + 1) + 1)

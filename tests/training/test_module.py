@@ -89,6 +89,12 @@ def test_twice_the_minutes_are_twice_the_steps_less_what_comes_between(
     assert steps == [6, 100, 220]  # of the shortest, at least half of the time
 
 
+def test_a_short_run_is_timed_briefly_and_draws_few_sheets() -> None:
+    assert [budget.rounds(minutes) for minutes in (0.5, 1.0, 4.0, 60.0)] == [(0, 1), (0, 1), (2, 4), (2, 4)]
+    assert [budget.sheet_interval(steps) for steps in (1, 9, 25, 100, 1000)] == [1, 9, 12, 10, 50]
+    assert [budget.validation_interval(steps) for steps in (25, 500)] == [50, 101]
+
+
 def test_timing_teaches_nothing(module: StyleTransferModule) -> None:
     before = {name: value.clone() for name, value in module.network.state_dict().items()}
     assert steps_in(1.0, module, crops(), torch.device("cpu"), devices=1, bf16=False) > 0
