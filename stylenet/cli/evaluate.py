@@ -98,7 +98,9 @@ def add_weights(parser: Parser) -> None:
     )
 
 
-def add_gatys_options(parser: Parser, steps: int = 0, photos: int | None = None) -> None:
+def add_gatys_options(
+    parser: Parser, steps: int = 0, photos: int | None = None, defaults: Sequence[str] = OPTIMIZERS
+) -> None:
     optimizers = parser.add_argument_group("Gatys equivalent").add_argument
     optimizers("--gatys", type=int, default=steps, metavar="N", help=f"search in N steps; default: {steps}; 0: none")
     optimizers(
@@ -108,8 +110,8 @@ def add_gatys_options(parser: Parser, steps: int = 0, photos: int | None = None)
         metavar="M",
         help=f"on the first M photos; default: {photos or 'all'}",
     )
-    shown = {"nargs": "+", "choices": OPTIMIZERS, "default": OPTIMIZERS}
-    optimizers("--gatys-optimizers", **shown, help="default: both")  # type: ignore[arg-type]
+    shown = {"nargs": "+", "choices": OPTIMIZERS, "default": defaults}
+    optimizers("--gatys-optimizers", **shown, help=f"default: {' '.join(defaults)}")  # type: ignore[arg-type]
     optimizers("--gatys-optimisers", **shown, dest="gatys_optimizers", help=argparse.SUPPRESS)  # type: ignore[arg-type]
 
 

@@ -162,8 +162,7 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
         metavar="WEIGHTS",
         help="weights of the judge's VGG16, as in stylenet evaluate; default: torchvision (528 MB); '' for none",
     )
-    add_gatys_options(parser, steps=60, photos=4)
-    parser.set_defaults(gatys_optimizers=("lbfgs",))
+    add_gatys_options(parser, steps=60, photos=4, defaults=("lbfgs",))
     chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
     check_gatys(parser, chosen)
     known = [*sorted(path.stem for path in (shipped_files() / "configs" / "style").glob("*.jpg")), *SMALLER]

@@ -60,11 +60,9 @@ def default_settings() -> dict[str, Any]:
 
 def chosen(defaults: list[Any]) -> Iterator[tuple[str, str]]:
     """The groups of a list of defaults, and their presets."""
-    for entry in defaults:
-        if isinstance(entry, dict):
-            yield from (
-                (group, preset) for group, preset in entry.items() if preset and not group.startswith("override")
-            )
+    for group, preset in (pair for entry in defaults if isinstance(entry, dict) for pair in entry.items()):
+        if preset and not group.startswith("override"):
+            yield group, preset
 
 
 def read(file: Path) -> dict[str, Any]:
