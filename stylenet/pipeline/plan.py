@@ -14,7 +14,7 @@ from pathlib import Path
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE, Format, format_of
-from stylenet.media.sequence import NUMBER, Sequence
+from stylenet.media.sequence import Sequence
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
 from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
 
@@ -38,21 +38,19 @@ class Found:
 class Job:
     """An image or clip to stylize and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
 
-    Without a format it is the image's own, or PNG if that can't be written.
+    Without a format it is the image's own, or PNG if that can't be written. `derived` says that the target's name was
+    made from the source's: the result of an image that is called `%d.png` has `%d` in its name, and is no sequence.
     """
 
     source: Path
     target: Path
     format: Format | None = None
+    derived: bool = False
 
     @property
     def is_clip(self) -> bool:
         """Whether frames go one after the other from or into a video file or a numbered sequence."""
-        if _is_clip(self.source):
-            return True
-        # The result of an image that is called `%d.png` has `%d` in its name as well, and is no sequence.
-        named_alike = self.source is not STANDARD_INPUT and NUMBER.search(Path(self.source).name)
-        return _is_clip(self.target) and not named_alike
+        return _is_clip(self.source) or (_is_clip(self.target) and not self.derived)
 
     def is_done(self) -> bool:
         """Whether the result is there; results are never there partially. A sequence is done with its last file."""
@@ -230,7 +228,7 @@ def _job(found: Found, style: str, folder: Path | None, suffix: str | None) -> J
     own = found.source.suffix if found.source.suffix.lower() in kinds else other
     name = f"{found.source.stem}-{style}{(not is_video and suffix) or own}"
     target = found.source.with_name(name) if folder is None else folder / found.place.parent / name
-    return Job(found.source, target, None if is_video else format_of(target))
+    return Job(found.source, target, None if is_video else format_of(target), derived=True)
 
 
 def _check_targets(jobs: list[Job]) -> None:

@@ -222,3 +222,13 @@ def test_a_folder_of_photos_and_clips_is_stylized_whole_and_resumed(call: Callab
     assert {path.name for path in (folder / "gifs").iterdir()} == {"one-night.mp4", "two-night.mp4"}
     assert call("in/one.mp4", "-s", "night", "-o", "out.gif")[0] == 0
     assert len(frames_of(folder / "out.gif")) == 3
+
+
+def test_an_animation_with_a_number_in_its_name_becomes_a_sequence_where_one_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (32, 32)).save("a%d.gif", save_all=True, append_images=[Image.new("RGB", (32, 32), "red")])
+    (asked,), (derived,) = plan(["a%d.gif"], "night", "out%04d.png"), plan(["a%d.gif"], "night")
+    assert asked.is_clip
+    assert not derived.is_clip
