@@ -3,10 +3,10 @@
 import itertools
 import math
 import os
+import sys
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch.utils.data import IterableDataset
 
 from stylenet.data.sets import Photos
 from stylenet.distributed import rank_and_world
+from stylenet.prefetch import in_order
 
 SMALLEST_AREA = 0.08  # of the largest square that fits into the photo: users have larger pictures than this
 ORDER, CROP = 0, 1  # two streams of random numbers that must never meet
@@ -58,17 +59,17 @@ class RandomCrops(IterableDataset[Tensor]):
 
     def __iter__(self) -> Iterator[UInt8[Tensor, "b 3 crop crop"]]:
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="crops")
-        waiting: deque[Future[Tensor]] = deque()
+        exiting = sys.is_finalizing  # a local name: the modules' own are gone when Python closes an iterator at exit
+        batches = in_order(pool, self.batch_at, itertools.count(self.first_batch), depth=2 * self.threads)
         try:
-            for number in itertools.count(self.first_batch):
-                waiting.append(pool.submit(self.batch_at, number))
-                if len(waiting) > 2 * self.threads:
-                    begun = time.perf_counter()
-                    batch = waiting.popleft().result()
-                    self.waited += time.perf_counter() - begun
-                    yield batch
+            while True:
+                begun = time.perf_counter()
+                batch = next(batches)
+                self.waited += time.perf_counter() - begun
+                yield batch
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            if not exiting():
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def batch_at(self, number: int) -> UInt8[Tensor, "b 3 crop crop"]:
         """The share of batch `number`, counted from 0, of this process. Raises `PhotosError`."""

@@ -16,7 +16,7 @@ from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.video.reading import one_line_errors
-from stylenet.pipeline.prefetch import Stopwatch, ahead
+from stylenet.prefetch import Stopwatch, ahead
 
 TITLE = "stylenet, q ends"
 Show = Callable[[UInt8[np.ndarray, "h w 3"]], bool]  # whether to go on

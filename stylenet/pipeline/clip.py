@@ -34,7 +34,7 @@ from stylenet.media.video.stills import (
 )
 from stylenet.media.video.timing import Span, written_time
 from stylenet.media.video.writing import VideoWriter
-from stylenet.pipeline.prefetch import Stopwatch, ahead, behind
+from stylenet.prefetch import Stopwatch, ahead, behind
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left"
 Source = Clip | AnimationFrames | SequenceFrames

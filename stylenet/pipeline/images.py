@@ -18,8 +18,8 @@ from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import OWN_SIZE, Size
 from stylenet.pipeline.plan import STANDARD_INPUT, STANDARD_OUTPUT, Job
-from stylenet.pipeline.prefetch import WORKERS, in_order
 from stylenet.pipeline.restyle import Restyling
+from stylenet.prefetch import WORKERS, in_order
 
 
 @dataclass

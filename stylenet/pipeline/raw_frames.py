@@ -13,7 +13,7 @@ from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.limits import MINIMUM_SIDE
-from stylenet.pipeline.prefetch import Stopwatch, ahead, behind
+from stylenet.prefetch import Stopwatch, ahead, behind
 
 RATE = 25  # frames per second, for the temporal statistics: a pipe has no times
 

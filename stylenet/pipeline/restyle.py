@@ -20,7 +20,7 @@ from stylenet.media.decoders import Source
 from stylenet.media.encoders import encoded
 from stylenet.media.formats import Format, own_format
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
-from stylenet.pipeline.prefetch import ahead, in_order
+from stylenet.prefetch import ahead, in_order
 
 Stylize = Callable[[Image.Image], Image.Image]
 

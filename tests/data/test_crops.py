@@ -1,5 +1,8 @@
 """Random squares: what they show, and that a batch is known by its number alone."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -168,3 +171,15 @@ def test_scaling_down_averages_as_a_photo_must_be() -> None:
     board = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     square = random_square(np.dstack([board] * 3), 16, np.random.default_rng(0))
     assert abs(square.astype(int) - 128).max() <= 8
+
+
+def test_an_iterator_that_is_left_open_is_closed_at_exit_without_a_word(tmp_path: Path) -> None:
+    script = """
+import numpy as np
+from stylenet.data import ArrayPhotos, RandomCrops
+batches = iter(RandomCrops(ArrayPhotos([np.zeros((20, 20, 3), np.uint8)]), 16, 1, 0))
+next(batches)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stylenet.pipeline.prefetch import ROOM, WORKERS, ahead, behind, in_order
+from stylenet.prefetch import ROOM, WORKERS, ahead, behind, in_order
 
 
 @dataclass
