@@ -22,6 +22,7 @@ from stylenet.inference.spill import Slot, SpillBuffer
 from stylenet.inference.temporal import TemporalInstanceNorm, with_fp32_statistics
 from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, reflected
 from stylenet.models.network import StyleNetwork
+from stylenet.models.plane_waves import PlaneWaves
 
 Strip: TypeAlias = Float[Tensor, "1 c _n _w"]
 
@@ -175,6 +176,8 @@ class Plan:
             case nn.PixelShuffle(upscale_factor=fold):
                 unfolded = features.then(partial(map, layer))
                 return replace(unfolded, channels=features.channels // fold**2, scale=features.scale / fold)
+            case PlaneWaves():
+                return features.then(partial(waved, layer))
             case nn.ReLU() | nn.Sigmoid() | nn.Hardtanh():
                 return features.then(partial(map, layer))
         raise UncuttableError(f"no way is known to apply {layer} in strips")
@@ -205,6 +208,15 @@ def convolved(layer: ReflectConv2d, strips: Iterator[Strip]) -> Iterator[Strip]:
     """A convolution, strip by strip: `map`, unlike a loop, holds no strip while others work on it."""
     convolve = partial(F.conv2d, weight=layer.weight, bias=layer.bias, stride=layer.stride, dilation=layer.dilation)
     return map(convolve, bordered(strips, layer.reach[0]))
+
+
+def waved(layer: PlaneWaves, strips: Iterator[Strip]) -> Iterator[Strip]:
+    """Each strip with the rows of the pattern that belong to it."""
+    first = 0
+    for strip in strips:
+        rows = strip.shape[2]
+        yield layer(strip, first)
+        first += rows
 
 
 def bordered(strips: Iterator[Strip], reach: int) -> Iterator[Strip]:

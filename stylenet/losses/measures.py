@@ -9,7 +9,7 @@ FLAT = 1e-4  # variance: a standard deviation of 2.5 of 255
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 TONE = 8  # pixels
 SMALLEST_SIDE = 16  # pixels, of an image that is compared after shrinking
-SHORTEST = 0.05  # of the reference's norm, in `balanced_distance`
+SHORTEST = 0.2  # of the reference's norm, in `balanced_distance`
 
 
 def gram_matrix(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c c"]:

@@ -3,7 +3,8 @@
 A network that works on every fourth pixel can paint by where the pixels are in its grid: a shift by one pixel then
 changes the image, and video flickers. The penalty needs no video: a photo is shifted by a known number of pixels and
 slightly noised, and what the network makes of both is compared where they overlap (the synthetic pairs of
-fast-artistic-videos, Ruder et al. 2018, with whole pixels, so that nothing is interpolated).
+fast-artistic-videos, Ruder et al. 2018, with whole pixels, so that nothing is interpolated). A network's own pattern
+(`stylenet.models.plane_waves`) moves along with the photo, or it would not be used.
 """
 
 import torch
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.losses.measures import contrast
+from stylenet.models.plane_waves import pattern_at
 
 REACH = 3  # pixels; with the network's stride of 4, every shift that its grid can tell from none
 NOISE = 6 / 255  # the largest standard deviation
@@ -35,7 +37,8 @@ def stability_loss(
     wider = F.pad(photos, (REACH, REACH, REACH, REACH), mode="replicate")
     shifted = wider[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width]
     noisy = shifted + sigma * standard_noise(photos, number, generator, share)
-    again = network(noisy.contiguous(memory_format=torch.channels_last))
+    with pattern_at(network, down, right):
+        again = network(noisy.contiguous(memory_format=torch.channels_last))
     difference = (cropped(again, 0, 0) - cropped(stylized, down, right)).float().square().mean((1, 2, 3))
     return (difference / contrast(stylized)).mean()
 

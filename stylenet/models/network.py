@@ -14,7 +14,8 @@ from stylenet.models.layers import reflected
 
 # What the last convolution's numbers become.
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
-LATER = {"architecture": "transformer", "styles": 1, "predictor": 0}  # settings that came later, and what none means
+# Settings that came later, and what a card without them means.
+LATER = {"architecture": "transformer", "styles": 1, "predictor": 0, "waves": 0}
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -29,7 +30,8 @@ class NetworkSettings:
     `output` is `sigmoid`, or `linear` for networks trained elsewhere: theirs is cut off at 0 and 1, and their photos
     are not brought to a multiple of the stride first. `architecture` is a key of `stylenet.models.registry.NETWORKS`;
     `styles` the number of paintings that the network has learned, and `predictor` the width of the layer that predicts
-    the parameters of others (0: none). Both are for `conditional` alone.
+    the parameters of others (0: none). Both are for `conditional` alone. `waves` is the number of plane waves in the
+    pattern that flat areas are filled along (`stylenet.models.plane_waves`; 0: none).
     """
 
     width: int = 32
@@ -39,6 +41,7 @@ class NetworkSettings:
     architecture: str = "transformer"
     styles: int = 1
     predictor: int = 0
+    waves: int = 0
 
     def __post_init__(self) -> None:
         if self.fold > 2:
@@ -46,8 +49,9 @@ class NetworkSettings:
         for name in ("width", "blocks", "fold", "styles"):
             if getattr(self, name) < 1:
                 raise UserError(f"a network's {name} must be at least 1, got {getattr(self, name)}")
-        if self.predictor < 0:
-            raise UserError(f"a network's predictor must be 0 or more, got {self.predictor}")
+        for name in ("predictor", "waves"):
+            if getattr(self, name) < 0:
+                raise UserError(f"a network's {name} must be 0 or more, got {getattr(self, name)}")
         if self.output not in OUTPUTS:
             raise UserError(f"a network's output must be one of {', '.join(OUTPUTS)}, got {self.output}")
         if self.output == "linear" and self.fold > 1:

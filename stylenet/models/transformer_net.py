@@ -12,6 +12,7 @@ from torch import nn
 
 from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, normalized
 from stylenet.models.network import OUTPUTS, NetworkSettings, StyleNetwork, initialize, parameter_count
+from stylenet.models.plane_waves import PlaneWaves
 
 __all__ = [
     "InstanceNorm2d",
@@ -33,7 +34,7 @@ class TransformerNet(StyleNetwork):
         into_half, from_half = folded(width) if settings.fold == 2 else convolved(width)
         self.layers = nn.Sequential(
             *into_half,
-            *normalized(ReflectConv2d(2 * width, 4 * width, 3, stride=2)),
+            *into_quarter(width, settings.waves),
             *self.blocks(4 * width, settings.blocks),
             nn.Upsample(scale_factor=2, mode="nearest"),
             *normalized(ReflectConv2d(4 * width, 2 * width, 3)),
@@ -44,6 +45,13 @@ class TransformerNet(StyleNetwork):
     def blocks(self, channels: int, count: int) -> list[nn.Module]:
         """The layers at a quarter of the resolution, where most of the work is done."""
         return [ResidualBlock(channels) for _ in range(count)]
+
+
+def into_quarter(width: int, waves: int) -> list[nn.Module]:
+    """From half to a quarter of the resolution; there the pattern is added, if there is one."""
+    convolution, norm, relu = normalized(ReflectConv2d(2 * width, 4 * width, 3, stride=2))
+    # Within one layer, so that all others have the same names with and without it.
+    return [convolution, norm, nn.Sequential(relu, PlaneWaves(4 * width, waves)) if waves else relu]
 
 
 def convolved(width: int) -> tuple[list[nn.Module], list[nn.Module]]:

@@ -32,7 +32,7 @@ def find_init(init: str | None, name: str, architecture: NetworkSettings) -> Pat
 def predicts(found: NetworkSettings, architecture: NetworkSettings) -> bool:
     """Whether a network of many styles has a predictor, and becomes this architecture with one style's parameters."""
     single = replace(found, architecture="transformer", styles=1, predictor=0)
-    return found.architecture == "conditional" and found.predictor > 0 and single == architecture
+    return found.architecture == "conditional" and found.predictor > 0 and suits(single, architecture)
 
 
 def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Path | None:
@@ -42,14 +42,19 @@ def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Pat
     """
     if init == "auto":
         others = (path for base in BASES for path in sorted(SHIPPED.glob(f"{base}*{SUFFIX}")) if path.stem != name)
-        return next((path for path in others if read_card(path).network == architecture), None)
+        return next((path for path in others if suits(read_card(path).network, architecture)), None)
     if init is None:
         return None
     with prefix_errors("init"):
         path = find_style(init)
-        if (found := read_card(path).network) != architecture:
+        if not suits(found := read_card(path).network, architecture):
             raise UserError(f"architecture mismatch: {shown(path.stem)} is {found}, this run uses {architecture}")
     return path
+
+
+def suits(base: NetworkSettings, architecture: NetworkSettings) -> bool:
+    """Whether a run can start from a network: of the same architecture, at most still without a pattern."""
+    return base in (architecture, replace(architecture, waves=0))
 
 
 def first_network(
@@ -60,10 +65,13 @@ def first_network(
     One of many styles becomes an ordinary network with the norm parameters that it predicts for the painting, whose
     pixels are as many as predictors want.
     """
+    network = initialize(build_network(architecture), seed)
     if base is None:
-        return initialize(build_network(architecture), seed)
-    network = load_style(base)[0]
-    if isinstance(network, ConditionalNet):
+        return network
+    first = load_style(base)[0]
+    if isinstance(first, ConditionalNet):
         with torch.no_grad():
-            network = network.folded(network.predicted(painting)[0])
+            first = first.folded(first.predicted(painting)[0])
+    # Without a pattern of its own, that begins with zeros and changes nothing.
+    network.load_state_dict(first.state_dict(), strict=first.settings == architecture)
     return network.train()

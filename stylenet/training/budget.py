@@ -34,7 +34,7 @@ def steps_in(
     subtracted.
     """
     module.to(device)
-    trial = StyleTransferModule(deepcopy(module.network), module.criterion).to(device)
+    trial = StyleTransferModule(deepcopy(module.network), module.criterion, flat_areas=module.flat_areas).to(device)
     seconds = seconds_per_batch(trial, data, device, devices, bf16, rounds(minutes))
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         between = seconds_between_steps(trial, data.held_out.to(device), int(60 * minutes / seconds))

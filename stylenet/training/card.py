@@ -29,7 +29,7 @@ def metadata(inputs: TrainingInputs) -> dict[str, Any]:
     """What is known of a run before it starts, and would be the same for an equal run."""
     settings = inputs.settings
     style = {name: getattr(settings.style, name) for name in ("title", "artist", "year", "source", "size")}
-    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
+    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed", "flat_areas")}
     training["init"] = inputs.init
     return {
         "painting": {**style, "sha256": inputs.sources.painting_sha256},

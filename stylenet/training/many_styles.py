@@ -45,6 +45,7 @@ class OneStyle(nn.Module):
 
     def __init__(self, network: ConditionalNet, parameters: Float[Tensor, " p"]) -> None:
         super().__init__()
+        self.network = network
         self.apply_: Callable[[Tensor], Tensor] = lambda photos: network.with_parameters(photos, parameters)
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

@@ -12,15 +12,18 @@ from jaxtyping import Float, UInt8
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from stylenet.data.flat_areas import with_flat_areas
 from stylenet.distributed import mean_over_ranks, rank_and_world
 from stylenet.errors import UserError
 from stylenet.evaluation.held_out import photo_by_photo
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.terms import LOSS_TERMS
 from stylenet.models.network import NetworkSettings, StyleNetwork
+from stylenet.models.plane_waves import pattern_at
 from stylenet.models.registry import build_network
 
 WARM_UP = 0.1  # of all steps
+PATTERN = 4000.0  # pixels of the network's pattern that batches come to lie on
 
 Batch = UInt8[Tensor, "b 3 h w"] | Float[Tensor, "b 3 h w"]
 
@@ -33,6 +36,12 @@ def rate_factor(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
+def pattern_origin(number: int) -> tuple[float, float]:
+    """Where batch `number` lies on the network's pattern: anywhere, as crops see only a part of an image's."""
+    down, across = torch.rand(2, generator=torch.Generator().manual_seed(number)).tolist()
+    return PATTERN * down, PATTERN * across
+
+
 def total_of(values: Mapping[str, Tensor]) -> Float[Tensor, ""]:
     """What a step minimizes: the sum of the weighted terms; one taken at every fourth batch counts four times there."""
     return torch.stack([LOSS_TERMS[name].every * value for name, value in values.items()]).sum()
@@ -43,7 +52,8 @@ class StyleTransferModule(pl.LightningModule):
 
     `network` is a network, or the settings of one with random weights. `criterion` is only needed to train and to
     validate (`stylenet.losses.criterion.criterion_for`). `steps` is the length of the rate schedule, and should be the
-    trainer's `max_steps`; `learning_rate` is that of Adam at its top.
+    trainer's `max_steps`; `learning_rate` is that of Adam at its top; `flat_areas` the share of the photos of which a
+    part is made flat (`stylenet.data.flat_areas`).
 
     A batch holds photos (b, 3, h, w), RGB: uint8, or float in [0, 1]. Sides must be at least 16 px. Anything else
     raises `UserError`. Training logs `loss/TERM` (weighted) and `loss/total`, validation `held_out/content`,
@@ -57,6 +67,7 @@ class StyleTransferModule(pl.LightningModule):
         criterion: PerceptualLoss | None = None,
         steps: int = 10_000,
         learning_rate: float = 3e-3,
+        flat_areas: float = 0.0,
     ) -> None:
         super().__init__()
         if isinstance(network, Mapping):
@@ -65,10 +76,11 @@ class StyleTransferModule(pl.LightningModule):
             network = build_network(network)
         self.network = network.to(memory_format=torch.channels_last)
         self.criterion = criterion
-        self.steps, self.learning_rate = steps, learning_rate
+        self.steps, self.learning_rate, self.flat_areas = steps, learning_rate, flat_areas
         self.latest: dict[str, Tensor] = {}  # the last value of each weighted term
         self.held_out: list[dict[str, Tensor]] = []  # losses of the photos validated so far
         plain = {"network": asdict(network.settings), "steps": steps, "learning_rate": learning_rate}
+        plain["flat_areas"] = flat_areas
         self.save_hyperparameters(plain, logger=False)  # the run's own settings are logged once, in full
 
     def forward(self, photos: Batch) -> Float[Tensor, "b 3 h w"]:
@@ -100,10 +112,11 @@ class StyleTransferModule(pl.LightningModule):
 
     def weighted_losses(self, batch: Batch, number: int) -> dict[str, Tensor]:
         """The weighted terms of the criterion that are due at batch `number`, counted from 0."""
-        photos = as_floats(batch)
-        stylized = self.network(photos).float()
-        share = rank_and_world()
-        values = self.objective(stylized, photos, network=self.network, number=number, share=share)
+        share = rank, world = rank_and_world()
+        photos = with_flat_areas(as_floats(batch), self.flat_areas, number * world + rank)
+        with pattern_at(self.network, *pattern_origin(number)):
+            stylized = self.network(photos).float()
+            values = self.objective(stylized, photos, network=self.network, number=number, share=share)
         return self.objective.weighted(values)
 
     def validation_step(self, batch: Batch, index: int) -> None:

@@ -36,12 +36,19 @@ class Style:
 
 @dataclass
 class Network:
-    """See `stylenet.models.network.NetworkSettings`: by default 1.68 million parameters, as in the paper."""
+    """See `stylenet.models.network.NetworkSettings`. `network_preset` has the default of training."""
 
     width: int = 32
     blocks: int = 5
     fold: int = 1
     architecture: str = "transformer"  # a key of stylenet.models.registry.NETWORKS
+    waves: int = 0
+
+
+def network_preset(name: str = "full") -> Network:
+    """The settings of `configs/network/NAME.yaml`."""
+    values = yaml.safe_load((CONFIGS / "network" / f"{name}.yaml").read_text())
+    return Network(**values.get("network", values))
 
 
 @dataclass
@@ -74,8 +81,9 @@ class Length:
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Composed settings, maybe of an older version: weights by their terms, 0 for those that the loss then lacked."""
+    values = {"flat_areas": 0.0, **values} if "loss" in values else dict(values)
     if "loss" not in values:
-        return dict(values)
+        return values
     loss = {**LossSettings().to_card(), **dict(values["loss"])}
     weights = {**dict.fromkeys(loss_preset().weights, 0.0), **(values["loss"].get("weights") or {})}
     old = {name: loss.pop(name, None) for name in OLD_NAMES}
@@ -92,7 +100,7 @@ class Settings:
 
     style: Style = field(default_factory=Style)
     data: PhotoSettings = field(default_factory=PhotoSettings)
-    network: Network = field(default_factory=Network)
+    network: Network = field(default_factory=network_preset)
     loss_network: LossNetwork = field(default_factory=LossNetwork)
     loss: LossSettings = field(default_factory=loss_preset)
     trainer: dict[str, Any] = field(default_factory=lambda: dict(ONE_DEVICE))  # handed to Lightning's Trainer
@@ -104,6 +112,7 @@ class Settings:
     crop: int = MISSING  # pixels, square
     learning_rate: float = MISSING  # of Adam, at the top of its schedule
     seed: int = 0
+    flat_areas: float = 0.3  # share of the photos of which a part is made flat: skies to be filled
     init: str | None = None  # a style to start from, by name or file; auto: a trained base; none: random weights
     replace: bool = False  # an existing file in checkpoints/
     objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes: held-out figures

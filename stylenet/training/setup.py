@@ -110,7 +110,7 @@ def prepare(
     network = first_network(form, settings.seed, sources.base, sources.small_painting)
     data = PhotoCrops(sources.photos, settings.crop, settings.batch, settings.seed)
     steps = resolved.get("steps") or decide_steps(settings, machine, network, criterion, data)
-    module = StyleTransferModule(network, criterion, steps, settings.learning_rate)
+    module = StyleTransferModule(network, criterion, steps, settings.learning_rate, settings.flat_areas)
     return TrainingInputs(typed, name, machine, sources, {**before, **fingerprint}, module, data)
 
 
@@ -149,7 +149,6 @@ def decide_steps(
         return asked.steps
     if not asked.minutes:
         raise UserError("a run needs a length: steps=… or minutes=…")
-    batches = steps_in(
-        asked.minutes, StyleTransferModule(network, criterion), data, machine.device, machine.devices, machine.bf16
-    )
+    module = StyleTransferModule(network, criterion, flat_areas=settings.flat_areas)
+    batches = steps_in(asked.minutes, module, data, machine.device, machine.devices, machine.bf16)
     return max(1, batches // int(settings.trainer.get("accumulate_grad_batches") or 1))

@@ -1,0 +1,41 @@
+"""Photos of which a part is made flat, like an even sky or wall: few photos are, and networks left such areas empty."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+SQUARES = (32, 48, 96)  # pixels: the flat part is blurred by one of these
+EDGE = 20.0  # sharpness of the line between both parts, over half the side
+
+
+def with_flat_areas(photos: Float[Tensor, "b 3 h w"], share: float, number: int) -> Float[Tensor, "b 3 h w"]:
+    """Blurs one side of a line through some photos, and takes up to all of its contrast.
+
+    `share` is how many of the photos, 0 to 1. Which ones and where depends on `number`, the batch's, alone.
+    """
+    generator = torch.Generator().manual_seed(number)
+    chosen = torch.rand(len(photos), generator=generator) < share
+    if not chosen.any():
+        return photos
+    parts = [flattened(photos[i : i + 1], generator) if chosen[i] else photos[i : i + 1] for i in range(len(photos))]
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+
+def flattened(photo: Float[Tensor, "1 3 h w"], generator: torch.Generator) -> Float[Tensor, "1 3 h w"]:
+    """The photo, on one side of a random line its own blurred colors with 0 to 0.6 of their contrast."""
+    which, contrast, angle, offset = torch.rand(4, generator=generator).tolist()
+    height, width = photo.shape[2:]
+    square = min(SQUARES[int(which * len(SQUARES))], height, width)
+    blurred = F.interpolate(F.avg_pool2d(photo, square), (height, width), mode="bilinear")
+    mean = blurred.mean((2, 3), keepdim=True)
+    side = line(height, width, 2 * math.pi * angle, 0.6 * offset - 0.3).to(photo)
+    return side * (mean + 0.6 * contrast * (blurred - mean)) + (1 - side) * photo
+
+
+def line(height: int, width: int, angle: float, offset: float) -> Float[Tensor, "h w"]:
+    """1 on one side of a line at this angle, 0 on the other; `offset` is its distance from the center, over half."""
+    rows, columns = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
+    return torch.sigmoid(EDGE * (rows * math.sin(angle) + columns * math.cos(angle) - offset))
