@@ -37,7 +37,7 @@ def stability_loss(
     wider = F.pad(photos, (REACH, REACH, REACH, REACH), mode="replicate")
     shifted = wider[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width]
     noisy = shifted + sigma * standard_noise(photos, number, generator, share)
-    with pattern_at(network, down, right):
+    with pattern_at(network, float(down), float(right)):
         again = network(noisy.contiguous(memory_format=torch.channels_last))
     difference = (cropped(again, 0, 0) - cropped(stylized, down, right)).float().square().mean((1, 2, 3))
     return (difference / contrast(stylized)).mean()

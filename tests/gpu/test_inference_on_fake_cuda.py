@@ -23,7 +23,7 @@ from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 CUDA = torch.device("cuda:0")
-TINY = NetworkSettings(width=4, blocks=1)
+TINY = NetworkSettings(width=4, blocks=1, waves=3)
 READS = {"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero", "aten::equal"}
 
 

@@ -55,7 +55,7 @@ def module(fake: FakeTensorMode, monkeypatch: pytest.MonkeyPatch) -> StyleTransf
     with unset_fake_temporarily():
         settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], weights=WEIGHTS)
         criterion = PerceptualLoss(VGGFeatures(tiny_weights()), torch.rand(1, 3, 32, 32), settings)
-        made = StyleTransferModule(TransformerNet(NetworkSettings(4, 1)), criterion)
+        made = StyleTransferModule(TransformerNet(NetworkSettings(4, 1, waves=3)), criterion, flat_areas=1.0)
     moved(made)
     monkeypatch.setattr(stability, "drawn", lambda number: DRAWN)
     monkeypatch.setattr(stability.torch, "Generator", lambda device: host)
