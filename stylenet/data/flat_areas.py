@@ -1,6 +1,7 @@
 """Photos of which a part is made flat, like an even sky or wall: few photos are, and networks left such areas empty."""
 
 import math
+import random
 
 import torch
 import torch.nn.functional as F
@@ -16,17 +17,17 @@ def with_flat_areas(photos: Float[Tensor, "b 3 h w"], share: float, number: int)
 
     `share` is how many of the photos, 0 to 1. Which ones and where depends on `number`, the batch's, alone.
     """
-    generator = torch.Generator().manual_seed(number)
-    chosen = torch.rand(len(photos), generator=generator) < share
-    if not chosen.any():
+    generator = random.Random(number)
+    chosen = [generator.random() < share for _ in photos]
+    if not any(chosen):
         return photos
     parts = [flattened(photos[i : i + 1], generator) if chosen[i] else photos[i : i + 1] for i in range(len(photos))]
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 
-def flattened(photo: Float[Tensor, "1 3 h w"], generator: torch.Generator) -> Float[Tensor, "1 3 h w"]:
+def flattened(photo: Float[Tensor, "1 3 h w"], generator: random.Random) -> Float[Tensor, "1 3 h w"]:
     """The photo, on one side of a random line its own blurred colors with 0 to 0.6 of their contrast."""
-    which, contrast, angle, offset = torch.rand(4, generator=generator).tolist()
+    which, contrast, angle, offset = (generator.random() for _ in range(4))
     height, width = photo.shape[2:]
     square = min(SQUARES[int(which * len(SQUARES))], height, width)
     blurred = F.interpolate(F.avg_pool2d(photo, square), (height, width), mode="bilinear")

@@ -1,6 +1,7 @@
 """The Lightning module: a network that learns one painting from photos."""
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -38,8 +39,8 @@ def rate_factor(step: int, steps: int) -> float:
 
 def pattern_origin(number: int) -> tuple[float, float]:
     """Where batch `number` lies on the network's pattern: anywhere, as crops see only a part of an image's."""
-    down, across = torch.rand(2, generator=torch.Generator().manual_seed(number)).tolist()
-    return PATTERN * down, PATTERN * across
+    generator = random.Random(number)  # not of torch, which could have to wait for a GPU
+    return generator.uniform(0, PATTERN), generator.uniform(0, PATTERN)
 
 
 def total_of(values: Mapping[str, Tensor]) -> Float[Tensor, ""]:
