@@ -2,8 +2,12 @@
 
 Losses are those that the network was trained with, unweighted, on photos it was not trained on: the built-in held-out
 ones, or those of a folder. `untouched` is the style loss of the photos themselves; `share` is the style loss of the
-results over it. `ssim` is the similarity of result and photo; `shift` and `noise` measure stability; the others are
-artifacts (0 is none, except for `contrast`). --judge adds `judged`, the share by a network that no training optimized.
+results over it. `ssim` is the similarity of result and photo; `shift` and `noise` measure stability. Beside the
+painting (1 is as in the painting, null where it has none): `chroma`, `contrast_ratio`, `texture`, the octaves `bands`
+from fine to coarse and the mean of the three coarse ones, `coarse`; `empty` is the share of flat areas minus the
+painting's; `color_sw` and `feature_sw` are distances of colors and features. The others are artifacts (0 is none,
+except for `contrast`). --judge adds `judged`, the share by a network that no training optimized, and takes `feature_sw`
+on it.
 --gatys N adds the Gatys equivalent: the number of steps of direct optimization, up to N, that reach the same loss
 (hours on a CPU).
 """

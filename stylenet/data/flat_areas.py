@@ -1,8 +1,8 @@
 """Photos of which a part is made flat, like an even sky or wall: few photos are, and networks left such areas empty."""
 
 import math
-import random
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -17,7 +17,7 @@ def with_flat_areas(photos: Float[Tensor, "b 3 h w"], share: float, number: int)
 
     `share` is how many of the photos, 0 to 1. Which ones and where depends on `number`, the batch's, alone.
     """
-    generator = random.Random(number)
+    generator = np.random.default_rng(number)
     chosen = [generator.random() < share for _ in photos]
     if not any(chosen):
         return photos
@@ -25,7 +25,7 @@ def with_flat_areas(photos: Float[Tensor, "b 3 h w"], share: float, number: int)
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 
-def flattened(photo: Float[Tensor, "1 3 h w"], generator: random.Random) -> Float[Tensor, "1 3 h w"]:
+def flattened(photo: Float[Tensor, "1 3 h w"], generator: np.random.Generator) -> Float[Tensor, "1 3 h w"]:
     """The photo, on one side of a random line its own blurred colors with 0 to 0.6 of their contrast."""
     which, contrast, angle, offset = (generator.random() for _ in range(4))
     height, width = photo.shape[2:]

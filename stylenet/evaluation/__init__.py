@@ -1,1 +1,1 @@
-"""How good a network is: losses on photos it has not seen, artifacts, calmness, likeness, and Gatys' yardstick."""
+"""Quality of a network: held-out losses, appearance beside the painting, artifacts, stability, similarity, Gatys."""

@@ -18,6 +18,9 @@ from stylenet.media.lab import rgb_to_lab
 SIDE = 512  # pixels: stroke sizes are in pixels, so painting and image are compared at this short side
 BLOCK, FLAT = 16, 2.5  # pixels; standard deviation of L below which a block counts as empty
 OCTAVES = 5  # 1-2 px to 16-32 px
+BANDS = tuple(f"band_{octave}" for octave in range(OCTAVES))
+COARSE = BANDS[2:]  # 4-8 px to 16-32 px
+SMALLEST = BLOCK * 4  # pixels: a side must hold a block of the coarsest octave
 DIRECTIONS, QUANTILES, MAXIMUM_POINTS = 64, 512, 20_000
 NEGLIGIBLE = 0.25  # of L, a or b: a painting with less has no such property to compare with
 
@@ -27,55 +30,104 @@ class Appearance:
     """A stylized image relative to the painting: ratios are 1 for the painting itself, None where its figure is near 0.
 
     - `chroma`: ratio of the mean Lab chroma. Blind to hue.
-    - `contrast`: ratio of the standard deviations of L. Blind to the size of what contrasts.
+    - `contrast_ratio`: ratio of the standard deviations of L. Blind to the size of what contrasts.
     - `texture`: ratio of the median standard deviations of L in blocks of 16 px. Fine hatching scores like broad
       strokes.
     - `empty`: share of blocks with a standard deviation of L below 2.5, minus the painting's share; 0 or less is good.
+      Blind to where they are.
     - `bands`: ratios of the median RMS of L in five octaves, from 1-2 px to 16-32 px (a Laplacian pyramid). Blind to
       orientation.
+    - `coarse`: the mean of the three coarse ones of `bands`. One that is too strong hides one that is too weak.
     - `color_sw`: sliced Wasserstein distance of the Lab colors, in Lab units. Blind to where a color is.
-    - `feature_sw`: the same of a VGG's features, per layer in standard deviations of the painting's, averaged.
+    - `feature_sw`: the same of a VGG's features, per layer in standard deviations of the painting's, averaged. Flatters
+      a network that was trained on the same VGG.
     """
 
     chroma: float | None
-    contrast: float | None
+    contrast_ratio: float | None
     texture: float | None
     empty: float
     bands: tuple[float | None, ...]
+    coarse: float | None
     color_sw: float
     feature_sw: float
+
+
+class PaintingFigures:
+    """The pixel figures of a painting, which those of images are compared with.
+
+    `painting` is RGB in [0, 1] with a short side of `SIDE`.
+    """
+
+    def __init__(self, painting: Float[Tensor, "1 3 p q"]) -> None:
+        with torch.inference_mode():
+            lab = rgb_to_lab(painting.float())[0]
+            self.measured = {name: float(value) for name, value in lightness_and_chroma(lab).items()}
+            self.colors = quantiles(lab.flatten(1), directions(lab))
+
+    @torch.inference_mode()
+    def compare(self, image: Float[Tensor, "1 3 h w"], points: int = MAXIMUM_POINTS) -> dict[str, Float[Tensor, ""]]:
+        """The figures of `Appearance` of an image, scalars on its device, the bands as `band_0` to `band_4`.
+
+        Ratios to what is near 0 are left out. Colors are those of at most `points` of the pixels. Sides must be at
+        least `SMALLEST` px.
+        """
+        with torch.autocast(image.device.type, enabled=False):
+            lab = rgb_to_lab(image.float())[0]
+            own = lightness_and_chroma(lab)
+            difference = quantiles(lab.flatten(1), directions(lab), points) - self.colors.to(lab.device)
+        empty = own.pop("empty") - self.measured["empty"]
+        ratios = {name: value / self.measured[name] for name, value in own.items() if self.measured[name] > NEGLIGIBLE}
+        if coarse := [ratios[name] for name in COARSE if name in ratios]:
+            ratios["coarse"] = torch.stack(coarse).mean()
+        return {**ratios, "empty": empty, "color_sw": difference.square().mean().sqrt()}
 
 
 @torch.inference_mode()
 def appearance(
     image: Float[Tensor, "1 3 h w"],
-    painting: Float[Tensor, "1 3 p q"],
+    painting: PaintingFigures,
     features: Mapping[str, Float[Tensor, "1 c _ _"]],
     painting_features: Mapping[str, Float[Tensor, "1 c _ _"]],
 ) -> Appearance:
-    """Compares an image with the painting, both RGB in [0, 1] at a short side of `SIDE`, and their VGG features.
+    """Compares an image, RGB in [0, 1], with the painting; both with their VGG features at the same scale.
 
-    Sides must be at least 64 px.
+    Sides must be at least `SMALLEST` px.
     """
-    own, target = rgb_to_lab(image)[0], rgb_to_lab(painting)[0]
-    texture, target_texture = block_deviations(own[0]), block_deviations(target[0])
-    distances = [
-        sliced_wasserstein(features[layer].flatten(2)[0], reference) / float(reference.std(1).mean().clamp_min(1e-12))
-        for layer, reference in ((layer, value.float().flatten(2)[0]) for layer, value in painting_features.items())
-    ]
+    found = {name: float(value) for name, value in painting.compare(image).items()}
     return Appearance(
-        chroma=ratio(mean_chroma(own), mean_chroma(target)),
-        contrast=ratio(own[0].std(), target[0].std()),
-        texture=ratio(texture.median(), target_texture.median()),
-        empty=float((texture < FLAT).float().mean() - (target_texture < FLAT).float().mean()),
-        bands=tuple(ratio(a, b) for a, b in zip(bands(own[0]), bands(target[0]), strict=True)),
-        color_sw=sliced_wasserstein(own.flatten(1), target.flatten(1)),
-        feature_sw=sum(distances) / len(distances),
+        chroma=found.get("chroma"),
+        contrast_ratio=found.get("contrast_ratio"),
+        texture=found.get("texture"),
+        empty=found["empty"],
+        bands=tuple(found.get(name) for name in BANDS),
+        coarse=found.get("coarse"),
+        color_sw=found["color_sw"],
+        feature_sw=feature_distance(features, painting_features),
     )
 
 
-def ratio(value: Tensor, reference: Tensor) -> float | None:
-    return float(value / reference) if reference > NEGLIGIBLE else None
+def feature_distance(
+    features: Mapping[str, Float[Tensor, "1 c _ _"]], painting_features: Mapping[str, Float[Tensor, "1 c _ _"]]
+) -> float:
+    """The mean over the layers of the sliced Wasserstein distance, each in standard deviations of the painting's."""
+    distances = []
+    for layer, reference in ((layer, value.float().flatten(2)[0]) for layer, value in painting_features.items()):
+        spread = float(reference.std(1).mean().clamp_min(1e-12))
+        distances.append(sliced_wasserstein(features[layer].flatten(2)[0], reference) / spread)
+    return sum(distances) / len(distances)
+
+
+def lightness_and_chroma(lab: Float[Tensor, "3 h w"]) -> dict[str, Float[Tensor, ""]]:
+    """The figures that a ratio or a difference is taken of."""
+    deviations = block_deviations(lab[0])
+    return {
+        "chroma": mean_chroma(lab),
+        "contrast_ratio": lab[0].std(),
+        "texture": deviations.median(),
+        "empty": (deviations < FLAT).float().mean(),
+        **dict(zip(BANDS, bands(lab[0]), strict=True)),
+    }
 
 
 def mean_chroma(lab: Float[Tensor, "3 h w"]) -> Float[Tensor, ""]:
@@ -91,7 +143,7 @@ def block_deviations(lightness: Float[Tensor, "h w"]) -> Float[Tensor, "rows col
 
 def bands(lightness: Float[Tensor, "h w"]) -> list[Float[Tensor, ""]]:
     """The median over blocks of 64 px of the RMS of L in each octave, fine to coarse (a pyramid of box means)."""
-    block = BLOCK * 4
+    block = SMALLEST
     height, width = (side // block * block for side in lightness.shape)
     level, found = lightness[None, None, :height, :width], []
     for octave in range(OCTAVES):
@@ -104,13 +156,21 @@ def bands(lightness: Float[Tensor, "h w"]) -> list[Float[Tensor, ""]]:
 
 def sliced_wasserstein(first: Float[Tensor, "c n"], second: Float[Tensor, "c m"]) -> float:
     """Root mean squared distance of the quantiles of both distributions along fixed random directions."""
-    generator = torch.Generator().manual_seed(0)
-    directions = F.normalize(torch.randn(DIRECTIONS, len(first), generator=generator), dim=1).to(first.device)
-    difference = quantiles(first.float(), directions) - quantiles(second.float(), directions)
+    along = directions(first)
+    difference = quantiles(first.float(), along) - quantiles(second.float(), along)
     return float(difference.square().mean().sqrt())
 
 
-def quantiles(points: Float[Tensor, "c n"], directions: Float[Tensor, "d c"]) -> Float[Tensor, "q d"]:
-    places = torch.linspace(0, points.shape[1] - 1, min(points.shape[1], MAXIMUM_POINTS)).long()
+def directions(points: Float[Tensor, "c ..."]) -> Float[Tensor, "d c"]:
+    """Unit vectors, always the same, on the device of the points; the generators of a training are not used."""
+    generator = torch.Generator().manual_seed(0)
+    return F.normalize(torch.randn(DIRECTIONS, len(points), generator=generator), dim=1).to(points.device)
+
+
+def quantiles(
+    points: Float[Tensor, "c n"], along: Float[Tensor, "d c"], most: int = MAXIMUM_POINTS
+) -> Float[Tensor, "q d"]:
+    """The quantiles of at most so many of the points along each direction."""
+    places = torch.linspace(0, points.shape[1] - 1, min(points.shape[1], most)).long()
     levels = torch.linspace(0, 1, QUANTILES, device=points.device)
-    return torch.quantile(directions @ points[:, places.to(points.device)], levels, dim=1)
+    return torch.quantile(along @ points[:, places.to(points.device)], levels, dim=1)

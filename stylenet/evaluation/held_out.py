@@ -1,4 +1,4 @@
-"""How good a network is on photos that it was not trained on."""
+"""Losses and appearance of a network on photos that it was not trained on."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.evaluation.appearance import SMALLEST, PaintingFigures
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.models.network import StyleNetwork
+
+APPEARANCE = ("chroma", "texture", "coarse", "empty", "color_sw")  # those of `appearance` that a run logs
+POINTS = 4096  # whose colors are compared: more cost more time than all else here, and change color_sw by a percent
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,34 @@ def stylized_by(network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]) -> Floa
 
 @torch.inference_mode()
 def photo_by_photo(
-    criterion: PerceptualLoss, network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]
+    criterion: PerceptualLoss,
+    network: StyleNetwork,
+    photos: Float[Tensor, "n 3 h w"],
+    painting: PaintingFigures | None = None,
 ) -> list[dict[str, Tensor]]:
-    """The figures of each photo but the share: scalars on the photos' device, where the criterion must be."""
-    return [figures_of(criterion, photo[None], network(photo[None]).float()) for photo in photos]
+    """The figures of each photo but the share: scalars on the photos' device, where the criterion must be.
+
+    With the `painting`, `APPEARANCE` is among them.
+    """
+    found = []
+    for photo in photos:
+        image = network(photo[None]).float()
+        found.append({**figures_of(criterion, photo[None], image), **appearance_of(image, painting)})
+    return found
+
+
+def appearance_of(image: Float[Tensor, "1 3 h w"], painting: PaintingFigures | None) -> dict[str, Tensor]:
+    """`APPEARANCE` of a stylized photo; none of an image that is too small, no ratio to a figure that is near 0."""
+    if painting is None or min(image.shape[-2:]) < SMALLEST:
+        return {}
+    found = painting.compare(image, POINTS)
+    return {name: found[name] for name in APPEARANCE if name in found}
+
+
+def mean_appearance(stylized: Float[Tensor, "n 3 h w"], painting: PaintingFigures | None) -> dict[str, float]:
+    """The means of `APPEARANCE` over stylized photos."""
+    each = [appearance_of(image[None], painting) for image in stylized]
+    return {name: mean(each, name) for name in each[0]}
 
 
 def figures_of(

@@ -1,13 +1,15 @@
-"""All figures of one network: losses on held-out photos, similarity, stability, artifacts, and the Gatys equivalent."""
+"""All figures of one network: losses, appearance, similarity, stability, artifacts, and the Gatys equivalent."""
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,13 +18,14 @@ from stylenet.data.painting import STYLES, find_painting, read_painting
 from stylenet.device import pick_device
 from stylenet.disk import file_sha256
 from stylenet.errors import UserError
+from stylenet.evaluation.appearance import SIDE, PaintingFigures, appearance
 from stylenet.evaluation.artifacts import artifacts, complaints
 from stylenet.evaluation.gatys import equivalents
 from stylenet.evaluation.held_out import held_out_losses, stylized_by
-from stylenet.evaluation.judge import ARCHITECTURE, judged_share
+from stylenet.evaluation.judge import ARCHITECTURE, LAYERS, judged_share
 from stylenet.evaluation.settings import EvaluationSettings
 from stylenet.evaluation.similarity import lpips, ssim
-from stylenet.evaluation.stability import calmness
+from stylenet.evaluation.stability import stability
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
@@ -31,7 +34,6 @@ from stylenet.models.style_file import Card
 
 log = logging.getLogger(__name__)
 
-JUDGED_SIZE = 512  # pixels, the painting's short side
 LARGEST = 4096  # pixels, short side of a painting
 load_once = cache(load_vgg_weights)  # for all styles and sizes
 
@@ -41,33 +43,72 @@ class UnknownPaintingError(UserError):
 
 
 def evaluate(
-    style: str | os.PathLike[str], photos: Float[Tensor, "n 3 s s"], settings: EvaluationSettings | None = None
+    style: str | os.PathLike[str], photos: Float[Tensor, "n 3 h w"], settings: EvaluationSettings | None = None
 ) -> dict[str, Any]:
     """The figures of one style on photos with values in [0, 1]. Raises `UserError`."""
     settings = settings or EvaluationSettings()
     device = pick_device()
     network, card = load_single_style(style, device)
-    file = find_painting(settings.painting) if settings.painting else shipped_painting(card)
-    criterion = rebuilt_criterion(card, file, settings.weights).to(device)
+    yardstick = Yardstick(card, settings, device)
     photos = photos.to(device)
-    figures: dict[str, Any] = {"name": card.name, "photos": len(photos), "size": photos.shape[-1]}
     stylized = stylized_by(network, photos)
-    figures |= rounded(asdict(held_out_losses(criterion, photos, stylized)))
-    figures |= image_figures(photos, stylized, settings.lpips) | rounded(asdict(calmness(network, photos)))
-    if settings.judge:
-        judge = VGGFeatures(load_once(settings.judge, ARCHITECTURE)).to(device)
-        painting = read_painting(file, JUDGED_SIZE).to(device)
-        figures["judged"] = round(judged_share(judge, painting, photos, stylized), 4)
+    figures = {"name": card.name, "photos": len(photos), "size": min(photos.shape[-2:])}
+    figures |= yardstick.measure(photos, stylized) | rounded(asdict(stability(network, photos)))
     if settings.gatys_steps:
         some = photos[: settings.gatys_photos]
-        found = equivalents(network, criterion, some, settings.gatys_steps, settings.gatys_optimizers, log.info)
+        found = equivalents(
+            network, yardstick.criterion, some, settings.gatys_steps, settings.gatys_optimizers, log.info
+        )
         figures["gatys"] = {name: asdict(each) for name, each in found.items()}
         figures["gatys_photos"] = len(some)
     return figures
 
 
+class Yardstick:
+    """The figures of images in the style of a card, whatever made them. Raises `UserError`."""
+
+    def __init__(self, card: Card, settings: EvaluationSettings, device: torch.device) -> None:
+        file = find_painting(settings.painting) if settings.painting else shipped_painting(card)
+        self.lpips = settings.lpips
+        self.criterion = rebuilt_criterion(card, file, settings.weights).to(device)
+        self.judge = VGGFeatures(load_once(settings.judge, ARCHITECTURE)).to(device) if settings.judge else None
+        self.painting = read_painting(file, SIDE).to(device)
+        self.painting_figures = PaintingFigures(self.painting)
+        self.painting_features = self.features(self.painting)
+
+    def measure(self, photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]) -> dict[str, Any]:
+        """Losses, appearance, similarity and artifacts of stylized photos; all in [0, 1]."""
+        figures: dict[str, Any] = rounded(asdict(held_out_losses(self.criterion, photos, stylized)))
+        figures |= image_figures(photos, stylized, self.lpips) | self.appearance(stylized)
+        if self.judge:
+            figures["judged"] = round(judged_share(self.judge, self.painting, photos, stylized), 4)
+        return figures
+
+    def appearance(self, images: Float[Tensor, "n 3 h w"]) -> dict[str, Any]:
+        """The mean figures of `stylenet.evaluation.appearance`; the images are compared at their own size."""
+        each = [
+            asdict(appearance(image, self.painting_figures, self.features(image), self.painting_features))
+            for image in (image[None] for image in images)
+        ]
+        return {name: mean_of([figures[name] for figures in each]) for name in each[0]}
+
+    @torch.inference_mode()
+    def features(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Tensor]:
+        """Of the judge where it is given, else of the loss network."""
+        vgg, layers = (self.judge, LAYERS) if self.judge else (self.criterion.vgg, self.criterion.settings.style_layers)
+        features: dict[str, Tensor] = vgg(image, layers)
+        return features
+
+
+def mean_of(values: Sequence[Any]) -> Any:
+    """The rounded mean; of tuples that of each place; None where there is no value."""
+    if isinstance(values[0], tuple):
+        return [mean_of(column) for column in zip(*values, strict=True)]
+    return None if None in values else round(fmean(values), 4)
+
+
 def image_figures(
-    photos: Float[Tensor, "n 3 s s"], stylized: Float[Tensor, "n 3 s s"], with_lpips: bool
+    photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"], with_lpips: bool
 ) -> dict[str, Any]:
     """Figures of the images themselves, whatever the network was trained with."""
     found = artifacts(photos, stylized)

@@ -9,7 +9,8 @@ from typing import Any
 from stylenet.losses.settings import LossSettings
 
 # What a network is to reach at every size that it is evaluated at.
-AT_MOST, AT_LEAST = {"content": 1.2, "share": 0.1, "shift": 4.0, "noise": 1.0}, {"ssim": 0.3}
+AT_MOST = {"chroma": 1.25, "coarse_most": 1.5, "empty": 0.03, "color_sw": 4.0, "shift": 6.0, "noise": 1.6}
+AT_LEAST = {"chroma": 0.95, "texture": 0.95, "coarse_least": 0.9, "ssim": 0.28}
 GATYS_FROM_NOISE = 50  # steps
 FIGURES = {
     "content": "content loss",
@@ -17,6 +18,13 @@ FIGURES = {
     "untouched": "style loss of the untouched photos",
     "share": "share: style over untouched",
     "judged": "share by the judge",
+    "chroma": "chroma, of the painting's",
+    "texture": "texture, of the painting's",
+    "coarse_least": "weakest coarse band, of the painting's",
+    "coarse_most": "strongest coarse band, of the painting's",
+    "empty": "empty areas, share above the painting's",
+    "color_sw": "distance of the colors, in Lab units",
+    "feature_sw": "distance of the features",
     "ssim": "SSIM",
     "lpips": "LPIPS",
     "shift": "change for a shift of 1 px, of 255",
@@ -27,7 +35,17 @@ FIGURES = {
     "frame": "frame, of 255",
     "not_finite": "values that are no numbers, share",
 }
-COLUMNS = ("content", "style", "share", "judged", "ssim", "shift", "noise", "contrast", "grid")  # of the index
+COLUMNS = {  # of the index
+    "chroma": "chroma",
+    "texture": "texture",
+    "coarse_least": "coarse bands from",
+    "coarse_most": "to",
+    "empty": "empty",
+    "color_sw": "color_sw",
+    "ssim": "SSIM",
+    "shift": "shift",
+    "noise": "noise",
+}
 
 
 def page(
@@ -80,28 +98,39 @@ def table(figures: Sequence[Mapping[str, Any]], milliseconds: Mapping[int, float
     sizes = [f"{found['size']} px" for found in figures]
     lines = [f"| | {' | '.join(sizes)} |", f"|---|{'---|' * len(sizes)}"]
     for key, label in FIGURES.items():
-        if all(key in found for found in figures):
+        if all(key in with_coarse(found) for found in figures):
             lines.append(f"| {label}{goal(key)} | {' | '.join(cell(found, key) for found in figures)} |")
     times = [f"{milliseconds[found['size']]:.1f}" for found in figures]
     lines.append(f"| milliseconds | {' | '.join(times)} |")
     return "\n".join(lines)
 
 
+def with_coarse(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures with the weakest and the strongest of the three coarse bands beside them."""
+    coarse = [band for band in found.get("bands", [])[2:] if band is not None]
+    return {**found, **({"coarse_least": min(coarse), "coarse_most": max(coarse)} if coarse else {})}
+
+
 def cell(found: Mapping[str, Any], key: str) -> str:
-    if key not in found:
+    """A figure, bold where it misses its goal; a dash on cards without it and where the painting has no such figure."""
+    value = with_coarse(found).get(key)
+    if value is None:
         return "–"
-    return f"**{found[key]:.3g}**" if key in missed(found) else f"{found[key]:.3g}"
+    return f"**{value:.3g}**" if key in missed(found) else f"{value:.3g}"
 
 
 def goal(key: str) -> str:
+    if key in AT_LEAST and key in AT_MOST:
+        return f" ({AT_LEAST[key]:g} to {AT_MOST[key]:g})"
     most = f" (at most {AT_MOST[key]:g})" if key in AT_MOST else ""
     return most + (f" (at least {AT_LEAST[key]:g})" if key in AT_LEAST else "")
 
 
 def missed(found: Mapping[str, Any]) -> dict[str, float]:
-    """The goals that a figure falls short of."""
-    over = {key: most for key, most in AT_MOST.items() if found[key] > most}
-    return over | {key: least for key, least in AT_LEAST.items() if found[key] < least}
+    """The goals that a figure falls short of; one that was not measured falls short of none."""
+    known = {key: value for key, value in with_coarse(found).items() if value is not None}
+    over = {key: most for key, most in AT_MOST.items() if key in known and known[key] > most}
+    return over | {key: least for key, least in AT_LEAST.items() if key in known and known[key] < least}
 
 
 def gatys(figures: Sequence[Mapping[str, Any]]) -> str:
@@ -130,7 +159,8 @@ def verdict(figures: Sequence[Mapping[str, Any]]) -> str:
 
 def shortcomings(found: Mapping[str, Any]) -> list[str]:
     size = f"at {found['size']} px"
-    texts = [f"{FIGURES[key]} {found[key]:.3g} {size}, goal {value:g}" for key, value in missed(found).items()]
+    values = with_coarse(found)
+    texts = [f"{FIGURES[key]} {values[key]:.3g} {size}, goal {value:g}" for key, value in missed(found).items()]
     return texts + [f"{complaint} {size}" for complaint in found["complaints"]] + slow_gatys(found, size)
 
 
@@ -150,7 +180,7 @@ def best_gatys(found: Mapping[str, Any], start: str) -> int | None:
 def index(cards: Mapping[str, Mapping[str, Any]]) -> str:
     """All networks as one table in Markdown, by their figures at the first size."""
     size = next(iter(cards.values()))["figures"][0]["size"] if cards else 0
-    head = ["network", "painting", "steps, from", *COLUMNS, "Gatys-equivalent, steps from", "complaints"]
+    head = ["network", "painting", "steps, from", *COLUMNS.values(), "Gatys-equivalent, steps from", "complaints"]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     rows += [index_row(name, facts) for name, facts in sorted(cards.items())]
     about = f"On the built-in held-out photos at {size} px; bold misses its goal; a name leads to its page."

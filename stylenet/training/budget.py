@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from statistics import median
 
 import torch
@@ -34,7 +35,9 @@ def steps_in(
     subtracted.
     """
     module.to(device)
-    trial = StyleTransferModule(deepcopy(module.network), module.criterion, flat_areas=module.flat_areas).to(device)
+    trial = StyleTransferModule(
+        deepcopy(module.network), module.criterion, painting=module.painting, flat_areas=module.flat_areas
+    ).to(device)
     seconds = seconds_per_batch(trial, data, device, devices, bf16, rounds(minutes))
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         between = seconds_between_steps(trial, data.held_out.to(device), int(60 * minutes / seconds))
@@ -98,7 +101,8 @@ def seconds_between_steps(trial: StyleTransferModule, held_out: Tensor, steps: i
     drawn = steps // sheet_interval(steps) * SHEET_PHOTOS * sheet if steps else 0.0
     between = drawn + min(steps, CHECKPOINTS) * CHECKPOINT_SECONDS
     if validations := max(0, steps - 1) // validation_interval(steps):
-        validation = timed(lambda: photo_by_photo(trial.objective, trial.network, photos), photos.device)
+        validate = partial(photo_by_photo, trial.objective, trial.network, photos, trial.painting)
+        validation = timed(validate, photos.device)
         between += validations * len(held_out) * validation
     return between
 

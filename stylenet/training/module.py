@@ -1,12 +1,12 @@
 """The Lightning module: a network that learns one painting from photos."""
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, UInt8
@@ -16,6 +16,7 @@ from torch import Tensor
 from stylenet.data.flat_areas import with_flat_areas
 from stylenet.distributed import mean_over_ranks, rank_and_world
 from stylenet.errors import UserError
+from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.evaluation.held_out import photo_by_photo
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.terms import LOSS_TERMS
@@ -39,7 +40,7 @@ def rate_factor(step: int, steps: int) -> float:
 
 def pattern_origin(number: int) -> tuple[float, float]:
     """Where batch `number` lies on the network's pattern: anywhere, as crops see only a part of an image's."""
-    generator = random.Random(number)  # not of torch, which could have to wait for a GPU
+    generator = np.random.default_rng(number)  # not of torch, which could have to wait for a GPU
     return generator.uniform(0, PATTERN), generator.uniform(0, PATTERN)
 
 
@@ -59,7 +60,8 @@ class StyleTransferModule(pl.LightningModule):
     A batch holds photos (b, 3, h, w), RGB: uint8, or float in [0, 1]. Sides must be at least 16 px. Anything else
     raises `UserError`. Training logs `loss/TERM` (weighted) and `loss/total`, validation `held_out/content`,
     `held_out/style` (unweighted), `held_out/untouched` (the style loss of the photos themselves) and `held_out/share`
-    (style over untouched).
+    (style over untouched). With the figures of the `painting`, validation also logs how the results look beside it:
+    `held_out/chroma`, `texture`, `coarse`, `empty` and `color_sw` (`stylenet.evaluation.appearance`).
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class StyleTransferModule(pl.LightningModule):
         criterion: PerceptualLoss | None = None,
         steps: int = 10_000,
         learning_rate: float = 3e-3,
+        painting: PaintingFigures | None = None,
         flat_areas: float = 0.0,
     ) -> None:
         super().__init__()
@@ -76,7 +79,7 @@ class StyleTransferModule(pl.LightningModule):
         if isinstance(network, NetworkSettings):
             network = build_network(network)
         self.network = network.to(memory_format=torch.channels_last)
-        self.criterion = criterion
+        self.criterion, self.painting = criterion, painting
         self.steps, self.learning_rate, self.flat_areas = steps, learning_rate, flat_areas
         self.latest: dict[str, Tensor] = {}  # the last value of each weighted term
         self.held_out: list[dict[str, Tensor]] = []  # losses of the photos validated so far
@@ -122,7 +125,7 @@ class StyleTransferModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         photos = as_floats(batch)
-        self.held_out += photo_by_photo(self.objective, self.network, photos)
+        self.held_out += photo_by_photo(self.objective, self.network, photos, self.painting)
 
     def on_validation_epoch_end(self) -> None:
         means = {name: torch.stack([each[name] for each in self.held_out]).mean() for name in self.held_out[0]}

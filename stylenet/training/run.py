@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from stylenet.data.datamodule import PhotosLike
 from stylenet.distributed import export_worker_context, one_run, worker_context
 from stylenet.errors import UserError
-from stylenet.evaluation.held_out import held_out_losses, stylized_by
+from stylenet.evaluation.held_out import held_out_losses, mean_appearance, stylized_by
 from stylenet.models.catalog import infer_command
 from stylenet.training.callbacks.progress import losses
 from stylenet.training.callbacks.recovery import GaveUpError
@@ -209,8 +209,10 @@ def evaluate(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, float]:
     module = inputs.module.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=inputs.machine.bf16):
         photos = inputs.data.held_out.to(device).float() / 255
-        result = held_out_losses(module.objective, photos, stylized_by(module.network, photos))
-    figures = {name: round(value, 6) for name, value in asdict(result).items()}
+        stylized = stylized_by(module.network, photos)
+        result = asdict(held_out_losses(module.objective, photos, stylized))
+        result |= mean_appearance(stylized, module.painting)
+    figures = {name: round(value, 6) for name, value in result.items()}
     log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)
     log.info("held-out photos: content %(content).3f, style %(style).3f, untouched %(untouched).3f", figures)
     return figures

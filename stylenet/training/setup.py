@@ -18,10 +18,12 @@ from stylenet.data.datamodule import PhotoCrops, PhotosLike, as_photos
 from stylenet.data.painting import find_painting, read_painting
 from stylenet.disk import file_sha256
 from stylenet.errors import UserError
+from stylenet.evaluation.appearance import SIDE as APPEARANCE_SIDE
+from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures, VGGWeights, load_vgg_weights
-from stylenet.models.network import NetworkSettings, StyleNetwork
+from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import SIDE
 from stylenet.training.base_network import find_init, first_network
 from stylenet.training.budget import steps_in
@@ -109,8 +111,10 @@ def prepare(
     form = NetworkSettings(**asdict(settings.network))
     network = first_network(form, settings.seed, sources.base, sources.small_painting)
     data = PhotoCrops(sources.photos, settings.crop, settings.batch, settings.seed)
-    steps = resolved.get("steps") or decide_steps(settings, machine, network, criterion, data)
-    module = StyleTransferModule(network, criterion, steps, settings.learning_rate, settings.flat_areas)
+    looks = PaintingFigures(read_painting(find_painting(settings.style.image), APPEARANCE_SIDE))
+    trial = StyleTransferModule(network, criterion, painting=looks, flat_areas=settings.flat_areas)
+    steps = resolved.get("steps") or decide_steps(settings, machine, trial, data)
+    module = StyleTransferModule(network, criterion, steps, settings.learning_rate, looks, settings.flat_areas)
     return TrainingInputs(typed, name, machine, sources, {**before, **fingerprint}, module, data)
 
 
@@ -140,15 +144,12 @@ def build_criterion(settings: Settings, sources: Sources, machine: Machine) -> P
     return criterion
 
 
-def decide_steps(
-    settings: Settings, machine: Machine, network: StyleNetwork, criterion: PerceptualLoss, data: PhotoCrops
-) -> int:
+def decide_steps(settings: Settings, machine: Machine, module: StyleTransferModule, data: PhotoCrops) -> int:
     """The number of steps: as asked for, else as many as fit into the minutes asked for, else the budget's."""
     asked = settings if settings.steps or settings.minutes else settings.budget
     if asked.steps:
         return asked.steps
     if not asked.minutes:
         raise UserError("a run needs a length: steps=… or minutes=…")
-    module = StyleTransferModule(network, criterion, flat_areas=settings.flat_areas)
     batches = steps_in(asked.minutes, module, data, machine.device, machine.devices, machine.bf16)
     return max(1, batches // int(settings.trainer.get("accumulate_grad_batches") or 1))

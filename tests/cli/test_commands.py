@@ -53,8 +53,26 @@ def test_evaluate_prints_a_line_for_each_size(style: Path, photos: Path, tiny_vg
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(line["name"], line["photos"], line["size"]) for line in lines] == [("odd", 2, 64), ("odd", 2, 80)]
     wanted = {"content", "style", "untouched", "share", "ssim", "shift", "noise", "grid", "contrast", "complaints"}
+    wanted |= {"chroma", "contrast_ratio", "texture", "empty", "bands", "coarse", "color_sw", "feature_sw"}
     assert wanted <= set(lines[0])
+    assert len(lines[0]["bands"]) == 5
     assert len(lines[0]["gatys"]["noise/lbfgs"]["curve"]) == 3
+
+
+def test_evaluate_gives_null_for_what_a_gray_painting_does_not_have(
+    style: Path, photos: Path, tiny_vgg_file: Path
+) -> None:
+    Image.new("RGB", (100, 80), "gray").save(style.parent / "gray.png")
+    options = ["--photos", photos, "--weights", tiny_vgg_file, "--size", "64", "--painting", "gray.png"]
+    result = run(style.parent, "evaluate", style, *options)
+    assert result.returncode == 0, result.stderr
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not strict JSON")
+
+    figures = json.loads(result.stdout, parse_constant=refuse)
+    assert [figures[name] for name in ("chroma", "contrast_ratio", "texture", "coarse")] == [None] * 4
+    assert figures["bands"] == [None] * 5
 
 
 def test_evaluate_says_when_the_loss_network_is_another(

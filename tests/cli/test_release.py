@@ -50,6 +50,11 @@ GOOD = {
     "photos": 16,
     "content": 0.8,
     "style": 0.1,
+    "chroma": 1.0,
+    "texture": 0.97,
+    "bands": [0.8, 1.0, 0.95, 1.2, 1.3],
+    "empty": 0.0,
+    "color_sw": 3.0,
     "ssim": 0.4,
     "shift": 3.0,
     "noise": 0.9,
@@ -108,7 +113,7 @@ def test_the_page_names_the_painting_the_photos_and_the_figures_of_each_size() -
     for part in ("# Wave (`wave`)", "Hokusai, 1831", "set one, CC0; set two, CC BY", "5 steps of 1 at 192 px"):
         assert part in text
     assert "from the network `starry`; 8 minutes on a processor" in text
-    assert "| change for a shift of 1 px, of 255 (at most 4) | 3 | 1.25 |" in text
+    assert "| change for a shift of 1 px, of 255 (at most 6) | 3 | 1.25 |" in text
     assert "| milliseconds | 12.3 | 50.0 |" in text
     assert "Reaches every goal" in text
 
@@ -116,11 +121,16 @@ def test_the_page_names_the_painting_the_photos_and_the_figures_of_each_size() -
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        ({"shift": 4.1}, "shift of 1 px, of 255 4.1 at 256 px, goal 4"),
-        ({"noise": 1.6}, "noise gain 1.6"),
+        ({"shift": 6.1}, "shift of 1 px, of 255 6.1 at 256 px, goal 6"),
+        ({"noise": 1.7}, "noise gain 1.7"),
         ({"ssim": 0.2}, "SSIM 0.2"),
-        ({"content": 1.3}, "content loss 1.3"),
-        ({"share": 0.2}, "share: style over untouched 0.2"),
+        ({"chroma": 0.9}, "chroma, of the painting's 0.9 at 256 px, goal 0.95"),
+        ({"chroma": 1.3}, "chroma, of the painting's 1.3 at 256 px, goal 1.25"),
+        ({"texture": 0.9}, "texture, of the painting's 0.9"),
+        ({"bands": [1, 1, 0.8, 1, 1.6]}, "weakest coarse band, of the painting's 0.8 at 256 px, goal 0.9"),
+        ({"bands": [1, 1, 0.8, 1, 1.6]}, "strongest coarse band, of the painting's 1.6 at 256 px, goal 1.5"),
+        ({"empty": 0.04}, "empty areas, share above the painting's 0.04"),
+        ({"color_sw": 4.2}, "distance of the colors, in Lab units 4.2"),
         ({"complaints": ["a grid"]}, "a grid at 256 px"),
         ({"gatys": {"noise/lbfgs": {"steps": 31}, "noise/adam": {"steps": None}}}, "from noise 31 at 256 px, goal 50"),
     ],
@@ -130,13 +140,26 @@ def test_the_page_says_what_falls_short(change: dict[str, object], part: str) ->
     assert verdict([GOOD]).startswith("Reaches")
 
 
+def test_a_card_without_the_figures_of_appearance_has_dashes_and_a_page() -> None:
+    old = {key: value for key, value in GOOD.items() if key not in {"chroma", "texture", "bands", "empty", "color_sw"}}
+    gray = {**GOOD, "chroma": None, "bands": [None] * 5}
+    assert "| – | – | – | – | – | – | 0.4 | 3 |" in index({"wave": {**FACTS, "figures": [old]}})
+    assert "| – | 0.97 | – | – | 0 |" in index({"wave": {**FACTS, "figures": [gray]}})
+    assert "chroma" not in page({**FACTS, "figures": [old]}, "wave", {}, MACHINE, 6.7)
+    assert "chroma, of the painting's (0.95 to 1.25) | – |" in page(
+        {**FACTS, "figures": [gray]}, "wave", {}, MACHINE, 6.7
+    )
+
+
 def test_the_table_of_all_networks_marks_what_misses_its_goal() -> None:
-    bad = {**GOOD, "shift": 5.0, "complaints": ["a grid"]}
+    bad = {**GOOD, "shift": 7.0, "complaints": ["a grid"]}
     text = index({"wave": {**FACTS, "figures": [GOOD]}, "night": {**FACTS, "figures": [bad]}})
     night, wave = text.splitlines()[-2:]
-    assert wave.startswith("| [wave](wave.md) | Wave, Hokusai, 1831 | 5, `starry` | 0.8 | 0.1 | 0.02 | – | 0.4 | 3 |")
+    assert wave.startswith(
+        "| [wave](wave.md) | Wave, Hokusai, 1831 | 5, `starry` | 1 | 0.97 | 0.95 | 1.3 | 0 | 3 | 0.4 | 3 |"
+    )
     assert wave.endswith("| none |")
-    assert "| **5** |" in night
+    assert "| **7** |" in night
     assert night.endswith("| a grid |")
 
 
@@ -153,7 +176,7 @@ def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
     assert [found["size"] for found in facts["figures"]] == [256, 512]
     assert set(facts["figures"][0]["gatys"]["noise/lbfgs"]) == {"steps", "low", "high", "loss"}
     assert "gatys" not in facts["figures"][1]
-    assert f"| content loss (at most 1.2) | {facts['figures'][0]['content']:.3g}" in text.replace("**", "")
+    assert f"| content loss | {facts['figures'][0]['content']:.3g}" in text.replace("**", "")
     assert "2 steps of 1 at 32 px" in text
     assert f"minutes on {device_name()}" in text
     assert "- 1 photo of 256 px, from noise: " in text

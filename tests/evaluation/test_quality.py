@@ -1,4 +1,4 @@
-"""Calmness, likeness and the Gatys-equivalent, on networks and curves whose figures are known."""
+"""Stability, similarity and the Gatys equivalent, on networks and curves whose figures are known."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from stylenet.evaluation.gatys import equivalent, equivalents, first_step
 from stylenet.evaluation.judge import LAYERS, judged_share
 from stylenet.evaluation.optimization import optimize, start_from
 from stylenet.evaluation.similarity import lpips, ssim
-from stylenet.evaluation.stability import calmness
+from stylenet.evaluation.stability import stability
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet
@@ -32,13 +32,13 @@ def pictures(number: int = 2, side: int = 96, seed: int = 0) -> torch.Tensor:
 
 
 def test_the_noise_gain_of_an_amplifier_is_its_gain() -> None:
-    found = calmness(Amplifier(), torch.full((2, 3, 96, 96), 128 / 255))
+    found = stability(Amplifier(), torch.full((2, 3, 96, 96), 128 / 255))
     assert found.noise == pytest.approx(4, rel=0.02)
     assert found.shift == 0
 
 
 def test_a_shift_shows_what_stands_on_the_grid_of_pixels() -> None:
-    found = calmness(Amplifier(grid=20 / 255), torch.full((1, 3, 96, 96), 128 / 255))
+    found = stability(Amplifier(grid=20 / 255), torch.full((1, 3, 96, 96), 128 / 255))
     assert found.shift == pytest.approx(20, abs=0.01)
 
 
@@ -56,7 +56,7 @@ def test_ssim_agrees_with_numpy() -> None:
     vx, vy, both = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
     expected = ((2 * mx * my + 1e-4) * (2 * both + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))).mean()
     assert 0.5 < expected < 0.9
-    assert ssim(photos, stylized) == pytest.approx(expected, abs=2e-3)  # torchmetrics crops its rim otherwise
+    assert ssim(photos, stylized) == pytest.approx(expected, abs=2e-3)  # torchmetrics crops its margin otherwise
     assert ssim(photos, photos) == pytest.approx(1)
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from stylenet.data.datamodule import PhotoCrops
 from stylenet.errors import UserError
+from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.evaluation.contact_sheet import GAP, contact_sheet
 from stylenet.evaluation.held_out import held_out_losses, stylized_by
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
@@ -196,6 +197,23 @@ def test_validation_during_a_run_has_the_figures_of_the_end_and_leaves_the_weigh
             found = {name: float(trainer.callback_metrics[f"held_out/{name}"]) for name in asdict(expected)}
             assert found == pytest.approx(asdict(expected), rel=1e-4)
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_validation_logs_how_the_results_look_beside_the_painting(tiny_vgg: VGGFeatures) -> None:
+    painting = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(5))
+    settings = LossSettings(["relu2_2"], ["relu1_1"], weights={"content": 1.0, "style": 1.0})
+    criterion, figures = PerceptualLoss(tiny_vgg, painting, settings), PaintingFigures(painting)
+    network = initialize(TransformerNet(NetworkSettings(4, 1)), 0)
+    photos = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(6))
+    arrays = [photo.permute(1, 2, 0) for photo in photos]
+    data = PhotoCrops(arrays, crop=32, batch=2, held_out=photos)
+    module = StyleTransferModule(network, criterion, 2, 1e-2, figures)
+    trainer = pl.Trainer(max_steps=2, num_sanity_val_steps=0, **OPTIONS)
+    trainer.validate(module, datamodule=data, verbose=False)
+    each = [figures.compare(image[None], 4096) for image in stylized_by(network, photos.float() / 255)]
+    for name in ("chroma", "texture", "coarse", "empty", "color_sw"):
+        expected = sum(float(found[name]) for found in each) / 2
+        assert float(trainer.callback_metrics[f"held_out/{name}"]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_photos_in_floats_train_as_the_same_photos_in_bytes(module: StyleTransferModule) -> None:
