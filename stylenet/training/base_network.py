@@ -22,7 +22,8 @@ BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: t
 def find_init(init: str | None, name: str, architecture: NetworkSettings) -> Path | None:
     """The style file that one painting's run starts from: for `auto` the gallery's if it can, else `find_base`."""
     gallery = SHIPPED / f"{GALLERY}{SUFFIX}"
-    named = find_style(init) if init not in (None, "auto") else None
+    with prefix_errors("init"):
+        named = find_style(init) if init not in (None, "auto") else None
     for path in (named, gallery if init == "auto" and gallery.exists() else None):
         if path and predicts(read_card(path).network, architecture):
             return path

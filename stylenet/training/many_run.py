@@ -26,7 +26,7 @@ from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.style_file import SUFFIX, Card, load_style, read_card, save_style
 from stylenet.training import many_styles
 from stylenet.training.base_network import find_base
-from stylenet.training.checks import validate
+from stylenet.training.checks import prefix_errors, validate
 from stylenet.training.many_targets import criteria_for
 from stylenet.training.run_folder import OUTPUTS, SHELF, claimed, disk_errors, plain_name
 from stylenet.training.settings import Settings
@@ -140,7 +140,8 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
     known: list[str] = []
     path = None
     if settings.init not in (None, "auto"):
-        card = read_card(path := find_style(settings.init))
+        with prefix_errors("init"):
+            card = read_card(path := find_style(settings.init))
         known = card.style_names
     if not known:
         path = find_base(settings.init, name, single)
