@@ -1,7 +1,7 @@
 """Two operations of a training step, done faster on a CPU in fp32.
 
 PyTorch's weight gradients in channels_last take up to six times as long as in the usual layout, where everything else
-is faster; its sort takes up to nine times as long as NumPy's. Together they were a fifth of a step at 192 px. The
+is faster; its sort takes up to nine times as long as NumPy's. Together they were part of a step at 192 px. The
 numbers are the same but for rounding.
 """
 
