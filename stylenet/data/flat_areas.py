@@ -12,16 +12,23 @@ SQUARES = (32, 48, 96)  # pixels: the flat part is blurred by one of these
 EDGE = 20.0  # sharpness of the line between both parts, over half the side
 
 
-def with_flat_areas(photos: Float[Tensor, "b 3 h w"], share: float, number: int) -> Float[Tensor, "b 3 h w"]:
+def with_flat_areas(
+    photos: Float[Tensor, "b 3 h w"], share: float, number: int, first: int = 0
+) -> Float[Tensor, "b 3 h w"]:
     """Blurs one side of a line through some photos, and takes up to all of its contrast.
 
-    `share` is how many of the photos, 0 to 1. Which ones and where depends on `number`, the batch's, alone.
+    `share` is how many of the photos, 0 to 1. Which ones and where depends on `number`, the batch's, and on a photo's
+    place in it alone; `first` is the place of the first, where several processes share a batch.
     """
-    generator = np.random.default_rng(number)
-    chosen = [generator.random() < share for _ in photos]
+    generators = [np.random.default_rng([number, first + index]) for index in range(len(photos))]
+    chosen = [generator.random() < share for generator in generators]
     if not any(chosen):
         return photos
-    parts = [flattened(photos[i : i + 1], generator) if chosen[i] else photos[i : i + 1] for i in range(len(photos))]
+    each = [photos[index : index + 1] for index in range(len(photos))]
+    parts = [
+        flattened(photo, generator) if flat else photo
+        for photo, generator, flat in zip(each, generators, chosen, strict=True)
+    ]
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 

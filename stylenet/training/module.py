@@ -116,8 +116,8 @@ class StyleTransferModule(pl.LightningModule):
 
     def weighted_losses(self, batch: Batch, number: int) -> dict[str, Tensor]:
         """The weighted terms of the criterion that are due at batch `number`, counted from 0."""
-        share = rank, world = rank_and_world()
-        photos = with_flat_areas(as_floats(batch), self.flat_areas, number * world + rank)
+        share = rank, _ = rank_and_world()
+        photos = with_flat_areas(as_floats(batch), self.flat_areas, number, rank * len(batch))
         with pattern_at(self.network, *pattern_origin(number)):
             stylized = self.network(photos).float()
             values = self.objective(stylized, photos, network=self.network, number=number, share=share)
