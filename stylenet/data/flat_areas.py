@@ -39,11 +39,12 @@ def flattened(photo: Float[Tensor, "1 3 h w"], generator: np.random.Generator) -
     square = min(SQUARES[int(which * len(SQUARES))], height, width)
     blurred = F.interpolate(F.avg_pool2d(photo, square), (height, width), mode="bilinear")
     mean = blurred.mean((2, 3), keepdim=True)
-    side = line(height, width, 2 * math.pi * angle, 0.6 * offset - 0.3).to(photo)
+    side = line(height, width, 2 * math.pi * angle, 0.6 * offset - 0.3, photo.device)
     return side * (mean + 0.6 * contrast * (blurred - mean)) + (1 - side) * photo
 
 
-def line(height: int, width: int, angle: float, offset: float) -> Float[Tensor, "h w"]:
+def line(height: int, width: int, angle: float, offset: float, device: torch.device) -> Float[Tensor, "h w"]:
     """1 on one side of a line at this angle, 0 on the other; `offset` is its distance from the center, over half."""
-    rows, columns = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)
+    rows = torch.linspace(-1, 1, height, device=device)[:, None]
+    columns = torch.linspace(-1, 1, width, device=device)
     return torch.sigmoid(EDGE * (rows * math.sin(angle) + columns * math.cos(angle) - offset))

@@ -88,7 +88,8 @@ def test_the_card_tells_what_made_the_network(trained: tuple[Path, str]) -> None
     card = read_card(trained[0] / "checkpoints" / "wave.safetensors")
     assert (card.name, card.network.width, card.facts["training"]["steps"]) == ("wave", 4, 4)
     assert card.facts["painting"]["title"] == "The Great Wave off Kanagawa"
-    assert set(card.facts["held_out"]) == {"content", "style", "untouched", "share"}
+    appearance = {"chroma", "texture", "coarse", "empty", "color_sw"}
+    assert set(card.facts["held_out"]) == {"content", "style", "untouched", "share"} | appearance
     assert card.facts["loss_network"]["sha256"]
 
 

@@ -36,7 +36,7 @@ def test_one_side_of_a_line_is_flat_and_the_other_as_it_was() -> None:
 
 
 def test_a_line_is_where_it_should_be() -> None:
-    side = line(41, 41, 0.0, 0.5)
+    side = line(41, 41, 0.0, 0.5, torch.device("cpu"))
     assert side[:, 20].max() < 1e-3  # the center
     assert side[0, 30].item() == 0.5  # half of the way to the right
     assert side[:, 40].min() > 0.999

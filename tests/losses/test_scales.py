@@ -28,7 +28,7 @@ def test_half_a_vector_is_as_far_away_as_twice_the_vector() -> None:
     reference = pictures(1)
     assert balanced_distance(0.5 * reference, reference).item() == pytest.approx(0.5)  # 1/4 over 1/2
     assert balanced_distance(2 * reference, reference).item() == pytest.approx(0.5)  # 1 over 2
-    assert balanced_distance(0 * reference, reference).item() == pytest.approx(20)  # 1 over the shortest length
+    assert balanced_distance(0 * reference, reference).item() == pytest.approx(5)  # 1 over the shortest length
 
 
 def test_where_the_direction_is_wrong_the_right_length_is_nearest_when_balanced_and_a_shorter_one_is_not() -> None:
