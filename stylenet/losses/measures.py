@@ -65,12 +65,17 @@ def tone_distance(stylized: Float[Tensor, "b 3 h w"], photos: Float[Tensor, "b 3
 
     Colors, contrast and everything smaller stay free. Near 1 where a photo is flat.
     """
-    weights = stylized.new_tensor(LUMINANCE, dtype=torch.float32).view(1, 3, 1, 1)
     scale = TONE if fits(photos, TONE, 2) else 1
-    both = [shrunk(images.float(), scale).mul(weights).sum(1).flatten(1) for images in (stylized, photos)]
+    both = [luminance(shrunk(images.float(), scale)).flatten(1) for images in (stylized, photos)]
     first, second = (tones - tones.mean(1, keepdim=True) for tones in both)
     energies = [tones.square().mean(1).clamp_min(FLAT) for tones in (first, second)]
     return 1 - (first * second).mean(1) / (energies[0] * energies[1]).sqrt()
+
+
+def luminance(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
+    """The luminance of RGB. The weights are numbers, as a tensor of them would be copied to a GPU at each step."""
+    red, green, blue = images.unbind(1)
+    return LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue
 
 
 def fits(images: Float[Tensor, "b c h w"], scale: int, side: int = SMALLEST_SIDE) -> bool:
