@@ -27,7 +27,8 @@ from stylenet.models.catalog import find_style
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.predictor import SIDE
 from stylenet.training.base_network import first_network
-from stylenet.training.module import make_optimizer, rate_factor, total_of
+from stylenet.training.budget import GRADIENT_CLIP
+from stylenet.training.module import as_floats, make_optimizer, rate_factor, total_of
 
 CROP, JUDGED, SHOWN = 192, 256, 2  # pixels; photos on the sheet
 POINTS = (0.0, 0.25, 0.5, 1.0)  # of the seconds, where the loss is measured
@@ -61,7 +62,7 @@ def step(one: Contestant, criterion: PerceptualLoss, photos: Tensor, number: int
     values = criterion.weighted(criterion(one.network(photos).float(), photos, network=one.network, number=number))
     one.optimizer.zero_grad()
     total_of(values).backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(one.network.parameters(), 10.0)
+    torch.nn.utils.clip_grad_norm_(one.network.parameters(), GRADIENT_CLIP)
     one.optimizer.step()
     one.seconds += time.process_time() - begun
 
@@ -72,7 +73,7 @@ def compete(contestants: list[Contestant], criterion: PerceptualLoss, seconds: f
     crops = iter(RandomCrops(open_photos(PhotoSettings()), CROP, 1, 0))
     number = 0
     while any(len(one.found) < len(POINTS) for one in contestants):
-        batch = (next(crops).float() / 255).contiguous(memory_format=torch.channels_last)
+        batch = as_floats(next(crops))
         for one in contestants:
             if (due := POINTS[min(len(one.found), len(POINTS) - 1)]) not in one.found and one.seconds >= due * seconds:
                 one.found[due] = held_out(one.network, criterion, photos)

@@ -8,10 +8,8 @@ from typing import Any
 import yaml
 
 from stylenet.cli.command import program
-from stylenet.disk import shipped_files
-from stylenet.training.settings import Settings
+from stylenet.training.settings import CONFIGS, Settings
 
-CONFIGS = shipped_files() / "configs"
 HELP = """\
 Trains a network on one painting:
 

@@ -19,7 +19,7 @@ from stylenet.data.paintings import Painting, read_painting_file, read_paintings
 from stylenet.disk import file_sha256, shown
 from stylenet.errors import UserError
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
-from stylenet.models.catalog import find_style
+from stylenet.models.catalog import GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import CONVOLUTIONS
@@ -34,7 +34,6 @@ from stylenet.version import __version__
 
 log = logging.getLogger(__name__)
 
-NAME = "gallery"
 PREDICTOR = 64  # channels of its hidden layer, where the network's settings name none
 REPORTS = 20  # lines over a run
 TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run with them
@@ -42,7 +41,7 @@ TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run
 
 def run_many(settings: Settings, folder: Path) -> int:
     """Trains a network on all paintings of a folder. Returns the exit code."""
-    name = (settings.style.name or NAME) + settings.style.suffix
+    name = (settings.style.name or GALLERY) + settings.style.suffix
     target = checked_target(SHELF / f"{name}{SUFFIX}", settings.replace)
     paintings = read_paintings(folder, settings.style.size)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)

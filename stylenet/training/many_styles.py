@@ -21,19 +21,18 @@ from torch import Tensor, nn
 from stylenet.data.paintings import Painting
 from stylenet.disk import written_aside
 from stylenet.errors import UserError
-from stylenet.losses.terms import LOSS_TERMS
 from stylenet.losses.vgg import VGGWeights
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.transformer_net import TransformerNet
+from stylenet.training.budget import GRADIENT_CLIP
 from stylenet.training.faster import FasterOnCPU
 from stylenet.training.many_targets import Criteria
-from stylenet.training.module import rate_factor
+from stylenet.training.module import as_floats, rate_factor, total_of
 
 log = logging.getLogger(__name__)
 
-GRADIENT_CLIP = 10.0  # norm
 SAVE_EVERY = 60.0  # seconds
 
 Batches = Callable[[int], Iterable[UInt8[Tensor, "b 3 h w"]]]  # from batch number … on
@@ -125,8 +124,7 @@ def loss_of(
         criterion = criteria.of(painting)
         one, photo = stylized[index : index + 1], photos[index : index + 1]
         values = criterion(one, photo, network=OneStyle(network, parameters[index]), number=number)
-        weighted = criterion.weighted(values)
-        totals.append(torch.stack([LOSS_TERMS[name].every * value for name, value in weighted.items()]).sum())
+        totals.append(total_of(criterion.weighted(values)))
     return torch.stack(totals).mean()
 
 
@@ -147,7 +145,7 @@ def many_step(
     def step(batch: Tensor, number: int) -> Tensor:
         # By rounds of two: terms that are taken at every second batch meet both kinds of parameters.
         chosen = paintings_of(number, len(batch), len(criteria), seed)
-        photos = (batch.to(network.table.device).float() / 255).contiguous(memory_format=torch.channels_last)
+        photos = as_floats(batch.to(network.table.device))
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
             parameters = network.table[chosen]
             if predictor is not None and statistics is not None:
@@ -163,7 +161,7 @@ def further_step(network: ConditionalNet, row: nn.Parameter, criteria: Criteria,
     """What computes the loss of a batch for a further style: only `row` learns."""
 
     def step(batch: Tensor, number: int) -> Tensor:
-        photos = (batch.to(network.table.device).float() / 255).contiguous(memory_format=torch.channels_last)
+        photos = as_floats(batch.to(network.table.device))
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
             return loss_of(network, criteria, [0] * len(batch), photos, row.expand(len(batch), -1), number)
 
