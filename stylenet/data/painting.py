@@ -1,5 +1,6 @@
 """The painting of a style: where its file is, and its pixels as the loss network sees them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxtyping import Float
@@ -22,10 +23,15 @@ def find_painting(image: str) -> Path:
 
 def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
     """The painting with its short side scaled to `size` pixels, in [0, 1]."""
-    if size < MINIMUM_SIDE:
+    return read_painting_at(path, [size])[0]
+
+
+def read_painting_at(path: Path, sizes: Sequence[int]) -> list[Float[Tensor, "1 3 _h _w"]]:
+    """The painting at each of some sizes, decoded once."""
+    if (size := min(sizes)) < MINIMUM_SIDE:
         raise UserError(f"style.size is the short side in pixels and must be at least {MINIMUM_SIDE}, got {size}")
     try:
         image = decode_image(path)
     except ImageError as error:
         raise UserError(f"style.image: {error}") from error
-    return to_tensor(resized(image, size)).unsqueeze(0)
+    return [to_tensor(resized(image, size)).unsqueeze(0) for size in sizes]

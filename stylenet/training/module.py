@@ -83,8 +83,12 @@ class StyleTransferModule(pl.LightningModule):
         self.steps, self.learning_rate, self.flat_areas = steps, learning_rate, flat_areas
         self.latest: dict[str, Tensor] = {}  # the last value of each weighted term
         self.held_out: list[dict[str, Tensor]] = []  # losses of the photos validated so far
-        plain = {"network": asdict(network.settings), "steps": steps, "learning_rate": learning_rate}
-        plain["flat_areas"] = flat_areas
+        plain = {
+            "network": asdict(network.settings),
+            "steps": steps,
+            "learning_rate": learning_rate,
+            "flat_areas": flat_areas,
+        }
         self.save_hyperparameters(plain, logger=False)  # the run's own settings are logged once, in full
 
     def forward(self, photos: Batch) -> Float[Tensor, "b 3 h w"]:

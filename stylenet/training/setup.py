@@ -6,6 +6,7 @@ Each stage returns values that no later one changes, and nothing is written befo
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from stylenet.data import Photos, open_photos, unit_photos
 from stylenet.data.datamodule import PhotoCrops, PhotosLike, as_photos
-from stylenet.data.painting import find_painting, read_painting
+from stylenet.data.painting import find_painting, read_painting_at
 from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.evaluation.appearance import SIDE as APPEARANCE_SIDE
@@ -43,6 +44,7 @@ class Sources:
 
     painting: Float[Tensor, "1 3 h w"]
     small_painting: Float[Tensor, "1 3 h2 w2"]  # as predictors see it
+    painting_figures: PaintingFigures
     painting_sha256: str
     photos: Photos
     weights: VGGWeights
@@ -111,11 +113,16 @@ def prepare(
     form = NetworkSettings(**asdict(settings.network))
     network = first_network(form, settings.seed, sources.base, sources.small_painting)
     data = PhotoCrops(sources.photos, settings.crop, settings.batch, settings.seed)
-    looks = PaintingFigures(read_painting(find_painting(settings.style.image), APPEARANCE_SIDE))
-    trial = StyleTransferModule(network, criterion, painting=looks, flat_areas=settings.flat_areas)
-    steps = resolved.get("steps") or decide_steps(settings, machine, trial, data)
-    module = StyleTransferModule(network, criterion, steps, settings.learning_rate, looks, settings.flat_areas)
-    return TrainingInputs(typed, name, machine, sources, {**before, **fingerprint}, module, data)
+    module_of = partial(
+        StyleTransferModule,
+        network,
+        criterion,
+        learning_rate=settings.learning_rate,
+        painting=sources.painting_figures,
+        flat_areas=settings.flat_areas,
+    )
+    steps = resolved.get("steps") or decide_steps(settings, machine, module_of(), data)
+    return TrainingInputs(typed, name, machine, sources, {**before, **fingerprint}, module_of(steps=steps), data)
 
 
 def read_sources(
@@ -123,7 +130,7 @@ def read_sources(
 ) -> Sources:
     """The painting, the photos, the loss network's weights, and the style file to start from."""
     file = find_painting(settings.style.image)
-    painting, small = read_painting(file, settings.style.size), read_painting(file, SIDE)
+    painting, small, large = read_painting_at(file, (settings.style.size, SIDE, APPEARANCE_SIDE))
     wanted = replace(settings.data, size=max(settings.data.size, settings.crop))  # else crops would be enlarged
     found = open_photos(wanted, machine.devices) if photos is None else as_photos(photos, settings.crop)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
@@ -131,7 +138,7 @@ def read_sources(
     base = find_init(init, name, NetworkSettings(**asdict(settings.network)))
     if base:
         log.info("starts from %s", base)
-    return Sources(painting, small, file_sha256(file), found, weights, base)
+    return Sources(painting, small, PaintingFigures(large), file_sha256(file), found, weights, base)
 
 
 def build_criterion(settings: Settings, sources: Sources, machine: Machine) -> PerceptualLoss:
