@@ -7,25 +7,22 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from stylenet.errors import UserError
+from stylenet.losses.measures import luminance
 from stylenet.losses.vgg.download import DownloadError, fetch_from_hub
 
 # Torchvision's AlexNet (IMAGENET1K_V1), which LPIPS takes from torch.hub's cache.
 ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 ALEXNET_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 
 @torch.inference_mode()
 def ssim(photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]) -> float:
     """Mean structural similarity (Wang et al. 2004): luminance, Gaussian window of 11 px; 1 for the photo itself."""
-    result = structural_similarity_index_measure(luminance(stylized), luminance(photos), data_range=1.0)
+    result = structural_similarity_index_measure(
+        luminance(stylized)[:, None], luminance(photos)[:, None], data_range=1.0
+    )
     assert isinstance(result, Tensor)
     return float(result)
-
-
-def luminance(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
-    weights = pictures.new_tensor(LUMINANCE).view(1, 3, 1, 1)
-    return (pictures * weights).sum(1, keepdim=True)
 
 
 @torch.inference_mode()
