@@ -28,7 +28,8 @@ from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.predictor import SIDE
 from stylenet.training.base_network import first_network
 from stylenet.training.budget import GRADIENT_CLIP
-from stylenet.training.module import as_floats, make_optimizer, rate_factor, total_of
+from stylenet.training.module import make_optimizer
+from stylenet.training.step import as_floats, rate_factor, total_of
 
 CROP, JUDGED, SHOWN = 192, 256, 2  # pixels; photos on the sheet
 POINTS = (0.0, 0.25, 0.5, 1.0)  # of the seconds, where the loss is measured

@@ -23,7 +23,8 @@ from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.losses.vgg.layers import BLOCKS
 from stylenet.models.transformer_net import TransformerNet, initialize
-from stylenet.training.module import StyleTransferModule, make_optimizer, total_of
+from stylenet.training.module import StyleTransferModule, make_optimizer
+from stylenet.training.step import total_of
 
 DEVICE = pick_device()
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -13,7 +13,8 @@ from torch.nn.utils import clip_grad_norm_
 from stylenet.data.datamodule import PhotoCrops
 from stylenet.evaluation.held_out import photo_by_photo, stylized_by
 from stylenet.losses.terms import CYCLE
-from stylenet.training.module import StyleTransferModule, as_floats, make_optimizer, total_of
+from stylenet.training.module import StyleTransferModule, make_optimizer
+from stylenet.training.step import as_floats, total_of
 
 TIMED_ROUNDS, UNTIMED_ROUNDS = 4, 2  # of `CYCLE` batches each
 SHORT = 4.0  # minutes: a shorter run is timed by one round, else that would take as long as the run

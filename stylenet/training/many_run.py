@@ -54,7 +54,7 @@ def run_many(settings: Settings, folder: Path) -> int:
     many_styles.apart(network, statistics, -1)
     criteria = criteria_for(weights, paintings, settings.loss, device, bf16, OUTPUTS / TARGETS)
     log.info("targets of %d paintings: %.0f MB", len(paintings), criteria.megabytes)
-    step = many_styles.many_step(network, criteria, statistics, settings.seed, bf16)
+    step = many_styles.many_step(network, criteria, statistics, settings.seed, bf16, settings.flat_areas)
     inputs = [painting.facts["sha256"] for painting in paintings] + [(start or {}).get("sha256", "")]
     steps = train(settings, name, inputs, list(network.parameters()), step)
     many_styles.apart(network, statistics, 1)
@@ -82,7 +82,7 @@ def run_further(settings: Settings, file: str) -> int:
     row = nn.Parameter(start.to(device).clone())
     network.requires_grad_(False).to(device)
     criteria = criteria_for(weights, [painting], settings.loss, device, bf16, OUTPUTS / TARGETS)
-    step = many_styles.further_step(network, row, criteria, bf16)
+    step = many_styles.further_step(network, row, criteria, bf16, settings.flat_areas)
     inputs = [file_sha256(source), painting.facts["sha256"]]
     steps = train(settings, f"{source.stem}-{painting.name}", inputs, [row], step)
     larger = network.extended(row)

@@ -29,7 +29,7 @@ from stylenet.models.transformer_net import TransformerNet
 from stylenet.training.budget import GRADIENT_CLIP
 from stylenet.training.faster import FasterOnCPU
 from stylenet.training.many_targets import Criteria
-from stylenet.training.module import as_floats, rate_factor, total_of
+from stylenet.training.step import rate_factor, shown_photos, total_of
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,12 @@ def paintings_of(number: int, batch: int, count: int, seed: int) -> Int[Tensor, 
 
 
 def many_step(
-    network: ConditionalNet, criteria: Criteria, statistics: Float[Tensor, "n s"] | None, seed: int, bf16: bool
+    network: ConditionalNet,
+    criteria: Criteria,
+    statistics: Float[Tensor, "n s"] | None,
+    seed: int,
+    bf16: bool,
+    flat_areas: float = 0.0,
 ) -> Step:
     """What computes the loss of a batch for a network of many styles, whose table holds differences."""
     predictor = network.predictor
@@ -145,8 +150,9 @@ def many_step(
     def step(batch: Tensor, number: int) -> Tensor:
         # By rounds of two: terms that are taken at every second batch meet both kinds of parameters.
         chosen = paintings_of(number, len(batch), len(criteria), seed)
-        photos = as_floats(batch.to(network.table.device))
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
+        batch = batch.to(network.table.device)
+        shown = shown_photos(network, batch, flat_areas, number)
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16), shown as photos:
             parameters = network.table[chosen]
             if predictor is not None and statistics is not None:
                 alone = number // 2 % 2 == 1
@@ -157,12 +163,15 @@ def many_step(
     return step
 
 
-def further_step(network: ConditionalNet, row: nn.Parameter, criteria: Criteria, bf16: bool) -> Step:
+def further_step(
+    network: ConditionalNet, row: nn.Parameter, criteria: Criteria, bf16: bool, flat_areas: float = 0.0
+) -> Step:
     """What computes the loss of a batch for a further style: only `row` learns."""
 
     def step(batch: Tensor, number: int) -> Tensor:
-        photos = as_floats(batch.to(network.table.device))
-        with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16):
+        batch = batch.to(network.table.device)
+        shown = shown_photos(network, batch, flat_areas, number)
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16), shown as photos:
             return loss_of(network, criteria, [0] * len(batch), photos, row.expand(len(batch), -1), number)
 
     return step

@@ -1,52 +1,24 @@
 """The Lightning module: a network that learns one painting from photos."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from stylenet.data.flat_areas import with_flat_areas
 from stylenet.distributed import mean_over_ranks, rank_and_world
 from stylenet.errors import UserError
 from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.evaluation.held_out import photo_by_photo
 from stylenet.losses.perceptual import PerceptualLoss
-from stylenet.losses.terms import LOSS_TERMS
 from stylenet.models.network import NetworkSettings, StyleNetwork
-from stylenet.models.plane_waves import pattern_at
 from stylenet.models.registry import build_network
-
-WARM_UP = 0.1  # of all steps
-PATTERN = 4000.0  # pixels of the network's pattern that batches come to lie on
-
-Batch = UInt8[Tensor, "b 3 h w"] | Float[Tensor, "b 3 h w"]
-
-
-def rate_factor(step: int, steps: int) -> float:
-    """One cycle: linear warm-up over the first tenth of the run, then cosine decay to zero."""
-    warm_up = max(1, round(WARM_UP * steps))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
-def pattern_origin(number: int) -> tuple[float, float]:
-    """Where batch `number` lies on the network's pattern: anywhere, as crops see only a part of an image's."""
-    generator = np.random.default_rng(number)  # not of torch, which could have to wait for a GPU
-    return generator.uniform(0, PATTERN), generator.uniform(0, PATTERN)
-
-
-def total_of(values: Mapping[str, Tensor]) -> Float[Tensor, ""]:
-    """What a step minimizes: the sum of the weighted terms; one taken at every fourth batch counts four times there."""
-    return torch.stack([LOSS_TERMS[name].every * value for name, value in values.items()]).sum()
+from stylenet.training.step import Batch, as_floats, checked_batch, rate_factor, shown_photos, total_of
 
 
 class StyleTransferModule(pl.LightningModule):
@@ -121,8 +93,7 @@ class StyleTransferModule(pl.LightningModule):
     def weighted_losses(self, batch: Batch, number: int) -> dict[str, Tensor]:
         """The weighted terms of the criterion that are due at batch `number`, counted from 0."""
         share = rank, _ = rank_and_world()
-        photos = with_flat_areas(as_floats(batch), self.flat_areas, number, rank * len(batch))
-        with pattern_at(self.network, *pattern_origin(number)):
+        with shown_photos(self.network, batch, self.flat_areas, number, rank * len(batch)) as photos:
             stylized = self.network(photos).float()
             values = self.objective(stylized, photos, network=self.network, number=number, share=share)
         return self.objective.weighted(values)
@@ -161,25 +132,3 @@ def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.opti
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=fused)
     optimizer._step_supports_amp_scaling = False  # else Lightning refuses to clip its gradients
     return optimizer
-
-
-def as_floats(photos: Batch) -> Float[Tensor, "b 3 h w"]:
-    """Photos in [0, 1], channels last in memory."""
-    floats = photos.float() / 255 if photos.dtype == torch.uint8 else photos.float()
-    return floats.contiguous(memory_format=torch.channels_last)
-
-
-def checked_batch(batch: Any) -> Tensor:
-    """The photos of a batch: a tensor, or a tensor alone in a list. Raises `UserError` for anything else."""
-    if isinstance(batch, Sequence) and len(batch) == 1:  # as torch.utils.data.TensorDataset has it
-        batch = batch[0]
-    wanted = "a batch must be a tensor of photos (b, 3, h, w), uint8 or float in [0, 1]"
-    if not isinstance(batch, Tensor):
-        raise UserError(f"{wanted}, got {type(batch).__name__}")
-    if batch.dim() != 4 or batch.shape[1] != 3 or not (batch.dtype == torch.uint8 or batch.is_floating_point()):
-        raise UserError(f"{wanted}, got {str(batch.dtype).removeprefix('torch.')} of {tuple(batch.shape)}")
-    if batch.is_floating_point():
-        low, high = (float(value) for value in batch.aminmax())
-        if not (low >= 0 and high <= 1):
-            raise UserError(f"{wanted}, got values from {low:.3g} to {high:.3g}")
-    return batch

@@ -23,7 +23,8 @@ from stylenet.losses.terms import LOSS_TERMS
 from stylenet.losses.vgg import VGGFeatures
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet
 from stylenet.training.callbacks.recovery import NonFiniteGuard
-from stylenet.training.module import StyleTransferModule, make_optimizer, total_of
+from stylenet.training.module import StyleTransferModule, make_optimizer
+from stylenet.training.step import total_of
 
 # Without the sliced term, which draws directions and positions on the host and copies them.
 WEIGHTS = dict.fromkeys(LOSS_TERMS.keys() - {"sliced"}, 1.0)

@@ -23,7 +23,8 @@ from stylenet.training.budget import steps_in
 from stylenet.training.callbacks.contact_sheets import ContactSheets
 from stylenet.training.callbacks.progress import Progress
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
-from stylenet.training.module import StyleTransferModule, rate_factor, total_of
+from stylenet.training.module import StyleTransferModule
+from stylenet.training.step import rate_factor, total_of
 
 BATCH = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 OPTIONS = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
