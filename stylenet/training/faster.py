@@ -1,4 +1,4 @@
-"""Two operations of a training step, done faster on a CPU in fp32.
+"""Two operations of a training step, done faster on a CPU.
 
 PyTorch's weight gradients in channels_last take up to six times as long as in the usual layout, where everything else
 is faster; its sort takes up to nine times as long as NumPy's. Together they were part of a step at 192 px. The

@@ -9,7 +9,6 @@ command resumes a stopped run: its folder is named after its settings.
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.transformer_net import TransformerNet
 from stylenet.training.budget import GRADIENT_CLIP
-from stylenet.training.faster import FasterOnCPU
 from stylenet.training.many_targets import Criteria
 from stylenet.training.step import rate_factor, shown_photos, total_of
 
@@ -194,9 +192,8 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = rate * length.rate_factor(number, seconds)
         optimizer.zero_grad()
-        with FasterOnCPU() if parameters[0].device.type == "cpu" else nullcontext():
-            loss = step(next(crops), number)
-            loss.backward()  # type: ignore[no-untyped-call]
+        loss = step(next(crops), number)
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP, error_if_nonfinite=True)
         optimizer.step()
         number, seconds = number + 1, before + time.monotonic() - begun
