@@ -7,7 +7,7 @@ import torch
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.models import style_file
-from stylenet.models.catalog import find_reference
+from stylenet.models.catalog import StyleReference, find_reference
 from stylenet.models.conditional import ConditionalNet, check_single
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import Card
@@ -21,7 +21,11 @@ def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu"
     Raises `UserError` when there is no such style or the file is not a style file.
     """
     reference = find_reference(style)
-    network, card = style_file.load_style(reference.file, device)
+    return chosen(reference, *style_file.load_style(reference.file, device))
+
+
+def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tuple[StyleNetwork, Card]:
+    """Of what a file holds, the style that is meant. Raises `UserError` if it is not there."""
     if reference.style is None:
         return network, card
     names = card.style_names

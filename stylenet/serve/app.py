@@ -43,7 +43,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     job_routes.add(app, service)
     state_routes.add(app, service)
     documentation.add(app, keys=bool(settings.api_keys))
-    page.add(app)
+    page.add(app, list(service.files))
     gated(app, service)
     return app
 

@@ -19,7 +19,12 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    style: str | None = Field(None, description="Name of a style, see /v1/styles.", examples=["starry"], max_length=255)
+    style: str | None = Field(
+        None,
+        description="Name of a style, see /v1/styles; in a URL, # is written %23.",
+        examples=["starry"],
+        max_length=255,
+    )
     strength: float = Field(
         1.0,
         ge=STRENGTHS[0],

@@ -4,6 +4,8 @@ import atexit
 import mimetypes
 import shutil
 import tempfile
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -21,7 +23,7 @@ PLAIN = """<!doctype html>
 <h1>stylenet</h1>
 <form action="/v1/stylize" method="post" enctype="multipart/form-data">
 <p><label>Image <input type="file" name="image" accept="image/*" required></label>
-<p><label>Style <input name="style" value="starry" required></label>
+<p><label>Style <select name="style">{options}</select></label>
 <p><label>Strength <input name="strength" type="number" min="0" max="1.5" step="0.1" value="1"></label>
 <p><button>Stylize</button>
 </form>
@@ -38,14 +40,14 @@ class Page(StaticFiles):
         return answer
 
 
-def add(app: FastAPI) -> None:
+def add(app: FastAPI, styles: Sequence[str]) -> None:
     """Adds the page; after all other routes, as it takes every path that is left."""
     folder = Path(tempfile.mkdtemp(prefix="stylenet-page-"))
     try:
         write_site(folder)
     except (UserError, OSError):  # its runtime is not part of a checkout
         shutil.rmtree(folder)
-        add_plain(app)
+        add_plain(app, styles)
         return
     for suffix, kind in TYPES.items():
         mimetypes.add_type(kind, suffix)
@@ -53,9 +55,16 @@ def add(app: FastAPI) -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def add_plain(app: FastAPI) -> None:
+def add_plain(app: FastAPI, styles: Sequence[str]) -> None:
     """Adds a form that works without any script."""
+    form = plain(styles)
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
-        return HTMLResponse(PLAIN, headers={"Content-Security-Policy": POLICY})
+        return HTMLResponse(form, headers={"Content-Security-Policy": POLICY})
+
+
+def plain(styles: Sequence[str]) -> str:
+    """The form, with the styles to choose from."""
+    names = [escape(name) for name in styles]
+    return PLAIN.format(options="".join(f'<option value="{name}">{name}</option>' for name in names))

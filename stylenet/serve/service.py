@@ -3,16 +3,17 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference, styles
-from stylenet.models.loading import load_style
-from stylenet.models.style_file import Card, read_card
+from stylenet.models.loading import chosen
+from stylenet.models.style_file import Card, load_style, read_card
 from stylenet.serve.admission import Load
 from stylenet.serve.jobs import Jobs
 from stylenet.serve.metrics import Metrics
@@ -41,7 +42,7 @@ class Service:
 def build(settings: ServiceSettings) -> Service:
     """The parts, not started yet. Raises `UserError` for a style that is missing or damaged."""
     files = served(settings.styles, settings.fallback is not None)
-    cards = {name: load_style(file)[1] for name, file in files.items()}  # whole, so that no worker fails on one
+    cards = cards_of(files)
     pool = Pool(files, devices_for(settings.device, settings.workers))
     folder = settings.results or Path(tempfile.mkdtemp(prefix="stylenet-jobs-"))
     jobs = Jobs(settings, pool, folder)
@@ -56,9 +57,9 @@ def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
     """
     files: dict[str, StyleReference] = {}
     for style in wanted or list(styles()):
-        for reference in references(style):
-            if files.setdefault(reference.name, reference) != reference:
-                raise UserError(f"two styles are named {reference.name}")
+        for name, reference in references(style).items():
+            if files.setdefault(name, reference) != reference:
+                raise UserError(f"two styles are named {shown(name)}")
     if not files:
         raise UserError("there are no styles in checkpoints/ to serve")
     if fallback:
@@ -68,14 +69,22 @@ def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
     return files
 
 
-def references(style: str) -> list[StyleReference]:
+def references(style: str) -> dict[str, StyleReference]:
     """The style of a name or a file of whoever starts the service, or all styles of a network of many.
 
-    Absolute paths, as workers are forked from a process that may have another working directory.
+    Those of many are named `gallery#wave`, as the file `wave` may be there too. Absolute paths, as workers are forked
+    from a process that may have another working directory.
     """
     found = find_reference(style)
-    inside: list[str | None] = [*read_card(found.file).style_names] if found.style is None else []
-    return [StyleReference(found.file.resolve(), name) for name in inside or [found.style]]
+    name, file = StyleReference(found.file).name, found.file.resolve()
+    inside = [found.style] if found.style else read_card(found.file).style_names
+    return {f"{name}#{each}": StyleReference(file, each) for each in inside} or {name: StyleReference(file)}
+
+
+def cards_of(files: Mapping[str, StyleReference]) -> dict[str, Card]:
+    """The card of each style. Each file is read whole, once, so that no worker fails on one. Raises `UserError`."""
+    whole = {file: load_style(file) for file in {reference.file for reference in files.values()}}
+    return {name: chosen(reference, *whole[reference.file])[1] for name, reference in files.items()}
 
 
 def tiny_of(style: str) -> str:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import string
 import time
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Response
 from starlette.exceptions import HTTPException
@@ -19,6 +21,8 @@ from stylenet.serve.settings import Limits
 from stylenet.serve.work import Done, Failed, Refused, Reply, Work
 
 log = logging.getLogger(__name__)
+
+HEADER_SAFE = string.punctuation.replace("%", "")  # what a header can hold as it is; a name has any characters
 
 
 def add(app: FastAPI, service: Service) -> None:
@@ -54,7 +58,9 @@ def known_style(service: Service, options: Options) -> str:
     """The style that is asked for. Raises `HTTPException` for one that is not served; no file is looked for."""
     style = str(options.style)
     if style not in service.files:
-        raise HTTPException(404, f"no style {style[:100]!r}; styles: {', '.join(service.files)}")
+        cut = any(name.startswith(f"{style}#") for name in service.files)
+        hint = "; in a URL, # is written %23" * cut
+        raise HTTPException(404, f"no style {style[:100]!r}; styles: {', '.join(service.files)}{hint}")
     return style
 
 
@@ -135,12 +141,12 @@ def headers(done: Done, style: str, wanted: str) -> dict[str, str]:
     """How the image was made."""
     found = {
         "Server-Timing": f"network;dur={1000 * done.network_seconds:.1f}, work;dur={1000 * done.seconds:.1f}",
-        "X-Stylenet-Style": style,
+        "X-Stylenet-Style": quote(style, HEADER_SAFE),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }
     if style != wanted:
-        found["X-Stylenet-Fallback"] = f"{wanted} under load"
+        found["X-Stylenet-Fallback"] = f"{quote(wanted, HEADER_SAFE)} under load"
     if done.notes:
         found["X-Stylenet-Notes"] = "; ".join(done.notes).encode("ascii", "replace").decode()
     return found

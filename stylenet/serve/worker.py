@@ -5,8 +5,9 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from stylenet.pipeline.restyle import restyle
 from stylenet.serve.clips import is_clip, stylize_upload
 from stylenet.serve.work import BEGUN, PING, Done, Failed, Refused, Reply, Work
 
+KEPT = 32  # networks in a worker's memory, of 4 to 7 MB each
 GPU_LANES = 16  # images that decode, wait and encode around one GPU
 UNSUPPORTED, TOO_LARGE, UNPROCESSABLE, TIMED_OUT = 415, 413, 422, 504
 
@@ -52,11 +54,11 @@ def run_worker(connections: Sequence[Connection], files: Mapping[str, StyleRefer
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the front process decides when its workers end
     prepare(device)
-    styles = {name: LoadedStyle(file, device) for name, file in files.items()}
-    others = [threading.Thread(target=serve, args=(one, styles), daemon=True) for one in connections[1:]]
+    style_of = kept(files, device)
+    others = [threading.Thread(target=serve, args=(one, style_of), daemon=True) for one in connections[1:]]
     for thread in others:
         thread.start()
-    serve(connections[0], styles)
+    serve(connections[0], style_of)
 
 
 def prepare(device: Device) -> None:
@@ -83,7 +85,18 @@ class LoadedStyle:
         return BoundStyler(self.stylizer, brush, mask)
 
 
-def serve(connection: Connection, styles: Mapping[str, LoadedStyle]) -> None:
+StyleOf = Callable[[str], LoadedStyle]
+
+
+def kept(files: Mapping[str, StyleReference], device: Device) -> StyleOf:
+    """Styles by their names. As many as are kept are loaded now, others in place of the one not used for longest."""
+    style_of = lru_cache(KEPT)(lambda name: LoadedStyle(files[name], device))
+    for name in list(files)[:KEPT]:
+        style_of(name)
+    return style_of
+
+
+def serve(connection: Connection, style_of: StyleOf) -> None:
     """Answers what comes through one pipe until its other end is closed."""
     while True:
         try:
@@ -94,15 +107,18 @@ def serve(connection: Connection, styles: Mapping[str, LoadedStyle]) -> None:
             connection.send(PING)
         else:
             connection.send(BEGUN)
-            connection.send(reply_to(message, styles))
+            connection.send(reply_to(message, style_of))
 
 
-def reply_to(work: Work, styles: Mapping[str, LoadedStyle]) -> Reply:
+def reply_to(work: Work, style_of: StyleOf) -> Reply:
     """Does the work; mistakes of the client and bugs become replies."""
     if time.monotonic() >= work.deadline:
         return Refused(TIMED_OUT, "the deadline passed before the work began")
     try:
-        style = styles[work.style]
+        style = style_of(work.style)
+    except UserError:  # its file was changed since the start, which is no mistake of the client's
+        return Failed(traceback.format_exc())
+    try:
         if is_clip(work.data):
             return stylize_upload(work, style.file, style.device.kind)
         return stylize_image(work, style)

@@ -18,7 +18,7 @@ def test_the_browser_page_is_served_with_its_headers_where_it_was_built(
     (tmp_path / "runtime/part.mjs").write_text("export {}")
     monkeypatch.setattr(site, "BUILT", tmp_path)
     app = FastAPI(docs_url=None)
-    page.add(app)
+    page.add(app, [])
     client = TestClient(app)
     front, script = client.get("/"), client.get("/runtime/part.mjs")
     assert (front.status_code, "<!doctype html>" in front.text.lower()) == (200, True)
@@ -32,5 +32,5 @@ def test_the_browser_page_is_served_with_its_headers_where_it_was_built(
 def test_without_it_there_is_a_plain_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "BUILT", tmp_path)
     app = FastAPI()
-    page.add(app)
+    page.add(app, [])
     assert 'action="/v1/stylize"' in TestClient(app).get("/").text

@@ -9,9 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
+from stylenet.models.conditional import ConditionalNet
 from stylenet.models.style_file import Card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.serve.app import create_app
@@ -23,6 +25,16 @@ def save_tiny(path: Path, seed: int = 0) -> Path:
     settings = NetworkSettings(width=2, blocks=1)
     facts = {"painting": {"title": "The Night", "artist": "A. Painter"}}
     save_style(path, initialize(TransformerNet(settings), seed), Card(path.stem, settings, facts))
+    return path
+
+
+def save_gallery(path: Path, *names: str) -> Path:
+    """The style file of a network of many styles."""
+    settings = NetworkSettings(2, 1, architecture="conditional", styles=len(names))
+    network = initialize(ConditionalNet(settings), 0).eval()
+    with torch.no_grad():
+        network.table += 0.4 * torch.randn(network.table.shape, generator=torch.Generator().manual_seed(1))
+    save_style(path, network, Card(path.stem, settings, {"styles": [{"name": each, "title": "It"} for each in names]}))
     return path
 
 
