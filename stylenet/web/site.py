@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.web.networks import add_network, write_list
+from stylenet.models.catalog import find_reference
+from stylenet.web.networks import add_network, page_name, write_list
 
 PACKAGE = Path(__file__).parent
 PAGE = PACKAGE / "page"  # HTML, CSS and JavaScript as they are written
@@ -41,6 +43,7 @@ def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> N
     Existing files of the page are replaced. Raises `UserError` when the runtime was not fetched or a file is no style.
     """
     require_runtime()
+    check_names([page_name(find_reference(style)) for style in styles])
     folder.mkdir(parents=True, exist_ok=True)
     for source in (PAGE, BUILT):
         shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
@@ -50,6 +53,13 @@ def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> N
     for style in styles:
         add_network(folder, style)
     write_list(folder)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises `UserError` where one network would take the place of another."""
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"two networks are named {shown(name)}")
 
 
 def require_runtime() -> None:

@@ -1,9 +1,12 @@
 """The page's folder: what is written, from what, and for which networks."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
+from service_client import save_gallery, save_tiny
 
 from stylenet.cli.main import main
 from stylenet.errors import UserError
@@ -51,6 +54,37 @@ def test_a_page_is_written_whole_with_its_smallest_network_first(folder: Path) -
     assert {path.name for path in PAGE.iterdir()} < {path.name for path in folder.iterdir()}
     assert [entry["key"] for entry in json.loads((folder / "networks.json").read_text())] == ["night", "wave"]
     assert main(["web", str(folder)]) == 0  # again, over what is there
+
+
+@pytest.fixture
+def without_type_checks() -> Iterator[None]:
+    """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_one_style_of_many_stands_beside_a_style_of_the_same_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    monkeypatch.chdir(folder.parent)
+    save_tiny(Path("checkpoints/wave.safetensors"))
+    save_gallery(Path("checkpoints/gallery.safetensors"), "wave", "a%b?")
+    assert main(["web", str(folder), "-s", "wave", "-s", "gallery#wave", "-s", "gallery#a%b?"]) == 0
+    entries = {entry["key"]: entry for entry in json.loads((folder / "networks.json").read_text())}
+    assert set(entries) == {"night", "wave", "gallery-wave", "gallery-a%b?"}
+    assert entries["gallery-a%b?"]["source"] == "networks/gallery-a%25b%3F.onnx"
+    assert entries["gallery-wave"]["thumbnail"] == "networks/gallery-wave.jpg"
+    assert (folder / "networks/gallery-wave.onnx").read_bytes() != (folder / "networks/wave.onnx").read_bytes()
+    capsys.readouterr()
+    for styles, message in {
+        ("gallery",): "gallery holds 2 styles: choose one, as in gallery#wave; there are: wave, a%b?",
+        ("wave", "checkpoints/wave.safetensors"): "two networks are named wave",
+    }.items():
+        assert main(["web", str(folder), *(part for style in styles for part in ("-s", style))]) == 1
+        assert capsys.readouterr().err == f"stylenet web: error: {message}\n"
 
 
 def test_a_network_is_described_by_its_card_whatever_is_missing_on_it(tmp_path: Path) -> None:
