@@ -73,6 +73,14 @@ def total_memory(device: torch.device) -> float:
     return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
+def generator_on(device: torch.device, seed: int) -> torch.Generator:
+    """A generator whose numbers are drawn on the device, where they are used: a copy would make a GPU wait.
+
+    A GPU's generator gives other numbers than a CPU's.
+    """
+    return torch.Generator(device).manual_seed(seed)
+
+
 def device_name(device: torch.device | None = None) -> str:
     """The device in words: a GPU, or the processor and its threads. The best one there is if none is given."""
     device = device or pick_device()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from fake_cuda import drawn, fake  # noqa: F401, fixtures
 from infer_command import ROOT, Done, Run, picture
 from safetensors.torch import save_file
 

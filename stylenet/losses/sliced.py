@@ -24,8 +24,13 @@ def kept_positions(features: Float[Tensor, "1 c h w"]) -> Float[Tensor, "n c"]:
 
 
 def some_of(count: int, wanted: int, generator: torch.Generator) -> Int[Tensor, " n"]:
-    """`wanted` different random indices below `count`, or all of them in order if there are no more."""
-    return torch.randperm(count, generator=generator)[:wanted] if count > wanted else torch.arange(count)
+    """`wanted` different random indices below `count`, or all of them in order if there are no more.
+
+    They are drawn on the generator's device, and stay there.
+    """
+    if count <= wanted:
+        return torch.arange(count, device=generator.device)
+    return torch.randperm(count, generator=generator, device=generator.device)[:wanted]
 
 
 def sliced_distance(
@@ -34,20 +39,19 @@ def sliced_distance(
     """Mean squared difference of sorted projections, over the painting's variance along each direction.
 
     0 is the painting's distribution; 1 is an image whose values are all one standard deviation off. Every `tiles` rows
-    of `features` are one image and share its positions. Directions and positions depend on the generator only.
+    of `features` are one image and share its positions. Directions and positions depend on the generator only, which
+    must be on the device of the features.
     """
-    flat = features.flatten(2)
+    flat, device = features.flatten(2), features.device
     positions = some_of(flat.shape[2], max(1, POSITIONS // tiles), generator)
-    count, several = (
-        len(positions),
-        max(1, POSITIONS // len(positions)),
-    )  # positions of the painting per position of the image
-    drawn = torch.randint(len(painting), (several * count,), generator=generator)
-    directions = torch.randn(DIRECTIONS, flat.shape[1], generator=generator).to(flat.device)
+    count = len(positions)
+    several = max(1, POSITIONS // count)  # positions of the painting per position of the image
+    drawn = torch.randint(len(painting), (several * count,), generator=generator, device=device)
+    directions = torch.randn(DIRECTIONS, flat.shape[1], generator=generator, device=device)
     directions = directions / directions.norm(dim=1, keepdim=True)
     with torch.autocast(flat.device.type, enabled=False):
-        theirs = (directions @ painting[drawn.to(flat.device)].T).sort(dim=1).values
-        mine = (directions @ flat[:, :, positions.to(flat.device)].float()).sort(dim=2).values
+        theirs = (directions @ painting[drawn].T).sort(dim=1).values
+        mine = (directions @ flat[:, :, positions].float()).sort(dim=2).values
         wanted = theirs.unflatten(1, (count, several)).mean(2)
         variance = theirs.var(1, correction=0)
         variance = variance.clamp_min((SMALLEST * variance.mean()).clamp_min(1e-12))

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stylenet.device import generator_on
 from stylenet.losses.measures import contrast
 from stylenet.models.plane_waves import pattern_at
 
@@ -53,13 +54,10 @@ def drawn(number: int) -> tuple[torch.Generator, int, int, float]:
 def standard_noise(
     photos: Float[Tensor, "b 3 h w"], number: int, generator: torch.Generator, share: tuple[int, int]
 ) -> Float[Tensor, "b 3 h w"]:
-    """Standard normal noise, drawn where the photos are: on a GPU the way from the CPU took longer than the term.
-
-    A GPU's generator gives other numbers than a CPU's.
-    """
+    """Standard normal noise, drawn where the photos are: on a GPU the way from the CPU took longer than the term."""
     rank, processes = share
     if photos.device.type != "cpu":
-        generator = torch.Generator(photos.device).manual_seed(number)
+        generator = generator_on(photos.device, number)
     shape = (processes, *photos.shape)
     return torch.randn(shape, generator=generator, device=photos.device)[rank].to(photos.dtype)
 

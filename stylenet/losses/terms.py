@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stylenet.device import generator_on
 from stylenet.losses.measures import contrast, fits, shrunk, tiled, tone_distance, total_variation
 from stylenet.losses.sliced import sliced_distance
 from stylenet.losses.stability import stability_loss
@@ -87,7 +88,7 @@ def style(step: StepContext) -> Float[Tensor, ""]:
 
 def sliced(step: StepContext) -> Float[Tensor, ""]:
     """Sliced Wasserstein distance to the painting: half of it of the style layers' features, half of the pixels."""
-    generator = torch.Generator().manual_seed(step.number)
+    generator = generator_on(step.stylized.device, step.number)
     return (sliced_features(step, generator) + sliced_pixels(step, generator)) / 2
 
 

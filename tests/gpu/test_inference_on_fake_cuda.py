@@ -1,7 +1,4 @@
-"""The paths of inference that only a GPU takes, on fake CUDA tensors: they have devices and shapes, and no values.
-
-A tensor on the wrong device, and any read of a value, for which a GPU would have to finish first, fail here.
-"""
+"""The paths of inference that only a GPU takes, on fake CUDA tensors: they have devices and shapes, and no values."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +6,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from fake_cuda import CUDA, Transfers, moved
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylenet.inference.blend import Blend
 from stylenet.inference.color import Recoloring
@@ -22,47 +19,14 @@ from stylenet.inference.temporal_average import TemporalAverage
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
-CUDA = torch.device("cuda:0")
 TINY = NetworkSettings(width=4, blocks=1, waves=3)
-READS = {"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero", "aten::equal"}
-
-
-class Transfers(TorchDispatchMode):
-    """Counts copies between host and device, and fails when a value is read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.copies: list[tuple[str, str, tuple[int, ...]]] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        name = func.name().split(".")[0]
-        assert name not in READS, f"{name} would wait for the GPU"
-        result = func(*args, **(kwargs or {}))
-        if name == "aten::_to_copy" and isinstance(args[0], Tensor) and args[0].device.type != result.device.type:
-            self.copies.append((args[0].device.type, result.device.type, tuple(result.shape)))
-        return result
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTensorMode]:
-    """A machine with a GPU of 80 GB, of which nothing but shapes is there. `inference_mode` does not know fakes."""
-    mode = torch.autograd.grad_mode.inference_mode
-    start = mode.__init__
-    monkeypatch.setattr(mode, "__init__", lambda self, mode=True: start(self, False))
-    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fakes:
-        yield fakes
 
 
 def on_gpu(memory: int | None = None, settings: NetworkSettings = TINY) -> Stylizer:
     """A stylizer whose weights are fake CUDA tensors, put in by hand, as `Module.to` cannot."""
     with unset_fake_temporarily():
         stylizer = Stylizer(TransformerNet(settings), Card("tiny", settings), "cpu", torch.float16)
-    for module in stylizer.network.modules():
-        for name, value in list(module._parameters.items()):
-            if value is not None:
-                layout = torch.channels_last if value.ndim == 4 else torch.contiguous_format
-                there = torch.empty(value.shape, dtype=value.dtype, device=CUDA, memory_format=layout)
-                module._parameters[name] = nn.Parameter(there)
+    moved(stylizer.network)
     stylizer.device, stylizer.memory = CUDA, memory or 20 << 30
     return stylizer
 

@@ -4,14 +4,12 @@ A tensor on the wrong device, a copy between host and device, and any read of a 
 and the kernels themselves are not run.
 """
 
-from typing import Any
-
 import pytest
 import pytorch_lightning as pl
 import torch
 from conftest import tiny_weights
-from test_inference_on_fake_cuda import CUDA, Transfers, fake  # noqa: F401, the fixture
-from torch import Tensor, nn
+from fake_cuda import CUDA, Drawn, Transfers, moved
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.nn.utils import clip_grad_norm_
 
@@ -26,42 +24,19 @@ from stylenet.training.callbacks.recovery import NonFiniteGuard
 from stylenet.training.module import StyleTransferModule, make_optimizer
 from stylenet.training.step import total_of
 
-# Without the sliced term, which draws directions and positions on the host and copies them.
-WEIGHTS = dict.fromkeys(LOSS_TERMS.keys() - {"sliced"}, 1.0)
-RANDN = torch.randn
-DRAWN = stability.drawn(0)  # on the host, where reading a value costs nothing
-
-
-def moved(module: nn.Module) -> None:
-    """Puts fake CUDA tensors in the place of weights and buffers by hand, as `Module.to` cannot."""
-    for part in module.modules():
-        for values, wrap in ((part._parameters, nn.Parameter), (part._buffers, lambda tensor: tensor)):
-            for name, value in list(values.items()):
-                if value is not None:
-                    layout = torch.channels_last if value.ndim == 4 else torch.contiguous_format
-                    there = torch.empty(value.shape, dtype=value.dtype, device=CUDA, memory_format=layout)
-                    values[name] = wrap(there)  # type: ignore[operator]
+WEIGHTS = dict.fromkeys(LOSS_TERMS, 1.0)
+SHIFT = stability.drawn(0)  # on the host, where reading a value costs nothing
 
 
 @pytest.fixture
-def module(fake: FakeTensorMode, monkeypatch: pytest.MonkeyPatch) -> StyleTransferModule:  # noqa: F811
-    """A module whose network, loss network and painting are on the GPU; no generator of a GPU is there."""
-
-    def randn(*shape: Any, generator: torch.Generator, **options: Any) -> Tensor:
-        assert options["device"] == CUDA  # the noise is drawn where it is used
-        assert generator is host
-        return RANDN(*shape, **options)
-
-    host = torch.Generator()
-
+def module(fake: FakeTensorMode, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> StyleTransferModule:
+    """A module whose network, loss network and painting are on the GPU."""
     with unset_fake_temporarily():
         settings = LossSettings(["relu2_2"], ["relu1_1", "relu3_1"], weights=WEIGHTS)
         criterion = PerceptualLoss(VGGFeatures(tiny_weights()), torch.rand(1, 3, 32, 32), settings)
         made = StyleTransferModule(TransformerNet(NetworkSettings(4, 1, waves=3)), criterion, flat_areas=1.0)
     moved(made)
-    monkeypatch.setattr(stability, "drawn", lambda number: DRAWN)
-    monkeypatch.setattr(stability.torch, "Generator", lambda device: host)
-    monkeypatch.setattr(stability.torch, "randn", randn)
+    monkeypatch.setattr(stability, "drawn", lambda number: SHIFT)
     return made
 
 
