@@ -3,9 +3,12 @@
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from stylenet.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -34,6 +37,29 @@ def shown(name: str | os.PathLike[str]) -> str:
 def file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_writable(file: Path, *inputs: Path) -> None:
+    """Makes sure, before any work is done, that a result can be written to `file`. Creates its folder if it is missing.
+
+    Raises `UserError` for a folder, a place that cannot be written, and the place of one of the `inputs`.
+    """
+    if file.is_dir():
+        raise UserError(f"{shown(file)} is a folder; name a file in it")
+    for source in inputs:
+        if file.resolve() == source.resolve() or (file.exists() and source.exists() and file.samefile(source)):
+            raise UserError(f"the result would overwrite {shown(source)}: choose another file with -o")
+    check_folder(file.parent, file)
+
+
+def check_folder(folder: Path, file: Path | None = None) -> None:
+    """Creates the folder if it is missing. Raises `UserError`, which names `file`, where nothing can be written in."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write {shown(file or folder)}: {error.strerror}") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylenet.disk import shown
+from stylenet.disk import check_writable, shown
 from stylenet.errors import UserError
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import build_network
@@ -86,8 +86,9 @@ def target_for(file: Path, output: Path | None) -> Path:
 
 def convert(file: Path, output: Path | None, name: str | None) -> Path:
     """Writes the style file of a checkpoint and returns its path. Raises `UserError`."""
-    network, card = converted(file, shown(name or file.stem))
     target = target_for(file, output)
+    check_writable(target, file)
+    network, card = converted(file, shown(name or file.stem))
     try:
         save_style(target, network, card)
     except OSError as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser
-from stylenet.disk import shown
+from stylenet.disk import check_writable, shown
 from stylenet.errors import UserError
 from stylenet.export.settings import CHANNELS, SUFFIX
 from stylenet.models.catalog import find_reference
@@ -23,12 +23,13 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
     options = parsed(arguments)
-    target = options.output or Path(f"{find_reference(options.style).name}{SUFFIX}")
-    check_target(target, named=options.output is not None)
+    reference = find_reference(options.style)
+    target = options.output or Path(f"{reference.name}{SUFFIX}")
+    check_target(target, reference.file, named=options.output is not None)
     from stylenet.export.onnx import export_onnx  # after the checks: torch takes seconds to import
     from stylenet.models.loading import load_single_style
 
-    network, card = load_single_style(options.style)
+    network, card = load_single_style(reference)
     try:
         export_onnx(network, card, target, options.channels)
     except OSError as error:
@@ -47,9 +48,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def check_target(target: Path, named: bool) -> None:
-    """Raises `UserError` for another suffix, and rather than replace a file that the user did not name."""
-    if target.suffix != SUFFIX:
+def check_target(target: Path, style: Path, named: bool) -> None:
+    """Raises `UserError` for another suffix, a place that cannot be written, and rather than replace a file unasked."""
+    if target.suffix.lower() != SUFFIX:
         raise UserError(f"-o must end in {SUFFIX}, got {shown(target)}")
     if not named and target.exists():
         raise UserError(f"{shown(target)} exists: -o names the file to write")
+    check_writable(target, style)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from stylenet.cli.command import Parser, program
-from stylenet.disk import shown, written_aside
+from stylenet.disk import check_writable, shown, written_aside
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
 from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
@@ -63,13 +63,17 @@ def push(options: argparse.Namespace) -> int:
 
 def pull(options: argparse.Namespace) -> int:
     text = options.address if options.address.startswith(PREFIX) else f"{PREFIX}{options.address}"
-    cached = fetch_style(HubAddress.parse(text))
+    address = HubAddress.parse(text)
+    if options.output:
+        check_writable(options.output)
+    cached = fetch_style(address)
     from stylenet.models.style_file import read_card
 
     read_card(cached)
     target = options.output or Path("checkpoints") / f"{style_name(cached)}.safetensors"
     if options.output is None and target.exists():
         raise UserError(f"{shown(target)} exists: -o names the file to write")
+    check_writable(target)
     with written_aside(target) as aside:
         shutil.copyfile(cached, aside)
     print(f"{shown(target)}: {text.partition('@')[0]}@{cached.parent.name}")

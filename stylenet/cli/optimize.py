@@ -12,13 +12,12 @@ import math
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser
 from stylenet.cli.evaluate import add_weights
-from stylenet.disk import find_file, shown
+from stylenet.disk import check_writable, find_file, shown
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import OPTIMIZERS, STARTS
 
@@ -62,18 +61,6 @@ def would_overwrite(chosen: argparse.Namespace, source: Path) -> bool:
     on_the_way = re.compile(rf"{re.escape(output.stem)}-\d+-\d+{re.escape(output.suffix)}", re.IGNORECASE)
     beside = source.resolve().parent == output.parent
     return bool(chosen.every and beside and on_the_way.fullmatch(source.resolve().name))
-
-
-def check_writable(output: Path) -> None:
-    """Creates the folder if it is missing. Raises `UserError` where the result could not be written."""
-    if output.is_dir():
-        raise UserError(f"-o {shown(output)} is a folder; name a file in it")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise UserError(f"can't write {shown(output)}: {error.strerror}") from error
 
 
 def parsed(typed: Sequence[str] | None) -> argparse.Namespace:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser
-from stylenet.disk import shown
+from stylenet.disk import check_folder, shown
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
 
@@ -23,7 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
     options = parsed(arguments)
     styles = [find_reference(style) for style in options.style]
-    from stylenet.web.site import write_site  # after the checks: torch takes seconds to import
+    from stylenet.web.site import require_runtime, write_site  # after the checks: torch takes seconds to import
+
+    require_runtime()
+    check_folder(options.folder)
 
     try:
         write_site(options.folder, styles)

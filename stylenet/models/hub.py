@@ -16,6 +16,7 @@ PREFIX = "hf:"
 WEIGHTS, CONFIG = "model.safetensors", "config.json"  # the names that the hub looks for
 SUFFIX = ".safetensors"
 ADDRESS = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?", re.ASCII)
+PATIENCE = 10.0  # seconds until the hub counts as out of reach
 MAXIMUM_SIZE = 1_000_000_000  # bytes, as of any style file
 
 
@@ -48,13 +49,26 @@ def fetch_style(address: HubAddress) -> Path:
 
     Without a network, what the cache has. Raises `UserError` when the repository or the file cannot be had.
     """
-    from huggingface_hub import constants
-
-    if not constants.HF_HUB_OFFLINE:
-        check_size(address)
-        with suppress(UserError):  # the hub counts a model's downloads by this file; nothing here needs it
-            _download(address, CONFIG)
+    if not is_reachable():
+        return Path(_download(address, address.file, local_files_only=True))
+    check_size(address)
+    with suppress(UserError):  # the hub counts a model's downloads by this file; nothing here needs it
+        _download(address, CONFIG)
     return Path(_download(address, address.file))
+
+
+def is_reachable() -> bool:
+    """Whether the hub answers, whatever it says. Its own client tries for half a minute at each file."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        get_session().head(constants.ENDPOINT, timeout=PATIENCE)
+    except Exception:  # of whichever HTTP client it has
+        return False
+    return True
 
 
 def check_size(address: HubAddress) -> None:
@@ -64,13 +78,13 @@ def check_size(address: HubAddress) -> None:
         raise UserError(f"{address} is too large for a style file: {size} bytes")
 
 
-def _download(address: HubAddress, file: str, dry_run: bool = False) -> Any:
+def _download(address: HubAddress, file: str, **options: bool) -> Any:
     """The path in the cache; or with `dry_run`, what is known of the file without downloading it."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined] # of its HTTP client
 
     try:
-        return hf_hub_download(address.repo, file, revision=address.revision, library_name="stylenet", dry_run=dry_run)
+        return hf_hub_download(address.repo, file, revision=address.revision, library_name="stylenet", **options)
     except (OSError, ValueError, HTTPError) as error:
         raise UserError(f"{address}: {problem(error, address)}") from error
 

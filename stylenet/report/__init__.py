@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylenet.disk import shown, written_aside
+from stylenet.disk import check_writable, shown, written_aside
 from stylenet.errors import UserError
 from stylenet.report.page import LIMIT, Sweep, page
-from stylenet.report.runs import Run, find_runs, read_run
+from stylenet.report.runs import METRICS, Run, find_runs, read_run
 from stylenet.report.sweep import as_sweep, read_records, runs_of
 
 NAME = "report.html"
@@ -24,6 +24,7 @@ def write_report(root: Path, output: Path | None = None, limit: int = LIMIT) -> 
     if not runs:
         raise UserError(f"{shown(root)} has no training runs")
     place = output or root / NAME
+    check_writable(place, *(run.folder / METRICS for run in runs))
     text = page(runs, f"Training runs in {shown(root.resolve().name)}", place.parent, sweep, limit)
     try:
         with written_aside(place) as aside:

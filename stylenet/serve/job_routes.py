@@ -72,13 +72,16 @@ async def queued(service: Service, request: Request, query: Options) -> Job:
     limits = service.settings.job
     try:
         job = service.jobs.open(style, int(length) if length.isdigit() else limits.bytes)
-    except NoRoomError:
+    except (NoRoomError, OSError):
         raise HTTPException(503, "no room for another job now", {"Retry-After": "60"}) from None
     try:
         await service.jobs.receive(job, body.chunks())
         if not job.bytes:
             raise HTTPException(422, "image: is empty")
         service.jobs.start(job, work_for(body, style, b"", limits, float("inf")))
+    except OSError as error:
+        service.jobs.remove(job.id)
+        raise HTTPException(503, f"the upload cannot be stored: {error.strerror}") from None
     except TooLargeError:
         service.jobs.remove(job.id)
         raise HTTPException(413, f"the image has more bytes than the limit of {limits.bytes:,}") from None

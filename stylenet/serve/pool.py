@@ -306,9 +306,15 @@ class Lane(threading.Thread):
 
 
 def devices_for(device: str, workers: int | None) -> list[Device]:
-    """The worker processes of a service: one per GPU, or on a CPU as many as asked for, one thread each."""
+    """The worker processes of a service: one per GPU, or on a CPU as many as asked for, one thread each.
+
+    Raises `UserError` for a kind of device that is not there.
+    """
     import torch
 
+    from stylenet.device import pick_device
+
+    pick_device(device)
     if device in ("auto", "cuda") and torch.cuda.is_available():
         return [Device("cuda", gpu) for gpu in range(torch.cuda.device_count())][:workers]
     if device in ("auto", "mps") and torch.backends.mps.is_available():

@@ -1,11 +1,13 @@
 """Runs the service with uvicorn until a signal ends it."""
 
 import signal
+import socket
 import sys
 from types import FrameType
 
 import uvicorn
 
+from stylenet.errors import UserError
 from stylenet.serve.app import create_app
 from stylenet.serve.service import Service
 from stylenet.serve.settings import ServiceSettings
@@ -18,6 +20,7 @@ def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = N
 
     `proxies` are addresses whose X-Forwarded-For is believed, separated by commas. Raises `UserError`.
     """
+    check_address(host, port)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -37,6 +40,16 @@ def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = N
         signal.signal(number, ignored)  # uvicorn raises it once more when all is done
     server.run()
     return 0 if server.started else 1
+
+
+def check_address(host: str, port: int) -> None:
+    """Raises `UserError` where nothing can listen, before the styles are loaded."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except (OSError, UnicodeError) as error:
+        reason = (getattr(error, "strerror", None) or "is no host's name").partition(" (")[0]
+        raise UserError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 
 class Server(uvicorn.Server):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import shown
+from stylenet.disk import check_folder, shown
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference, styles
 from stylenet.models.loading import chosen
@@ -44,10 +44,20 @@ def build(settings: ServiceSettings) -> Service:
     files = served(settings.styles, settings.fallback is not None)
     cards = cards_of(files)
     pool = Pool(files, devices_for(settings.device, settings.workers))
-    folder = settings.results or Path(tempfile.mkdtemp(prefix="stylenet-jobs-"))
-    jobs = Jobs(settings, pool, folder)
+    jobs = Jobs(settings, pool, results_folder(settings.results))
     facts = [described(name, card) for name, card in cards.items()]
     return Service(settings, files, facts, pool, jobs, Load(settings, pool), Metrics(pool, jobs))
+
+
+def results_folder(named: Path | None) -> Path:
+    """The folder of uploads and results, a temporary one if none is named. Raises `UserError` if it cannot be used."""
+    if named is not None:
+        check_folder(named)
+        return named
+    try:
+        return Path(tempfile.mkdtemp(prefix="stylenet-jobs-"))
+    except OSError as error:
+        raise UserError(f"there is no temporary folder for results: {error.strerror}") from error
 
 
 def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:

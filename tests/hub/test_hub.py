@@ -128,6 +128,18 @@ def test_without_the_hub_what_is_not_in_the_cache_is_one_line(hub: Hub, monkeypa
         find_style("hf:someone/night")
 
 
+def test_without_a_network_the_cache_is_asked_at_once(hub: Hub, style: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_style("hf:someone/night")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # where nobody answers
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: pytest.fail("tried again"))
+    assert find_style("hf:someone/night").read_bytes() == style.read_bytes()
+    with pytest.raises(UserError, match="hf:someone/other: not in the cache, and the hub cannot be reached"):
+        find_style("hf:someone/other")
+
+
 def test_a_truncated_download_is_one_line_and_leaves_nothing_that_would_be_used(hub: Hub, style: Path) -> None:
     hub.sizes["someone/night/model.safetensors"] = style.stat().st_size + 1000
     with pytest.raises(UserError, match="hf:someone/night: "):

@@ -156,7 +156,7 @@ def test_the_command_prints_where_the_report_is(tmp_path: Path, capsys: pytest.C
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     make_run(tmp_path / "wave/2026-11-25_10-00-00")
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot be written to .*file/r\.html"):
+    with pytest.raises(UserError, match=r"cannot write .*file/r\.html"):
         write_report(tmp_path, tmp_path / "file/r.html")
 
 
