@@ -78,7 +78,7 @@ def check_size(address: HubAddress) -> None:
         raise UserError(f"{address} is too large for a style file: {size} bytes")
 
 
-def _download(address: HubAddress, file: str, **options: bool) -> Any:
+def _download(address: HubAddress, file: str, **options: Any) -> Any:
     """The path in the cache; or with `dry_run`, what is known of the file without downloading it."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined] # of its HTTP client
