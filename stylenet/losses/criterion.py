@@ -1,18 +1,18 @@
-"""The criterion for a painting: the perceptual loss, its style term in a unit that suits every painting.
+"""The criterion for a painting: the perceptual loss, its style terms in units that suit every painting.
 
 Relative to the painting's own norm, a photo as it is is 1 away from a woodcut of strong contrasts and 180 away from a
 photo of an evenly lit wall, so that one style weight would do next to nothing for the one and leave no photo for the
 other. The unit is the square root of that distance: the geometric mean of the painting's measure and the photos'.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
-from stylenet.losses.terms import LOSS_TERMS
+from stylenet.losses.terms import LOSS_TERMS, StepContext
 from stylenet.losses.vgg import VGGFeatures
 
 SMALLEST = 1e-4  # of a painting that the photos look like already
@@ -23,17 +23,21 @@ def criterion_for(
 ) -> PerceptualLoss:
     """The painting's criterion, on its device; `photos` in [0, 1] measure its units. `johnson` keeps the paper's."""
     criterion = PerceptualLoss(vgg, painting, settings)
-    if settings.form == "scale_free":
-        measured = {name for name, term in LOSS_TERMS.items() if term.in_units and name in {"style", *criterion.terms}}
-        for name, loss in photo_losses(criterion, photos.to(painting.device), measured).items():
-            criterion.get_buffer(f"{name}_unit").copy_(loss.clamp_min(SMALLEST).sqrt())
+    measure_units(criterion, (untouched(criterion, photo[None]) for photo in photos.to(painting.device)))
     return criterion
 
 
-@torch.inference_mode()
-def photo_losses(
-    criterion: PerceptualLoss, photos: Float[Tensor, "n 3 h w"], terms: Collection[str] = ("style",)
-) -> dict[str, Float[Tensor, ""]]:
-    """The mean losses of the photos as they are."""
-    each = [criterion(photo[None], photo[None], terms) for photo in photos]
-    return {name: torch.stack([losses[name] for losses in each]).mean() for name in terms}
+@torch.no_grad()
+def measure_units(criterion: PerceptualLoss, steps: Iterable[StepContext]) -> None:
+    """Sets the units of the terms from photos as they are. Style has one even without a weight: it is always judged."""
+    names = [name for name, term in LOSS_TERMS.items() if term.in_units and name in {"style", *criterion.terms}]
+    if criterion.settings.form == "scale_free":
+        each = [[criterion.value(name, step) for name in names] for step in steps]
+        for name, values in zip(names, zip(*each, strict=True), strict=True):
+            criterion.get_buffer(f"{name}_unit").copy_(torch.stack(values).mean().clamp_min(SMALLEST).sqrt())
+
+
+@torch.no_grad()
+def untouched(criterion: PerceptualLoss, photo: Float[Tensor, "1 3 h w"]) -> StepContext:
+    """A photo as it is, in place of what was stylized."""
+    return StepContext(criterion, photo, photo, criterion.features(photo), criterion.references(photo))

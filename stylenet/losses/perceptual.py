@@ -29,8 +29,7 @@ from stylenet.losses.measures import (
     total_variation,
 )
 from stylenet.losses.settings import LossSettings, loss_preset
-from stylenet.losses.sliced import kept_positions
-from stylenet.losses.terms import FEWEST_PIXELS, LOSS_TERMS, PIXEL_SCALES, StepContext, weighted_sum
+from stylenet.losses.terms import LOSS_TERMS, StepContext, weighted_sum
 from stylenet.losses.vgg import VGGFeatures
 
 __all__ = [
@@ -68,23 +67,24 @@ class PerceptualLoss(nn.Module):
         }
         self.distance = squared_distance if settings.form == "scale_free" else mean_squared_distance
         self.gram_distance = balanced_distance if settings.balanced else self.distance
-        self.pixel_scales = [scale for scale in PIXEL_SCALES if fits(painting, scale, FEWEST_PIXELS)]
         for name in (name for name, term in LOSS_TERMS.items() if term.in_units):
             self.register_buffer(f"{name}_unit", torch.ones((), device=painting.device), persistent=False)
-        for scale in self.style_weights:
-            self.register_painting(painting, scale)
-        for scale in self.pixel_scales if "sliced" in self.terms else ():
-            self.register_buffer(f"pixels_{scale}", kept_positions(shrunk(painting, scale)), persistent=False)
+        self.register_painting(painting)
 
     @torch.no_grad()
-    def register_painting(self, painting: Float[Tensor, "1 3 h w"], scale: int) -> None:
-        """Keeps what the style terms need of the painting at a scale."""
-        for layer, feature in self.vgg(shrunk(painting, scale), self.style_weights[scale]).items():
+    def register_painting(self, painting: Float[Tensor, "1 3 h w"]) -> None:
+        """Keeps what the terms need of the painting."""
+        features = self.features(painting)
+        for scale, layer in ((scale, layer) for scale, layers in self.style_weights.items() for layer in layers):
+            feature = features[scale][layer]
             center = feature.float().mean((2, 3), keepdim=True) * (self.settings.form == "scale_free")
             self.register_buffer(f"center_{layer}_{scale}", center, persistent=False)
             self.register_buffer(f"gram_{layer}_{scale}", self.gram(layer, scale, feature), persistent=False)
-            if "sliced" in self.terms:
-                self.register_buffer(f"positions_{layer}_{scale}", kept_positions(feature), persistent=False)
+        step = StepContext(self, painting, painting, features, {})
+        for name in self.terms:
+            prepare = LOSS_TERMS[name].prepare
+            for key, value in prepare(step).items() if prepare else ():
+                self.register_buffer(f"painting_{name}_{key}", value, persistent=False)
 
     def content_scale(self, images: Float[Tensor, "b 3 h w"]) -> int:
         """The scale at which content is compared: 1 for images that are too small."""
@@ -99,6 +99,12 @@ class PerceptualLoss(nn.Module):
         layers: dict[int, set[str]] = {scale: set(self.style_weights[scale]) for scale in self.style_scales(stylized)}
         layers.setdefault(self.content_scale(stylized), set()).update(self.content_weights)
         return {scale: self.vgg(shrunk(stylized, scale), layers[scale]) for scale in sorted(layers)}
+
+    @torch.no_grad()
+    def references(self, photos: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
+        """The photos' features that content is compared with, by layer."""
+        found: dict[str, Tensor] = self.vgg(shrunk(photos, self.content_scale(photos)), self.content_weights)
+        return found
 
     @property
     def terms(self) -> list[str]:
@@ -120,9 +126,9 @@ class PerceptualLoss(nn.Module):
         Terms that need the network are left out where it is not given, and costly ones between their turns. See
         `StepContext` for the rest.
         """
-        with torch.no_grad():
-            references = self.vgg(shrunk(photos, self.content_scale(photos)), self.content_weights)
-        step = StepContext(self, photos, stylized, self.features(stylized), references, network, number, share)
+        step = StepContext(
+            self, photos, stylized, self.features(stylized), self.references(photos), network, number, share
+        )
         chosen = self.terms if terms is None else terms
         return {name: self.value(name, step) for name in chosen if is_due(name, step)}
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from stylenet.device import generator_on
 from stylenet.losses.measures import contrast, fits, shrunk, tiled, tone_distance, total_variation
-from stylenet.losses.sliced import sliced_distance
+from stylenet.losses.sliced import kept_positions, sliced_distance
 from stylenet.losses.stability import stability_loss
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class StepContext:
     `features` are those of the stylized images, by scale and layer (`stylenet.losses.measures.shrunk`), and
     `references` those of the photos at the content's scale, by layer. `network` is None where
     images are judged that no network at hand has made. `number` counts the batches; random parts of a term depend on
-    it alone. `share` is the rank of this process and the number of processes.
+    it alone. `share` is the rank of this process and the number of processes. `painting(NAME, KEY)` is what a term's
+    `prepare` has kept of the painting.
     """
 
     criterion: "PerceptualLoss"
@@ -44,6 +45,9 @@ class StepContext:
     number: int = 0
     share: tuple[int, int] = (0, 1)
 
+    def painting(self, name: str, key: str) -> Tensor:
+        return self.criterion.get_buffer(f"painting_{name}_{key}")
+
 
 @dataclass(frozen=True)
 class Term:
@@ -51,13 +55,15 @@ class Term:
 
     `measure` gives its value. With `in_units`, `scale_free` counts it in units of what the painting and photos as they
     are differ by (`stylenet.losses.criterion`). A costly term is taken at every `every`-th batch only, so many times
-    as heavy. A term that `needs_network` is left out where there is none.
+    as heavy. A term that `needs_network` is left out where there is none. `prepare` gives what the term keeps of the
+    painting, once: its argument has the painting in place of the photos and the stylized images.
     """
 
     measure: Callable[[StepContext], Float[Tensor, ""]]
     in_units: bool = False
     every: int = 1
     needs_network: bool = False
+    prepare: Callable[[StepContext], Mapping[str, Tensor]] | None = None
 
 
 def content(step: StepContext) -> Float[Tensor, ""]:
@@ -99,7 +105,7 @@ def sliced_features(step: StepContext, generator: torch.Generator) -> Float[Tens
         distances = {
             layer: sliced_distance(
                 tiled(step.features[scale][layer], across),
-                criterion.get_buffer(f"positions_{layer}_{scale}"),
+                step.painting("sliced", f"{layer}_{scale}"),
                 generator,
                 min(across, *step.features[scale][layer].shape[2:]) ** 2,
             )
@@ -111,12 +117,25 @@ def sliced_features(step: StepContext, generator: torch.Generator) -> Float[Tens
 
 def sliced_pixels(step: StepContext, generator: torch.Generator) -> Float[Tensor, ""]:
     """The distance of the colors, mean over scales up to 16 px; of whole images, as no tile needs every color."""
-    scales = [scale for scale in step.criterion.pixel_scales if fits(step.stylized, scale, FEWEST_PIXELS)]
+    scales = [scale for scale in pixel_scales(step) if hasattr(step.criterion, f"painting_sliced_pixels_{scale}")]
     distances = [
-        sliced_distance(shrunk(step.stylized, scale), step.criterion.get_buffer(f"pixels_{scale}"), generator)
+        sliced_distance(shrunk(step.stylized, scale), step.painting("sliced", f"pixels_{scale}"), generator)
         for scale in scales
     ]
     return torch.stack(distances).mean()
+
+
+def pixel_scales(step: StepContext) -> list[int]:
+    """Those at which the images have enough pixels."""
+    return [scale for scale in PIXEL_SCALES if fits(step.stylized, scale, FEWEST_PIXELS)]
+
+
+def positions(step: StepContext) -> dict[str, Tensor]:
+    """Positions of the painting's style layers and of its pixels, at each scale."""
+    weights = step.criterion.style_weights
+    of_layers = {f"{layer}_{at}": kept_positions(step.features[at][layer]) for at in weights for layer in weights[at]}
+    of_pixels = {f"pixels_{scale}": kept_positions(shrunk(step.stylized, scale)) for scale in pixel_scales(step)}
+    return of_layers | of_pixels
 
 
 def tone(step: StepContext) -> Float[Tensor, ""]:
@@ -147,7 +166,7 @@ def stability(step: StepContext) -> Float[Tensor, ""]:
 LOSS_TERMS: dict[str, Term] = {
     "content": Term(content),
     "style": Term(style, in_units=True),
-    "sliced": Term(sliced, in_units=True),
+    "sliced": Term(sliced, in_units=True, prepare=positions),
     "tone": Term(tone),
     "tv": Term(tv),
     "stability": Term(stability, every=4, needs_network=True),

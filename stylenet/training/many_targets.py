@@ -7,8 +7,8 @@ A painting's Gram matrices, its positions for the sliced distance and its units 
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -20,11 +20,11 @@ from stylenet import losses
 from stylenet.data import unit_photos
 from stylenet.data.paintings import Painting
 from stylenet.disk import file_sha256, written_aside
-from stylenet.losses.criterion import SMALLEST
+from stylenet.losses.criterion import measure_units, untouched
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.settings import LossSettings
 from stylenet.losses.sliced import some_of
-from stylenet.losses.terms import LOSS_TERMS, StepContext
+from stylenet.losses.terms import StepContext
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 
 log = logging.getLogger(__name__)
@@ -95,37 +95,24 @@ class TargetMaker:
     @torch.no_grad()
     def targets(self, painting: Painting) -> Targets:
         criterion = self.criterion(painting)
-        if self.loss.form == "scale_free":
-            for name in (name for name, term in LOSS_TERMS.items() if term.in_units and name in criterion.terms):
-                unit = torch.stack([criterion.value(name, step) for step in self.contexts(criterion)]).mean()
-                criterion.get_buffer(f"{name}_unit").copy_(unit.clamp_min(SMALLEST).sqrt())
+        if not self.steps:
+            photos = unit_photos()[:: 8 // UNIT_PHOTOS].to(self.device)
+            self.steps = [untouched(criterion, photo[None]) for photo in photos]
+        measure_units(criterion, (replace(step, criterion=criterion) for step in self.steps))
         buffers = ((name, value) for name, value in criterion.named_buffers() if not name.startswith("vgg."))
         return {name: compact(name, value) for name, value in buffers}
 
-    def contexts(self, criterion: PerceptualLoss) -> Iterator[StepContext]:
-        """The photos as they are, as a step of the training sees what it stylized."""
-        if not self.steps:
-            photos = unit_photos()[:: 8 // UNIT_PHOTOS].to(self.device)
-            for photo in photos:
-                features = criterion.features(photo[None])
-                self.steps.append(StepContext(criterion, photo[None], photo[None], features, {}))
-        for step in self.steps:
-            yield StepContext(criterion, step.photos, step.stylized, step.features, {})
-
 
 def compact(name: str, value: Tensor) -> Tensor:
-    """A buffer as it is kept: of positions a part, in fp16."""
+    """A buffer as it is kept: of many positions (n, c) a part, in fp16."""
     value = value.cpu().contiguous()
-    if not name.startswith(("positions_", "pixels_")):
+    if not name.startswith("painting_") or value.ndim != 2:
         return value
     return value[some_of(len(value), KEPT, torch.Generator().manual_seed(0))].half()
 
 
 def give(criterion: PerceptualLoss, targets: Targets) -> None:
-    """Puts a painting's targets into the criterion."""
-    scales = {int(name.rpartition("_")[2]) for name in targets if name.startswith("gram_")}
-    criterion.style_weights = {scale: criterion.settings.style_weights(scale) for scale in sorted(scales)}
-    criterion.pixel_scales = sorted(int(name.rpartition("_")[2]) for name in targets if name.startswith("pixels_"))
+    """Puts a painting's targets into the criterion. Those of another had the same names: all have one short side."""
     for name, value in targets.items():
         criterion.register_buffer(name, value.float(), persistent=False)
 
