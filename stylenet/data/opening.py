@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from stylenet.data.archive import open_archive
 from stylenet.data.decoder import UnusablePhotoError, decode_photo
 from stylenet.data.sets import DecodedPhotos, Photos, StreamedPhotos
 from stylenet.data.settings import PhotoSettings
@@ -63,7 +64,7 @@ def open_photos(settings: PhotoSettings | None = None, processes: int = 1) -> Ph
 
 def _sample(settings: PhotoSettings, memory: int) -> Photos:
     if settings.path is not None:
-        raise PhotosError("data.path needs data=folder (a folder of yours) or data=hub (a data set's name)")
+        raise PhotosError("data.path needs data=folder, data=zip (a file) or data=hub (the name of a data set)")
     rows = sample_rows("train", settings.limit)
     return DecodedPhotos(rows, settings.size, memory, "data=sample", sample_credits("train"))
 
@@ -88,8 +89,13 @@ def _hub(settings: PhotoSettings, memory: int) -> Photos:
     return DecodedPhotos(kept, settings.size, memory, place, [credit])
 
 
-# A new source is a function and a line here, and a file in configs/data/.
-SOURCES: dict[str, Callable[[PhotoSettings, int], Photos]] = {"sample": _sample, "folder": _folder, "hub": _hub}
+# What opens each source: the settings, and the bytes that decoded photos may take. Presets are in configs/data/.
+SOURCES: dict[str, Callable[[PhotoSettings, int], Photos]] = {
+    "sample": _sample,
+    "folder": _folder,
+    "zip": open_archive,
+    "hub": _hub,
+}
 
 
 def quarter_of_memory() -> int:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class PhotoSettings:
-    """Photos to train on: the built-in sample, a folder, or a data set of the Hugging Face hub."""
+    """Photos to train on: the built-in sample, a folder, a zip file, or a data set of the Hugging Face hub."""
 
-    source: str = "sample"  # a key of stylenet.data.opening.SOURCES: sample, folder or hub
-    path: str | None = None  # of the folder, or name of the hub's data set
+    source: str = "sample"  # a key of stylenet.data.opening.SOURCES
+    path: str | None = None  # of the folder or file, or name of the hub's data set
     split: str = "train"  # hub only
     column: str = "image"  # hub only: the column with the images
     revision: str | None = None  # hub only: a commit, so that equal runs see equal photos

@@ -106,7 +106,7 @@ def keep_inputs(folder: Path, settings: Settings) -> None:
     """
     if (folder / FILES).exists():  # as the run began
         return
-    paths = {"data.path": settings.data.path if settings.data.source == "folder" else None}
+    paths: dict[str, str | None] = {"data.path": settings.data.path}
     paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}
     found = {name: str(Path(path).expanduser().absolute()) for name, path in paths.items() if path}
     files = {name: path for name, path in found.items() if Path(path).exists()}

@@ -137,7 +137,7 @@ def test_a_set_with_nothing_usable_says_what_was_there(folder: Path) -> None:
 def test_wrong_settings_are_named() -> None:
     assert failing(source="folder", path="/none") == "data.path=/none is not a folder"
     assert "data.path=DIR" in failing(source="folder")
-    assert "sample, folder, hub, got 'cloud'" in failing(source="cloud")
+    assert "sample, folder, zip, hub, got 'cloud'" in failing(source="cloud")
     assert "data.limit" in failing(limit=0)
     assert "data.size" in failing(size=8)
 
