@@ -18,6 +18,8 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
     if composed.styles and (named or composed.add_to):
         other = named[0] if named else f"add_to={composed.add_to}"
         raise UserError(f"styles={composed.styles} trains on all paintings of a folder and excludes {other}")
+    if composed.resume not in (None, "auto"):
+        raise UserError("resume: a run on many paintings is resumed by its own command")
     if composed.styles:
         composed.style.image = ""  # there is not one
     from stylenet.training.many_run import run_further, run_many

@@ -50,7 +50,8 @@ class PhotoCrops(pl.LightningDataModule):
         trainer = self.trainer
         first = trainer.global_step * trainer.accumulate_grad_batches if trainer else 0
         self._crops = self.crops(first)
-        return DataLoader(self._crops, batch_size=None)
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        return DataLoader(self._crops, batch_size=None, pin_memory=on_gpu)  # from there a copy is not waited for
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         return DataLoader(list(self.held_out), batch_size=1)  # type: ignore[arg-type]

@@ -90,8 +90,8 @@ def find_weighted_style(text: str) -> tuple[StyleReference, float]:
     return find_reference(name), weight
 
 
-def infer_command(file: Path) -> str:
-    """The command that stylizes an image with this style file, as it works where the user is.
+def infer_command(file: Path, inside: str | None = None) -> str:
+    """The command that stylizes an image with a style file, or a style `inside` it, as it works where the user is.
 
     Short where it can be: in the source tree, and where the name finds this file.
     """
@@ -99,6 +99,7 @@ def infer_command(file: Path) -> str:
     at_home = tree is not None and tree == Path.cwd().resolve()
     known = styles().get(file.stem)
     short = at_home and known is not None and known.resolve() == file.resolve()
-    style = shlex.quote(file.stem if short else str(file.resolve()))
+    found = file.stem if short else str(file.resolve())
+    style = shlex.quote(f"{found}#{inside}" if inside else found)
     program = f"python {'infer.py' if at_home else shlex.quote(str(tree / 'infer.py'))}" if tree else "stylenet infer"
     return f"{program} PHOTO -s {style}"

@@ -116,7 +116,7 @@ class ConditionalNet(StyleNetwork):
     @property
     def neutral(self) -> Float[Tensor, " p"]:
         """Parameters of norms that scale by 1 and shift by 0, to which the predictor's are added."""
-        return neutral(self.channels).to(self.table)
+        return neutral(self.channels, self.table.device).to(self.table.dtype)
 
     def _pairs(self, parameters: Float[Tensor, "*b p"]) -> Iterator[tuple[Tensor, Tensor]]:
         """Scale and shift for each norm, in the order in which they are applied."""
@@ -125,9 +125,9 @@ class ConditionalNet(StyleNetwork):
         return zip(pieces, pieces, strict=True)
 
 
-def neutral(channels: Sequence[int]) -> Float[Tensor, " p"]:
+def neutral(channels: Sequence[int], device: torch.device | None = None) -> Float[Tensor, " p"]:
     """The parameters of norms that scale by 1 and shift by 0."""
-    return torch.cat([torch.cat([torch.ones(n), torch.zeros(n)]) for n in channels])
+    return torch.cat([make(n, device=device) for n in channels for make in (torch.ones, torch.zeros)])
 
 
 def _through(layer: nn.Module, x: Tensor, pairs: Iterator[tuple[Tensor, Tensor]]) -> Tensor:

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import logging
-import shlex
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,17 @@ from torch import nn
 from stylenet.data import RandomCrops, open_photos
 from stylenet.data.painting import find_painting
 from stylenet.data.paintings import Painting, read_painting_file, read_paintings
-from stylenet.disk import file_sha256, shown
+from stylenet.disk import file_sha256, shown, written_aside
 from stylenet.errors import UserError
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
-from stylenet.models.catalog import GALLERY, find_style
+from stylenet.models.catalog import GALLERY, find_style, infer_command
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.style_file import SUFFIX, Card, load_style, read_card, save_style
 from stylenet.training import many_styles
 from stylenet.training.base_network import find_base
+from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.checks import prefix_errors, validate
 from stylenet.training.many_targets import criteria_for
 from stylenet.training.run_folder import OUTPUTS, SHELF, claimed, disk_errors, plain_name
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 PREDICTOR = 64  # channels of its hidden layer, where the network's settings name none
 REPORTS = 20  # lines over a run
+NOT_IN_DIGEST = ("logger", "replace", "resume", "styles", "add_to")
 TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run with them
 
 
@@ -55,17 +57,18 @@ def run_many(settings: Settings, folder: Path) -> int:
     criteria = criteria_for(weights, paintings, settings.loss, device, bf16, OUTPUTS / TARGETS)
     log.info("targets of %d paintings: %.0f MB", len(paintings), criteria.megabytes)
     step = many_styles.many_step(network, criteria, statistics, settings.seed, bf16, settings.flat_areas)
-    inputs = [painting.facts["sha256"] for painting in paintings] + [(start or {}).get("sha256", "")]
-    steps = train(settings, name, inputs, list(network.parameters()), step)
+    inputs = [f"{painting.name} {painting.facts['sha256']}" for painting in paintings]
+    run = train(settings, name, [*inputs, (start or {}).get("sha256", "")], list(network.parameters()), step)
     many_styles.apart(network, statistics, 1)
     styles = [{"name": painting.name, **painting.facts} for painting in paintings]
-    card = Card(name, network.settings, {"styles": styles, **facts(settings, steps, weights.sha256, start)})
-    return finish(network, card, target, f"{name}#{paintings[0].name}")
+    card = Card(name, network.settings, {"styles": styles, **facts(settings, run.steps, weights.sha256, start)})
+    return finish(network, card, target, run.folder, paintings[0].name)
 
 
 def run_further(settings: Settings, file: str) -> int:
     """Trains the norm parameters of a further painting for a network of many. Returns the exit code."""
-    source = find_style(file)
+    with prefix_errors("add_to"):
+        source = find_style(file)
     network, card = load_style(source)
     if not isinstance(network, ConditionalNet):
         raise UserError(f"add_to: {shown(source)} holds one style, and not a network of many")
@@ -84,16 +87,12 @@ def run_further(settings: Settings, file: str) -> int:
     criteria = criteria_for(weights, [painting], settings.loss, device, bf16, OUTPUTS / TARGETS)
     step = many_styles.further_step(network, row, criteria, bf16, settings.flat_areas)
     inputs = [file_sha256(source), painting.facts["sha256"]]
-    steps = train(settings, f"{source.stem}-{painting.name}", inputs, [row], step)
+    run = train(settings, f"{source.stem}-{painting.name}", inputs, [row], step)
     larger = network.extended(row)
-    style = {"name": painting.name, **painting.facts, "training": facts(settings, steps, weights.sha256)}
+    style = {"name": painting.name, **painting.facts, "training": facts(settings, run.steps, weights.sha256)}
     known_styles = [*card.facts["styles"], style]
-    return finish(
-        larger,
-        Card(target.stem, larger.settings, {**card.facts, "styles": known_styles}),
-        target,
-        f"{target.stem}#{painting.name}",
-    )
+    larger_card = Card(target.stem, larger.settings, {**card.facts, "styles": known_styles})
+    return finish(larger, larger_card, target, run.folder, painting.name)
 
 
 def further_painting(settings: Settings) -> Painting:
@@ -105,23 +104,40 @@ def further_painting(settings: Settings) -> Painting:
     return replace(painting, name=settings.style.name or plain_name(settings.style.image))
 
 
-def train(settings: Settings, name: str, inputs: list[str], learned: list[nn.Parameter], step: many_styles.Step) -> int:
-    """Runs all steps, or the rest of a stopped run with these settings and inputs. Returns their number."""
+@dataclass(frozen=True)
+class Run:
+    """A training that came to its end: its folder, and how many steps it took."""
+
+    folder: Path
+    steps: int
+
+
+def train(settings: Settings, name: str, inputs: list[str], learned: list[nn.Parameter], step: many_styles.Step) -> Run:
+    """Runs all steps, or the rest of a stopped run with these settings and inputs.
+
+    Raises `SystemExit` after a signal, with everything that was learned on the disk.
+    """
     wanted = replace(settings.data, size=max(settings.data.size, settings.crop))  # else crops would be enlarged
     photos = open_photos(wanted, 1)
     batches = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
     folder = OUTPUTS / name / digest(settings, inputs)
     folder.mkdir(parents=True, exist_ok=True)
-    with disk_errors(folder), claimed(folder):
+    with disk_errors(folder), claimed(folder), StopOnSignal() as stop:
         checkpoint, length, told = folder / "many.ckpt", length_of(settings), 0.0
         log.info("%s: batch %d, %s, in %s", name, settings.batch, length, folder)
         steps = 0
-        for steps, seconds, loss in many_styles.fit(learned, step, batches, length, settings.learning_rate, checkpoint):
+        fitted = many_styles.fit(
+            learned, step, batches, length, settings.learning_rate, checkpoint, lambda: stop.signal is not None
+        )
+        for steps, seconds, loss in fitted:
             done = steps / length.steps if length.steps else seconds / length.seconds
             if done - told >= 1 / REPORTS:
                 told = done
-                log.info("step %d, %.0f seconds: loss %.3f", steps, seconds, loss)
-    return steps or many_styles.steps_done(checkpoint)
+                log.info("step %d, %.0f seconds: loss %.3f", steps, seconds, float(loss))
+    if stop.signal is not None:
+        log.info("stopped after step %d; the same command resumes", steps)
+        raise SystemExit(128 + stop.signal)
+    return Run(folder, steps or many_styles.steps_done(checkpoint))
 
 
 def length_of(settings: Settings) -> many_styles.Length:
@@ -152,8 +168,12 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
 
 
 def digest(settings: Settings, inputs: list[str]) -> str:
-    """What a run's folder is called: equal runs share one, so that the same command resumes."""
-    values = {name: value for name, value in asdict(settings).items() if name not in ("logger", "replace", "resume")}
+    """What a run's folder is called: equal runs share one, so that the same command resumes.
+
+    Where the paintings are does not count: `inputs` say what they are.
+    """
+    values = {name: value for name, value in asdict(settings).items() if name not in NOT_IN_DIGEST}
+    values["style"].pop("image")
     return hashlib.sha256(json.dumps([values, inputs], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -188,9 +208,17 @@ def checked_target(target: Path, replace_it: bool) -> Path:
     return target
 
 
-def finish(network: ConditionalNet, card: Card, target: Path, style: str) -> int:
-    with disk_errors(target):
-        save_style(target, network, card)
-    log.info("%s holds %d styles", shown(target), card.network.styles)
-    print(f"python infer.py PHOTO -s {shlex.quote(style)}", flush=True)
+def finish(network: ConditionalNet, card: Card, target: Path, folder: Path, style: str) -> int:
+    """Writes the style file into the run's folder and to where its name finds it. Prints the command that uses it."""
+    file = folder / target.name
+    with disk_errors(file):
+        save_style(file, network, card)
+    try:
+        with written_aside(target) as aside:
+            shutil.copyfile(file, aside)
+        file = target
+    except OSError as error:
+        log.warning("the style file stays in its run folder: %s cannot be written (%s)", shown(target), error.strerror)
+    log.info("%s holds %d styles", shown(file), card.network.styles)
+    print(infer_command(file, style), flush=True)
     return 0

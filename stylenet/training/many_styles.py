@@ -18,6 +18,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from stylenet.data.paintings import Painting
+from stylenet.device import sent
 from stylenet.disk import written_aside
 from stylenet.errors import UserError
 from stylenet.losses.vgg import VGGWeights
@@ -26,6 +27,7 @@ from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.transformer_net import TransformerNet
 from stylenet.training.budget import GRADIENT_CLIP
+from stylenet.training.callbacks.recovery import MAX_CONSECUTIVE_SKIPS, skip_step
 from stylenet.training.many_targets import Criteria
 from stylenet.training.step import rate_factor, shown_photos, total_of
 
@@ -55,6 +57,9 @@ class Length:
 
     steps: int | None
     seconds: float = 60.0
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps" if self.steps else f"{self.seconds / 60:g} minutes"
 
     def over(self, steps: int, seconds: float) -> bool:
         return steps >= self.steps if self.steps else seconds >= self.seconds
@@ -148,13 +153,13 @@ def many_step(
     def step(batch: Tensor, number: int) -> Tensor:
         # By rounds of two: terms that are taken at every second batch meet both kinds of parameters.
         chosen = paintings_of(number, len(batch), len(criteria), seed)
-        batch = batch.to(network.table.device)
+        batch, rows = (sent(each, network.table.device) for each in (batch, chosen))
         shown = shown_photos(network, batch, flat_areas, number)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16), shown as photos:
-            parameters = network.table[chosen]
+            parameters = network.table[rows]
             if predictor is not None and statistics is not None:
                 alone = number // 2 % 2 == 1
-                predicted = network.neutral + predictor.from_statistics(statistics[chosen]).float()
+                predicted = network.neutral + predictor.from_statistics(statistics[rows]).float()
                 parameters = predicted if alone else predicted + parameters
             return loss_of(network, criteria, chosen.tolist(), photos, parameters, number)
 
@@ -167,7 +172,7 @@ def further_step(
     """What computes the loss of a batch for a further style: only `row` learns."""
 
     def step(batch: Tensor, number: int) -> Tensor:
-        batch = batch.to(network.table.device)
+        batch = sent(batch, network.table.device)
         shown = shown_photos(network, batch, flat_areas, number)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16), shown as photos:
             return loss_of(network, criteria, [0] * len(batch), photos, row.expand(len(batch), -1), number)
@@ -176,31 +181,52 @@ def further_step(
 
 
 def fit(
-    parameters: Sequence[nn.Parameter], step: Step, batches: Batches, length: Length, rate: float, checkpoint: Path
-) -> Iterator[tuple[int, float, float]]:
+    parameters: Sequence[nn.Parameter],
+    step: Step,
+    batches: Batches,
+    length: Length,
+    rate: float,
+    checkpoint: Path,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[int, float, Tensor]]:
     """Minimizes the loss, and yields the steps and seconds done and the loss. Resumes from `checkpoint` if it is there.
 
     By steps, a stopped run ends with the same bytes as one that was not. By the clock, it ends on time however busy the
-    machine is, and no run equals another.
+    machine is, and no run equals another. A step whose loss or gradient is not finite is skipped; on a GPU nothing is
+    read before the next checkpoint. Raises `UserError` when that finds steps that were skipped one after another.
     """
-    optimizer = torch.optim.Adam(parameters, lr=rate)
+    device = parameters[0].device
+    optimizer = torch.optim.Adam(parameters, lr=rate, fused=device.type in ("cpu", "cuda"))
     number, before = restore(checkpoint, parameters, optimizer)
     begun = saved = time.monotonic()
     crops = iter(batches(number))
     seconds = before
+    skipped = torch.zeros((), dtype=torch.int64, device=device)  # one after another
     while not length.over(number, seconds):
         for group in optimizer.param_groups:
             group["lr"] = rate * length.rate_factor(number, seconds)
         optimizer.zero_grad()
         loss = step(next(crops), number)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP, error_if_nonfinite=True)
+        bad = ~(nn.utils.clip_grad_norm_(parameters, GRADIENT_CLIP).isfinite() & loss.detach().isfinite())
+        skip_step(optimizer, bad)
         optimizer.step()
+        skipped = (skipped + 1) * bad
         number, seconds = number + 1, before + time.monotonic() - begun
-        if time.monotonic() - saved > SAVE_EVERY or length.over(number, seconds):
+        ends = stopped() or length.over(number, seconds)
+        if ends or time.monotonic() - saved > SAVE_EVERY:
+            check_skipped(int(skipped), number)
             save(checkpoint, parameters, optimizer, number, seconds)
             saved = time.monotonic()
-        yield number, seconds, loss.item()
+        yield number, seconds, loss.detach()
+        if ends:
+            return
+
+
+def check_skipped(skipped: int, steps: int) -> None:
+    """Raises `UserError` for a training that learns nothing any more."""
+    if skipped >= min(MAX_CONSECUTIVE_SKIPS, steps):
+        raise UserError(f"step {steps}: the last {skipped} steps were not finite; try a lower learning_rate")
 
 
 def save(

@@ -9,6 +9,7 @@ from collections import Counter
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 
 from stylenet.data import Photos, PhotosError, PhotoSettings, open_photos
 from stylenet.data.crops import RandomCrops, random_square
+from stylenet.data.datamodule import PhotoCrops
 from stylenet.data.sets import StreamedPhotos
 from stylenet.data.sources import Row
 
@@ -183,3 +185,11 @@ next(batches)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("kind", "pinned"), [("cuda", True), ("cpu", False)])
+def test_batches_for_a_gpu_are_pinned_so_that_their_copy_is_not_waited_for(kind: str, pinned: bool) -> None:
+    data = PhotoCrops([np.zeros((40, 40, 3), np.uint8)], crop=32, batch=1)
+    strategy = SimpleNamespace(root_device=torch.device(kind))
+    data.trainer = SimpleNamespace(strategy=strategy, global_step=0, accumulate_grad_batches=1)  # type: ignore[assignment]
+    assert data.train_dataloader().pin_memory is pinned

@@ -1,5 +1,8 @@
 """Training on many paintings, and a further painting that changes none of the others."""
 
+import logging
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +15,11 @@ from stylenet import Stylizer
 from stylenet.data.paintings import read_paintings
 from stylenet.errors import UserError
 from stylenet.models import style_file
+from stylenet.models.catalog import infer_command
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.transformer_net import TransformerNet
-from stylenet.training.many_styles import Length, apart, begin_at, paintings_of
+from stylenet.training.many_styles import Length, apart, begin_at, fit, paintings_of
 
 SHORT = [
     "network.width=2",
@@ -80,8 +84,10 @@ def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
 ) -> None:
     weights = f"loss_network.weights={tiny_vgg_file}"
     assert here(f"styles={paintings}", *SHORT, weights, "steps=4") == 0, capfd.readouterr().err
-    assert "python infer.py PHOTO -s 'gallery#night'" in capfd.readouterr().out
     file = Path("checkpoints/gallery.safetensors")
+    out = capfd.readouterr().out
+    assert out.splitlines()[-1] == infer_command(file, "night")
+    assert f"infer.py PHOTO -s '{file.resolve()}#night'" in out  # there is no infer.py here
     network, card = style_file.load_style(file)
     assert isinstance(network, ConditionalNet)
     assert card.style_names == ["night", "sea wall", "toledo"]
@@ -129,6 +135,74 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
     assert file.read_bytes() == resumed
 
 
+def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sends SIGTERM to this process while it is at that step."""
+
+    def chosen(number: int, *rest: int) -> torch.Tensor:
+        if number == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return paintings_of(number, *rest)
+
+    monkeypatch.setattr("stylenet.training.many_styles.paintings_of", chosen)
+
+
+def test_a_signal_ends_a_run_after_its_step_and_the_paintings_may_move_before_it_resumes(
+    paintings: Path,
+    tiny_vgg_file: Path,
+    here: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    command = [*SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=5"]
+    with monkeypatch.context() as patched:
+        stop_at(2, patched)
+        assert here(f"styles={paintings}", *command) == 143
+    assert "gallery: batch 2, 5 steps, in outputs/gallery/" in caplog.text
+    assert "stopped after step 3; the same command resumes" in caplog.text
+    paintings.rename(paintings.with_name("moved"))
+    stop_at(1, monkeypatch)  # which does not come again
+    assert here("styles=moved", *command, "resume=auto") == 0
+    assert style_file.read_card(Path("checkpoints/gallery.safetensors")).facts["training"]["steps"] == 5
+
+
+def test_a_network_that_cannot_be_published_stays_in_its_run_folder(
+    paintings: Path,
+    tiny_vgg_file: Path,
+    here: Callable[..., int],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Path(paintings.parent, "checkpoints").write_text("no folder")
+    assert here(f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=1") == 0
+    (file,) = Path("outputs/gallery").glob("*/gallery.safetensors")
+    assert "checkpoints/gallery.safetensors cannot be written (File exists)" in caplog.text
+    assert capfd.readouterr().out.splitlines()[-1] == infer_command(file, "night")
+
+
+def test_a_training_that_learns_nothing_more_is_one_line(
+    paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    rate = "learning_rate=1e30"
+    assert here(f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=14", rate) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("train.py: error: step 14: the last 1")
+    assert line.endswith(" steps were not finite; try a lower learning_rate")
+
+
+def test_a_step_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+
+    def step(batch: torch.Tensor, number: int) -> torch.Tensor:
+        return (weight * (float("nan") if number == 1 else 1.0)).sum()
+
+    def batches(first: int) -> list[torch.Tensor]:
+        return [torch.zeros(1)] * 9
+
+    found = [weight.tolist() for _ in fit([weight], step, batches, Length(3), 0.1, tmp_path / "many.ckpt")]
+    assert found[1] == found[0] != found[2]
+
+
 def test_a_network_of_one_style_is_where_every_painting_begins() -> None:
     single = TransformerNet(NetworkSettings(width=2, blocks=1)).eval()
     for parameter in single.parameters():
@@ -172,6 +246,8 @@ def test_a_length_by_the_clock_ends_on_time_with_its_rate_at_nothing() -> None:
     [
         (["styles=paintings", "style=wave"], "excludes style=wave"),
         (["style=wave", "network=conditional"], "a conditional network learns many paintings: styles=DIR"),
+        (["styles=paintings", "resume=a.ckpt"], "resume: a run on many paintings is resumed by its own command"),
+        (["style=wave", "add_to=none"], "add_to: there is no style none"),
         (["styles=none"], "there is no folder of paintings none"),
         (["style=wave", "add_to=none.safetensors"], "none.safetensors"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
@@ -68,11 +68,7 @@ class NonFiniteGuard(Callback):
         bad = any_rank(~(self.finite & norm.isfinite() & (norm > 0)))
         self.consecutive_skips, self.skipped = (self.consecutive_skips + 1) * bad, self.skipped + bad
         self.finite = torch.ones_like(self.finite)
-        if optimizer.defaults.get("fused"):
-            optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # it then does nothing
-        elif bool(bad):  # makes a GPU wait
-            for weight in module.parameters():
-                weight.grad = None  # and the optimizer does nothing about it
+        skip_step(optimizer, bad)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         due = trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps
@@ -137,6 +133,14 @@ class NonFiniteGuard(Callback):
         self.consecutive_skips, self.skipped = torch.tensor(saved["row"]), torch.tensor(saved["left_out"])
         self.reported, self.rollbacks = saved["told"], saved["rollbacks"]
         self.snapshot_step, self.snapshot = saved["good_step"], saved["good"]
+
+
+def skip_step(optimizer: Optimizer, bad: Bool[Tensor, ""]) -> None:
+    """Makes the optimizer's next step do nothing if it is `bad`; a fused optimizer decides that on the device."""
+    if optimizer.defaults.get("fused"):
+        optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
+    elif bool(bad):  # makes a GPU wait
+        optimizer.zero_grad()  # nothing is done about weights without a gradient
 
 
 def halve_rate(trainer: pl.Trainer) -> float:
