@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from measuring import machine
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 from training import DEVICE, PlainLoop, our_step, random_vgg16
 
