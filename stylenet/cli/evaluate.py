@@ -8,6 +8,9 @@ from fine to coarse and the mean of the three coarse ones, `coarse`; `empty` is 
 painting's; `color_sw` and `feature_sw` are distances of colors and features. The others are artifacts (0 is none,
 except for `contrast`). --judge adds `judged`, the share by a network that no training optimized, and takes `feature_sw`
 on it.
+--photo FILE --against FILE compares a picture that anything else made of that photo with this network's, both at the
+size of that picture: `theirs` beside `ours`. Strokes are compared in pixels with the painting at 512 px, so pictures
+whose short side is about as long are compared best.
 --gatys N adds the Gatys equivalent: the number of steps of direct optimization, up to N, that reach the same loss
 (hours on a CPU).
 """
@@ -16,7 +19,8 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from stylenet.cli.command import Parser, complain
@@ -29,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = parsed(arguments)
     settings = settings_of(chosen)
+    if chosen.against:
+        failed = sum(not compared(style, chosen.photo, chosen.against, settings) for style in chosen.styles)
+        return finished(failed, len(chosen.styles))
     from stylenet.data import folder_squares, held_out_photos  # after the arguments were checked: torch takes a second
 
     failed = 0
@@ -38,17 +45,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except UserError as error:
             raise UserError(f"--photos: {error}" if chosen.photos else str(error)) from error
         failed += sum(not measured(style, squares.float() / 255, settings) for style in chosen.styles)
-    if failed and len(chosen.styles) * len(chosen.size) > 1:
-        complain(f"{failed} of {len(chosen.styles) * len(chosen.size)} evaluations failed")
+    return finished(failed, len(chosen.styles) * len(chosen.size))
+
+
+def finished(failed: int, of: int) -> int:
+    """The exit code; of several evaluations, a line says how many failed."""
+    if failed and of > 1:
+        complain(f"{failed} of {of} evaluations failed")
     return int(failed > 0)
 
 
 def measured(style: str, photos: Any, settings: EvaluationSettings) -> bool:
+    from stylenet.evaluation.report import evaluate
+
+    return printed(lambda: evaluate(style, photos, settings))
+
+
+def compared(style: str, photo: str, other: str, settings: EvaluationSettings) -> bool:
+    from stylenet.evaluation.comparison import compare
+
+    return printed(lambda: compare(style, Path(photo), Path(other), settings))
+
+
+def printed(evaluation: Callable[[], dict[str, Any]]) -> bool:
     """Prints the figures of one style, or why there are none; returns whether it could."""
-    from stylenet.evaluation.report import UnknownPaintingError, evaluate
+    from stylenet.evaluation.report import UnknownPaintingError
 
     try:
-        print(json.dumps(evaluate(style, photos, settings)), flush=True)
+        print(json.dumps(evaluation()), flush=True)
     except UnknownPaintingError as error:
         complain(f"error: {error}, with --painting FILE")
         return False
@@ -78,11 +102,12 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
         "--size",
         type=int,
         nargs="+",
-        default=[256],
         metavar="N",
         help="sides of the square photos in pixels; default: 256",
     )
     parser.add_argument("--painting", metavar="FILE", help="the painting, if it is not in configs/style/")
+    parser.add_argument("--photo", metavar="FILE", help="the photo that --against was made of")
+    parser.add_argument("--against", metavar="FILE", help="a picture that anything else made of --photo")
     add_weights(parser)
     parser.add_argument("--lpips", action="store_true", help="also LPIPS, which needs torchvision's AlexNet (233 MB)")
     parser.add_argument(
@@ -90,10 +115,21 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     )
     add_gatys_options(parser)
     chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
+    check_comparison(parser, chosen)
+    chosen.size = chosen.size or [256]
     if min(chosen.size) < SMALLEST_SIDE:
         parser.error(f"--size must be at least {SMALLEST_SIDE}, got {min(chosen.size)}")
     check_gatys(parser, chosen)
     return chosen
+
+
+def check_comparison(parser: Parser, chosen: argparse.Namespace) -> None:
+    """Raises `UserError` for half a comparison, and for options that it has no use for."""
+    if bool(chosen.photo) != bool(chosen.against):
+        parser.error("--photo and --against belong together: the photo, and a picture that was made of it")
+    for option in ("photos", "size", "gatys") if chosen.against else ():
+        if getattr(chosen, option):
+            parser.error(f"--{option} cannot be combined with --against")
 
 
 def add_weights(parser: Parser) -> None:
