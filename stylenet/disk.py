@@ -1,11 +1,11 @@
-"""Files on disk: where the shipped ones are, atomic writes, hashes, and names that are safe to print."""
+"""Files on disk: where the shipped ones are, atomic writes, hashes, and names that are safe to print; the cache."""
 
 import hashlib
 import os
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from stylenet.errors import UserError
@@ -79,3 +79,29 @@ def written_aside(path: Path) -> Iterator[Path]:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """`$STYLENET_CACHE`, else `$XDG_CACHE_HOME/stylenet`, else `~/.cache/stylenet`.
+
+    Raises `OSError` where there is no home folder.
+    """
+    if own := os.environ.get("STYLENET_CACHE"):
+        return Path(own).expanduser()
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylenet"
+    except RuntimeError as error:
+        raise FileNotFoundError(str(error)) from error
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Ten processes that want one file make it once. Makes the folder; raises `OSError` where it cannot."""
+    from filelock import FileLock  # not needed otherwise
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        # A file system without locks (some clusters have one): each process then makes its own.
+        with suppress(NotImplementedError):
+            stack.enter_context(FileLock(path.with_name(path.name + ".lock")))
+        yield

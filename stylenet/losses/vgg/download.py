@@ -13,13 +13,12 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
 import torch
-from filelock import FileLock
 
 from stylenet.disk import file_sha256
 
@@ -52,33 +51,9 @@ class Artifact:
         return self.requirement.partition("==")[0]
 
 
-def cache_folder() -> Path:
-    """`$STYLENET_CACHE`, else `$XDG_CACHE_HOME/stylenet`, else `~/.cache/stylenet`.
-
-    Raises `OSError` where there is no home folder.
-    """
-    if own := os.environ.get("STYLENET_CACHE"):
-        return Path(own).expanduser()
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylenet"
-    except RuntimeError as error:
-        raise FileNotFoundError(str(error)) from error
-
-
 def first_line(error: Exception) -> str:
     """For messages of one line: others' errors often have a page."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-@contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Ten processes that want one file fetch it once. Makes the folder; raises `OSError` where it cannot."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        # A file system without locks (some clusters have one): each process then fetches for itself.
-        with suppress(NotImplementedError):
-            stack.enter_context(FileLock(path.with_name(path.name + ".lock")))
-        yield
 
 
 def fetch_from_index(artifact: Artifact, timeout: float = TIMEOUT, quiet: float = QUIET) -> bytes:

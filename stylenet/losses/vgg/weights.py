@@ -15,7 +15,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from stylenet.disk import file_sha256, written_aside
+from stylenet.disk import cache_folder, file_sha256, one_at_a_time, written_aside
 from stylenet.errors import UserError
 from stylenet.losses.vgg.conventions import (
     NORMALIZED,
@@ -29,12 +29,10 @@ from stylenet.losses.vgg.conventions import (
 from stylenet.losses.vgg.download import (
     Artifact,
     DownloadError,
-    cache_folder,
     fetch_from_hub,
     fetch_from_index,
     first_line,
     hub_path,
-    one_at_a_time,
 )
 from stylenet.losses.vgg.layers import BLOCKS, named_convolutions, positions
 from stylenet.models.state_dict import read_state_dict
