@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import program
-from stylenet.cli.infer_options import check_files, controls_of, parsed
+from stylenet.cli.infer_options import check_engine_options, check_files, controls_of, parsed
 from stylenet.cli.infer_video import check_encoding, check_kinds, is_live, memory_of, rate_of, span_of
 from stylenet.disk import shown
 from stylenet.errors import UserError
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts, name = chosen_styles(options) if options.painting is None else predicted_style(options)
     controls_of(options), memory_of(options), span_of(options), rate_of(options)
     jobs = [] if live else planned(options, name)
+    check_engine_options(options, live or any(job.is_clip for job in jobs))
     check_files(options, jobs)
     from stylenet.cli.infer_run import stylize_files, stylize_frames  # after the checks: torch takes seconds to import
 

@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Sequence
 
 from stylenet.cli.command import Parser
-from stylenet.cli.infer_video import add_video_options
+from stylenet.cli.infer_video import add_video_options, memory_of
 from stylenet.disk import shown
+from stylenet.engines.settings import ENGINES, TORCH, check_engine
 from stylenet.errors import UserError
 from stylenet.inference.settings import Brush
 from stylenet.media.formats import WRITABLE
@@ -61,6 +62,13 @@ def add_main_options(to: Parser) -> None:
         "default: <stem>-<style>.<ext> beside each input",
     )
     add("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: the fastest available")
+    add(
+        "--engine",
+        choices=ENGINES,
+        default=TORCH,
+        help="what applies the network: torch (default), or on the CPU onnx (ONNX Runtime) or openvino, which process "
+        "images whole and need pip install 'stylenet[onnx]' or 'stylenet[openvino]'",
+    )
     add("--list", action="store_true", help="list available styles")
 
 
@@ -152,6 +160,20 @@ def controls_of(options: argparse.Namespace) -> Brush:
         return Brush(options.strength, options.stroke, options.keep_colors, options.match_colors)
     except UserError as error:
         raise UserError(f"--{error}") from error
+
+
+def check_engine_options(options: argparse.Namespace, frames: bool) -> None:
+    """Raises `UserError` for an engine that is not installed, or that lacks what other options ask for.
+
+    `frames`: whether clips or live frames are stylized.
+    """
+    check_engine(options.engine)
+    if options.engine == TORCH:
+        return
+    if options.device not in ("auto", "cpu"):
+        raise UserError(f"--engine {options.engine} runs on the CPU, not on {shown(options.device)}")
+    if frames and memory_of(options):
+        raise UserError(f"--engine {options.engine} has no temporal smoothing: --steady 0, or --engine {TORCH}")
 
 
 def check_files(options: argparse.Namespace, jobs: Sequence[Job]) -> None:

@@ -11,6 +11,7 @@ from stylenet.cli.infer_options import controls_of
 from stylenet.cli.infer_report import Report
 from stylenet.cli.infer_video_run import stylize_clips, stylize_live
 from stylenet.disk import shown
+from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.blend import Blend
 from stylenet.inference.mask import Mask, as_mask
@@ -55,13 +56,14 @@ def stylize_files(options: argparse.Namespace, parts: Parts, jobs: Sequence[Job]
 def bound(options: argparse.Namespace, parts: Parts, compile: Compile) -> BoundStyler:  # noqa: A002
     """The styles with the controls and the mask of the options. Raises `UserError`."""
     mask = mask_of(options)
-    painter = load(parts, options.device, compile) if parts else predicted(options)
+    compile = compile if options.engine == TORCH else False  # noqa: A001
+    painter = load(parts, options.device, compile, options.engine) if parts else predicted(options)
     return BoundStyler(painter, controls_of(options), mask)
 
 
-def load(parts: Parts, device: str, compile: Compile) -> Painter:  # noqa: A002
+def load(parts: Parts, device: str, compile: Compile, engine: str) -> Painter:  # noqa: A002
     """One style, or a blend of several."""
-    painters = [(Stylizer.load(file, device, compile=compile), weight) for file, weight in parts]
+    painters = [(Stylizer.load(file, device, compile=compile, engine=engine), weight) for file, weight in parts]
     return Blend(painters) if len(painters) > 1 else painters[0][0]
 
 
@@ -69,7 +71,7 @@ def predicted(options: argparse.Namespace) -> Painter:
     """The style that a network of many styles predicts from the painting of `--painting`. Raises `UserError`."""
     painting = Path(options.painting)
     try:
-        stylizer = preview(painting, options.device)
+        stylizer = preview(painting, options.device, engine=options.engine)
     except ImageError as error:
         raise UserError(f"--painting {error}") from error
     train = f"python train.py style.image={shlex.quote(shown(painting))}"

@@ -14,7 +14,7 @@ CARD_KEY = "stylenet"
 CONVOLUTION = 4  # dimensions of its weight
 
 
-def finish(model: "ModelProto", card: str, shape: Sequence[str | int]) -> None:
+def finish(model: "ModelProto", shape: Sequence[str | int], card: str | None = None) -> None:
     """Changes the model in place. `shape` names the dimensions of its input and output."""
     import onnx
 
@@ -23,7 +23,8 @@ def finish(model: "ModelProto", card: str, shape: Sequence[str | int]) -> None:
     for value in (model.graph.input[0], model.graph.output[0]):
         set_shape(value, shape)
     model.producer_name, model.producer_version = "stylenet", __version__
-    onnx.helper.set_model_props(model, {CARD_KEY: card})
+    if card is not None:
+        onnx.helper.set_model_props(model, {CARD_KEY: card})
     onnx.checker.check_model(model, full_check=True)
 
 

@@ -3,10 +3,10 @@
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ from torch import nn
 from stylenet.disk import written_aside
 from stylenet.errors import UserError
 from stylenet.export.model_file import finish
-from stylenet.export.picture_graph import PictureGraph
+from stylenet.export.picture_graph import PictureGraph, exportable
 from stylenet.export.settings import CHANNELS
 from stylenet.models.style_file import Card
 
@@ -41,20 +41,37 @@ def onnx_model(network: nn.Module, card: Card, channels: int = 3) -> "ModelProto
     """The same as an `onnx.ModelProto` in memory."""
     if channels not in CHANNELS:
         raise UserError(f"an image has 3 channels (RGB) or 4 (RGBA), got {channels}")
-    require_packages()
-    minimum = int(getattr(network, "minimum_side", 16))
     example = torch.zeros(EXAMPLE_BATCH, EXAMPLE_SIDE, EXAMPLE_SIDE, channels, dtype=torch.uint8)
-    shape = {
-        0: torch.export.Dim("batch", min=1),
-        1: torch.export.Dim("height", min=minimum),
-        2: torch.export.Dim("width", min=minimum),
-    }
-    model = _exported(PictureGraph(network), example, shape)
-    finish(model, card.to_json(), ("batch", "height", "width", channels))
+    shape = ("batch", "height", "width", channels)
+    model = _exported(PictureGraph(network), example, shape, minimum_side(network))
+    finish(model, shape, card.to_json())
     return model
 
 
-def _exported(graph: nn.Module, example: torch.Tensor, shape: dict[int, Any]) -> "ModelProto":
+def float_model(network: nn.Module) -> "ModelProto":
+    """The network as it is, from RGB `b 3 h w` in [0, 1] to the same, for programs that have such tensors.
+
+    Raises `UserError` as `export_onnx` does.
+    """
+    example = torch.zeros(EXAMPLE_BATCH, 3, EXAMPLE_SIDE, EXAMPLE_SIDE)
+    shape = ("batch", 3, "height", "width")
+    model = _exported(exportable(network), example, shape, minimum_side(network))
+    finish(model, shape)
+    return model
+
+
+def minimum_side(network: nn.Module) -> int:
+    return int(getattr(network, "minimum_side", 16))
+
+
+def _exported(graph: nn.Module, example: torch.Tensor, shape: Sequence[str | int], least: int) -> "ModelProto":
+    """The graph for all sizes that `shape` names; sides are at least `least`, a batch at least 1."""
+    require_packages()
+    sizes = {
+        axis: torch.export.Dim(name, min=1 if name == "batch" else least)
+        for axis, name in enumerate(shape)
+        if isinstance(name, str)
+    }
     with quiet():
         program = torch.onnx.export(
             graph,
@@ -62,7 +79,7 @@ def _exported(graph: nn.Module, example: torch.Tensor, shape: dict[int, Any]) ->
             input_names=["picture"],
             output_names=["stylized"],
             opset_version=OPSET,
-            dynamic_shapes=(shape,),
+            dynamic_shapes=(sizes,),
             dynamo=True,
             verbose=False,
         )

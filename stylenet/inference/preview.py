@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.image import decode_image, resized, to_tensor
@@ -22,6 +23,7 @@ def preview(
     device: str = "auto",
     compile: bool | Literal["auto"] = False,  # noqa: A002, as torch names it
     gallery: str | os.PathLike[str] = GALLERY,
+    engine: str = TORCH,
 ) -> Stylizer:
     """A stylizer for a painting's file by a many-style network with a predictor. Nothing is trained or fetched.
 
@@ -34,4 +36,6 @@ def preview(
     with torch.inference_mode():
         parameters = network.predicted(to_tensor(image)[None])[0]
     single = network.folded(parameters.clone())
-    return Stylizer(single, Card("preview", single.settings, {"predicted_by": card.name}), device, compile=compile)
+    return Stylizer(
+        single, Card("preview", single.settings, {"predicted_by": card.name}), device, compile=compile, engine=engine
+    )

@@ -15,6 +15,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylenet.device import bf16_pays, pick_device, working_memory
+from stylenet.engines.network import Engine, EngineNetwork
+from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
 from stylenet.inference.mask import Mask
@@ -24,6 +26,7 @@ from stylenet.inference.strips import WHOLE, Progress, Reader, Strips, Writer, b
 from stylenet.inference.stroke import back_at_full_size, scaled
 from stylenet.media.image import to_image, to_uint8
 from stylenet.models.loading import load_single_style
+from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import Card
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,10 @@ class Stylizer(Painter):
     a size that it is worth it. An image for which the network would need more than about `memory` bytes goes through it
     in strips, with the same result but for rounding; by default that is a quarter of the device's memory, and at most 1
     GiB of a CPU's. The network itself is copied. A stylizer can be pickled and shared by threads.
+
+    `engine` `onnx` (ONNX Runtime) or `openvino` applies the network of a style file by that runtime, on the CPU:
+    images whole, so that one that takes more than `memory` bytes, or all there are, is refused; and without temporal
+    smoothing. Raises `UserError` for a device, a `dtype` or `compile` that the engine does not have.
     """
 
     def __init__(
@@ -62,9 +69,14 @@ class Stylizer(Painter):
         dtype: torch.dtype | None = None,
         compile: bool | Literal["auto"] = False,  # noqa: A002, as torch names it
         memory: int | None = None,
+        engine: str = TORCH,
     ) -> None:
         single_threads_after_fork()
         self.card, self.process = card, os.getpid()
+        self.engine = None if engine == TORCH else Engine(engine, dtype, memory)
+        if self.engine is not None:
+            self.engine.check_use(network, device, compile)
+            device, dtype = "cpu", torch.float32  # of what goes into the engine
         self.device = pick_device(device)
         self.dtype = dtype or fast_dtype(self.device)
         # A copy: the caller's own network stays as it is.
@@ -72,7 +84,8 @@ class Stylizer(Painter):
         self.memory = working_memory(self.device) if memory is None else memory
         self.plain, self.bytes_per_pixel = network, bytes_per_pixel(network)
         self._progress: Progress = unseen
-        self.network = Compiled(network, PAYS_AFTER if compile == "auto" else 0) if compile else network
+        self.compile_after = None if compile is False else PAYS_AFTER if compile == "auto" else 0
+        self.network = self._applicable(network)
 
     @classmethod
     def load(
@@ -82,19 +95,25 @@ class Stylizer(Painter):
         dtype: torch.dtype | None = None,
         compile: bool | Literal["auto"] = False,  # noqa: A002
         memory: int | None = None,
+        engine: str = TORCH,
     ) -> "Stylizer":
         """A style by its name in `checkpoints/` or by its file.
 
         Raises `UserError` when there is no such style, no such device, or the file isn't a style file.
         """
-        return cls(*load_single_style(style), device, dtype, compile, memory)
+        return cls(*load_single_style(style), device, dtype, compile, memory, engine)
 
     def with_network(self, network: nn.Module) -> "Stylizer":
         """The same with another network of the same architecture, on the same device and of the same type."""
         other = copy(self)
-        other.plain = network
-        other.network = Compiled(network, self.network.after) if isinstance(self.network, Compiled) else network
+        other.plain, other.network = network, self._applicable(network)
         return other
+
+    def _applicable(self, network: nn.Module) -> nn.Module:
+        """The network as it is applied to whole images: by an engine, compiled, or as it is."""
+        if self.engine is not None and isinstance(network, StyleNetwork):
+            return EngineNetwork(network, self.engine, self.bytes_per_pixel)
+        return network if self.compile_after is None else Compiled(network, self.compile_after)
 
     @property
     def networks(self) -> list[nn.Module]:
@@ -188,7 +207,9 @@ class Stylizer(Painter):
         return photos.to(self.dtype, memory_format=LAYOUT)
 
     def _takes_whole(self, pixels: int) -> bool:
-        """Whether images of so many pixels together have room, and go into one GPU kernel."""
+        """Whether images of so many pixels together have room, and go into one GPU kernel. An engine has no strips."""
+        if self.engine is not None:
+            return True
         fits = pixels * self.bytes_per_pixel <= self.memory
         # At most half of what is counted at the widest convolution is one tensor.
         numbers = pixels * self.bytes_per_pixel / WHOLE / self.dtype.itemsize / 2

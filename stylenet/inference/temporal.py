@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from stylenet.engines.network import EngineNetwork
+from stylenet.errors import UserError
 from stylenet.inference.settings import MEMORY
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal_average import TemporalAverage
@@ -109,10 +111,13 @@ def steady_stylizing(styler: Styler, memory: float = MEMORY) -> Iterator[Callabl
     """A function that stylizes the frames of one video, `h w 3` in bytes, each with its time in seconds.
 
     `memory` as in `FrameWeight`; 0 stylizes each frame by itself. Each frame travels to the device and back once.
+    Raises `UserError` for a network that another engine than PyTorch applies, unless `memory` is 0.
     """
     if not memory:
         yield lambda frame, time: styler.stylize(frame)
         return
+    if engines := [network.engine.name for network in styler.networks if isinstance(network, EngineNetwork)]:
+        raise UserError(f"the engine {engines[0]} has no temporal smoothing: its memory must be 0")
     networks = nn.ModuleList(styler.networks)
     weights, average = FrameWeight(memory), TemporalAverage(next(networks.parameters()).device)
     with temporal_statistics(networks) as pace:

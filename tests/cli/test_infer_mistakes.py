@@ -14,6 +14,7 @@ MISTAKES = {
     "--style": ("photo.png -s night:-1 -s night:2", "a style's weight must be a number above 0, got -1"),
     "--output": ("photo.png -s night -o new.heic", "new.heic: can't write this kind of file; there are .jpg, "),
     "--device": ("photo.png -s night --device tpu", "there is no device 'tpu'; this machine has: "),
+    "--engine": ("photo.png -s night --engine caffe", "argument --engine: invalid choice: 'caffe'"),
     "--list": ("--list=all", "argument --list: ignored explicit argument 'all'"),
     "--strength": ("photo.png -s night --strength 2", "--strength must lie between 0 and 1.5, got 2"),
     "--stroke": ("photo.png -s night --stroke 0", "--stroke must lie between 0.5 and 2, got 0"),

@@ -1,0 +1,1 @@
+"""Networks applied by other runtimes than PyTorch, behind the interface of a network."""

@@ -1,0 +1,48 @@
+"""The ONNX graph of a network for the engines: exported once, which takes seconds, then read from the cache."""
+
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from stylenet import export, models
+from stylenet.disk import cache_folder, one_at_a_time, written_aside
+from stylenet.models.network import StyleNetwork
+
+FOLDER = "engines"  # of the cache
+
+
+def network_graph(network: StyleNetwork) -> bytes:
+    """The graph of `stylenet.export.onnx.float_model`. Raises `UserError` when it must be made and packages miss."""
+    with suppress(OSError):  # without a cache that can be written, it is exported each time
+        path = cache_folder() / FOLDER / f"{graph_key(network)}.onnx"
+        with one_at_a_time(path):
+            if not path.exists():
+                _export(network, path)
+            return path.read_bytes()
+    return _exported(network)
+
+
+def _export(network: StyleNetwork, path: Path) -> None:
+    with written_aside(path) as aside:
+        aside.write_bytes(_exported(network))
+
+
+def _exported(network: StyleNetwork) -> bytes:
+    from stylenet.export.onnx import float_model  # takes seconds to import
+
+    data: bytes = float_model(network).SerializeToString()
+    return data
+
+
+def graph_key(network: StyleNetwork) -> str:
+    """A hash of all that a graph depends on: the weights, the code of network and export, PyTorch's version."""
+    digest = hashlib.sha256(f"{torch.__version__} {network.settings}".encode())
+    for package in (models, export):
+        for file in sorted(Path(package.__path__[0]).glob("*.py")):
+            digest.update(file.read_bytes())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:32]
