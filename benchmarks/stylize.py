@@ -43,7 +43,7 @@ def with_openvino(photo: torch.Tensor) -> Callable[[], object] | None:
         return None
     with torch.no_grad():
         model = openvino.convert_model(initialize(TransformerNet(), 0).eval(), example_input=photo.cpu())
-    model.reshape([list(photo.shape)])
+    model.reshape(openvino.PartialShape(list(photo.shape)))
     compiled, pixels = openvino.compile_model(model, "CPU"), photo.cpu().numpy()
     return lambda: compiled(pixels)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,12 @@ def shown(name: str | os.PathLike[str]) -> str:
     """A file's name, or any untrusted text, for a message: quoted and escaped if it is not printable."""
     text = os.fspath(name)
     return text if text.isprintable() else repr(text)
+
+
+def plain_name(file: str) -> str:
+    """A file's name without its suffix, with every character that a shell might interpret replaced by a dash."""
+    name = re.sub(r"[^\w.]+", "-", Path(file).stem).strip("-.")
+    return name or "style"
 
 
 def file_sha256(path: Path) -> str:

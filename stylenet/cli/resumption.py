@@ -7,10 +7,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from stylenet.cli.train_arguments import name_of
-from stylenet.disk import file_sha256, find_file
+from stylenet.disk import file_sha256, find_file, plain_name
 from stylenet.errors import UserError
 from stylenet.training.resume import Start, Wanted, find_start
-from stylenet.training.run_folder import keep_painting, plain_name, read_decisions, read_settings
+from stylenet.training.run_folder import keep_painting, read_decisions, read_settings
 from stylenet.training.settings import Settings
 
 PAINTING = ("style", "style.image")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import shown, written_aside
+from stylenet.disk import check_folder, shown, written_aside
 from stylenet.errors import UserError
 
 PROTOCOL = "://"
@@ -27,6 +27,13 @@ class Place:
     def root(self) -> str:
         """The folder as its file system names it."""
         return str(self.filesystem()._strip_protocol(self.text)) if self.is_url else os.path.abspath(self.text)
+
+    def check_writable(self) -> None:
+        """Raises `UserError` where nothing can be written in; of a URL, where its driver is missing."""
+        if self.is_url:
+            self.filesystem()
+        else:
+            check_folder(Path(self.text))
 
     def filesystem(self) -> Any:
         """Fsspec's file system of a URL. Raises `UserError` for an unknown protocol or a missing driver."""

@@ -25,9 +25,12 @@ class Todo:
 def planned(source: Place, target: Place, style: str, suffix: str | None, skip_existing: bool) -> Todo:
     """What is to be done, named as `infer.py SOURCE -o TARGET` names it. Raises `UserError`."""
     check_apart(source, target)
+    if target.is_url:
+        target.check_writable()  # its driver, before anything is listed
     pairs = listed(source, target, style, suffix) if source.is_url else found(source, target, style, suffix)
     if not pairs:
         raise UserError(f"{shown(source.text)} has no images ({', '.join(sorted(SUFFIXES))})")
+    target.check_writable()
     there = existing(target, [result for _, result in pairs]) if skip_existing else set()
     left = [(name, result) for name, result in pairs if result not in there]
     return Todo([name for name, _ in left], [result for _, result in left], len(pairs) - len(left))

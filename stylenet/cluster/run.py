@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from stylenet.errors import UserError
 LARGEST_BLOCK = 256  # images that an actor takes at once; they are done again if it is killed
 PART = 10_000  # outcomes in a file of the table
 ERRORS_SHOWN = 20
+PATIENCE = 10.0  # seconds until a cluster answers
 OUTCOMES = "outcomes"  # folder below the output
 
 
@@ -174,6 +176,7 @@ def started(cluster: Cluster) -> Iterator[None]:
     import ray
     from ray.data import DataContext
 
+    check_answers(cluster.address)
     own: dict[str, Any] = {} if cluster.address else {"include_dashboard": False, "num_cpus": cluster.actors}
     try:
         ray.init(address=cluster.address or "local", log_to_driver=False, logging_level="error", **own)
@@ -186,6 +189,18 @@ def started(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_answers(address: str | None) -> None:
+    """Raises `UserError` where nobody listens at `host:port`: Ray itself would try for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.rpartition("/")[2].strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"no Ray cluster at {address}: {reason}") from error
 
 
 def first_line(error: Exception) -> str:

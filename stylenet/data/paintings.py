@@ -10,7 +10,7 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.disk import file_sha256, shown
+from stylenet.disk import file_sha256, plain_name, shown
 from stylenet.errors import UserError
 from stylenet.media.image import decode_image, resized, to_tensor
 from stylenet.media.limits import ImageError
@@ -61,9 +61,7 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
 
 def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Painting | None:
     """The painting in a file; None, which is said, for a file that cannot be one."""
-    if not is_style_name(path.stem):
-        log.warning("%s skipped: its name has a sign that a style's cannot have", shown(path))
-        return None
+    name = path.stem if is_style_name(path.stem) else plain_name(path.name)
     try:
         image = decode_image(path)
     except ImageError as error:
@@ -73,7 +71,7 @@ def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Paint
     if "license" not in known:
         log.warning("%s has no license in %s", shown(path.stem), CARDS)
     pixels, small = (to_tensor(resized(image, side))[None] for side in (size, SIDE))
-    return Painting(path.stem, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})
+    return Painting(name, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})
 
 
 def read_cards(folder: Path) -> dict[str, dict[str, Any]]:

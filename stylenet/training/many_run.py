@@ -16,7 +16,7 @@ from torch import nn
 from stylenet.data import RandomCrops, open_photos
 from stylenet.data.painting import find_painting
 from stylenet.data.paintings import Painting, read_painting_file, read_paintings
-from stylenet.disk import file_sha256, shown, written_aside
+from stylenet.disk import file_sha256, plain_name, shown, written_aside
 from stylenet.errors import UserError
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
 from stylenet.models.catalog import GALLERY, find_style, infer_command
@@ -29,7 +29,7 @@ from stylenet.training.base_network import find_base
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.checks import prefix_errors, validate
 from stylenet.training.many_targets import criteria_for
-from stylenet.training.run_folder import OUTPUTS, SHELF, claimed, disk_errors, plain_name
+from stylenet.training.run_folder import OUTPUTS, SHELF, claimed, disk_errors
 from stylenet.training.settings import Settings
 from stylenet.version import __version__
 

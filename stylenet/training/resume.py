@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
 
-from stylenet.disk import shown
+from stylenet.disk import plain_name, shown
 from stylenet.errors import UserError
 from stylenet.training.run_folder import (
     DECISIONS,
@@ -13,7 +13,6 @@ from stylenet.training.run_folder import (
     OUTPUTS,
     PREVIOUS,
     is_going,
-    plain_name,
     read_decisions,
     read_settings,
 )

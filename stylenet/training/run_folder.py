@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from stylenet.disk import find_file, shown, written_aside
+from stylenet.disk import find_file, plain_name, shown, written_aside
 from stylenet.errors import UserError
 from stylenet.training.settings import Settings, upgraded
 
@@ -27,12 +26,6 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 def style_name(image: str, name: str | None, suffix: str) -> str:
     """The name of a run's style: the one given, or else the painting's, with the network's suffix."""
     return (name or plain_name(image)) + suffix
-
-
-def plain_name(image: str) -> str:
-    """A painting's file name, with every character that a shell might interpret replaced by a dash."""
-    name = re.sub(r"[^\w.]+", "-", Path(image).stem).strip("-.")
-    return name or "style"
 
 
 def new_run_folder(style: str) -> Path:

@@ -2,9 +2,9 @@
 
 import math
 
+from stylenet.disk import plain_name
 from stylenet.errors import UserError
 from stylenet.media.limits import MINIMUM_SIDE
-from stylenet.training.run_folder import plain_name
 from stylenet.training.settings import MISSING, Settings
 
 

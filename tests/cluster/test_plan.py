@@ -6,7 +6,7 @@ from infer_command import picture
 
 from stylenet.cluster.places import Place
 from stylenet.cluster.plan import planned
-from stylenet.cluster.run import block_size
+from stylenet.cluster.run import block_size, check_answers
 from stylenet.errors import UserError
 
 
@@ -68,3 +68,25 @@ def test_what_cannot_work_is_one_line(tmp_path, monkeypatch, source: str, target
 
 def test_blocks_are_small_enough_for_all_actors_and_large_enough_for_ray() -> None:
     assert [block_size(*pair) for pair in ((3, 8), (1000, 2), (1_000_000, 200), (1_000_000, 8))] == [1, 62, 256, 256]
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"), [("photo.png/out", "cannot write "), ("nosuchprotocol://out", "Protocol not known")]
+)
+def test_a_place_that_cannot_be_written_is_one_line_before_ray_starts(tmp_path, target: str, reason: str) -> None:
+    picture(tmp_path / "in/a.png")
+    picture(tmp_path / "photo.png")
+    place = target if "://" in target else str(tmp_path / target)
+    with pytest.raises(UserError, match=reason):
+        planned(Place(str(tmp_path / "in")), Place(place), "night", None, False)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "no.such.host.invalid:6379"])
+def test_a_cluster_where_nobody_listens_is_one_line_at_once(address: str) -> None:
+    with pytest.raises(UserError, match=f"no Ray cluster at {address}: "):
+        check_answers(address)
+
+
+def test_other_addresses_are_left_to_ray() -> None:
+    for address in (None, "auto", "local"):
+        check_answers(address)

@@ -61,6 +61,11 @@ def test_unreadable_pictures_are_named_and_skipped(paintings: Path, caplog: pyte
     assert sum("has no license" in message for message in messages) == 2
 
 
+def test_a_name_that_a_style_cannot_have_is_made_one(paintings: Path) -> None:
+    painted(paintings / "a#1: b%.png", 4)
+    assert [painting.name for painting in read_paintings(paintings, 32)] == ["a-1-b", "night", "sea wall", "toledo"]
+
+
 def test_fewer_than_two_paintings_and_equal_names_are_one_line(tmp_path: Path) -> None:
     painted(tmp_path / "few" / "one.png", 0)
     with pytest.raises(UserError, match=r"two paintings or more, and .* has one painting"):
