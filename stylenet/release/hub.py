@@ -78,7 +78,7 @@ def short_page(name: str, facts: Mapping[str, Any], with_picture: bool) -> str:
     """For a network that was not released with a page of its own."""
     painting = facts.get("painting")
     known = painting if isinstance(painting, dict) else {}
-    about = ", ".join(str(known[key]) for key in ("title", "artist", "year", "source") if known.get(key))
+    about = ", ".join(str(known[key]) for key in ("title", "artist", "year", "source", "license") if known.get(key))
     parts = [f"# {name}", "A network for fast style transfer (Johnson et al. 2016)."]
     parts += [f"Painting: {about}."] * bool(about)
     parts += [f"![photos, stylized photos, the painting]({name}.jpg)"] * with_picture

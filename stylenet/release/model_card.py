@@ -76,7 +76,7 @@ def title(facts: Mapping[str, Any], name: str) -> str:
 
 def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -> str:
     painting, training, loss = facts["painting"], facts["training"], facts["loss"]
-    about = ", ".join(str(painting[key]) for key in ("artist", "year", "source") if painting.get(key))
+    about = ", ".join(str(painting[key]) for key in ("artist", "year", "source", "license") if painting.get(key))
     start = f"the network `{training['init']['style']}`" if training.get("init") else "random weights"
     size = f"{training['batch']} at {training['crop']} px, rate {training['learning_rate']:g}, {training['precision']}"
     took = f"; {run['minutes']:.0f} minutes on {run['device']}" if run else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from stylenet.data.paintings import KNOWN
 from stylenet.device import device_name
 from stylenet.models.network import parameter_count
 from stylenet.models.style_file import Card, save_style
@@ -28,7 +29,7 @@ def save(inputs: TrainingInputs, path: Path, steps: int, held_out: dict[str, flo
 def metadata(inputs: TrainingInputs) -> dict[str, Any]:
     """What is known of a run before it starts, and would be the same for an equal run."""
     settings = inputs.settings
-    style = {name: getattr(settings.style, name) for name in ("title", "artist", "year", "source", "size")}
+    style = {name: getattr(settings.style, name) for name in (*KNOWN, "size")}
     training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed", "flat_areas")}
     training["init"] = inputs.init
     return {

@@ -30,8 +30,10 @@ class Style:
     title: str | None = None
     artist: str | None = None
     year: str | None = None
+    died: int | None = None  # the year of the artist's death
     source: str | None = None
-    size: int = 512  # the short side, in pixels, at which the loss network sees the painting: the size of its strokes
+    license: str | None = None
+    size: int = 640  # the short side, in pixels, at which the loss network sees the painting: the size of its strokes
 
 
 @dataclass

@@ -68,7 +68,7 @@ def test_a_painting_is_named_or_a_file_and_a_budget_suits_the_device() -> None:
     assert style_settings("starry").artist == "Vincent van Gogh"
     assert style_settings("my painting.jpg") == Style(image="my painting.jpg")
     on_cpu, on_gpu = (with_budget(Settings(batch=3), on_gpu) for on_gpu in (False, True))
-    assert (on_cpu.batch, on_cpu.crop, on_cpu.budget.minutes) == (3, 192, 8)
+    assert (on_cpu.batch, on_cpu.crop, on_cpu.budget.minutes) == (3, 256, 8)
     assert (on_gpu.learning_rate, on_gpu.budget.steps) == (3e-3, 10000)
 
 
