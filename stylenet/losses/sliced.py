@@ -42,16 +42,16 @@ def sliced_distance(
     of `features` are one image and share its positions. Directions and positions depend on the generator only, which
     must be on the device of the features.
     """
-    flat, device = features.flatten(2), features.device
-    positions = some_of(flat.shape[2], max(1, POSITIONS // tiles), generator)
+    flat, device = features.permute(0, 2, 3, 1).flatten(1, 2), features.device  # a position's channels side by side
+    positions = some_of(flat.shape[1], max(1, POSITIONS // tiles), generator)
     count = len(positions)
     several = max(1, POSITIONS // count)  # positions of the painting per position of the image
     drawn = torch.randint(len(painting), (several * count,), generator=generator, device=device)
-    directions = torch.randn(DIRECTIONS, flat.shape[1], generator=generator, device=device)
+    directions = torch.randn(DIRECTIONS, flat.shape[2], generator=generator, device=device)
     directions = directions / directions.norm(dim=1, keepdim=True)
     with torch.autocast(flat.device.type, enabled=False):
         theirs = (directions @ painting[drawn].T).sort(dim=1).values
-        mine = (directions @ flat[:, :, positions].float()).sort(dim=2).values
+        mine = (directions @ flat.index_select(1, positions).float().transpose(1, 2)).sort(dim=2).values
         wanted = theirs.unflatten(1, (count, several)).mean(2)
         variance = theirs.var(1, correction=0)
         variance = variance.clamp_min((SMALLEST * variance.mean()).clamp_min(1e-12))
