@@ -16,8 +16,8 @@ from stylenet.report.sheets import Cell, Shown, thumbnails
 LIMIT = 10_000_000  # bytes of the whole file
 CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 # Settings that say what the painting is, or change nothing about the network.
-DESCRIPTIVE = tuple(f"style.{name}" for name in ("image", "title", "artist", "year", "died", "source", "license", "name"))
-DESCRIPTIVE += ("logger.", "replace", "resume", "objective")
+PAINTING = ("image", "title", "artist", "year", "died", "source", "license", "name")
+DESCRIPTIVE = (*(f"style.{name}" for name in PAINTING), "logger.", "replace", "resume", "objective")
 MAXIMUM_COLUMNS, MAXIMUM_VALUE = 12, 40  # of settings that differ; characters of a value in the table
 NOTHING = "–"
 
