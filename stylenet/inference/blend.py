@@ -38,7 +38,12 @@ class Blend(Painter):
         painters = dict.fromkeys([*self.painters, *(painter for painter, _ in self.passes)])
         return [network for painter in painters for network in painter.networks]
 
-    def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
+    def check(self) -> None:
+        for painter in self.painters:
+            painter.check()
+
+    def paint(self, pixels: Tensor, stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
+        photos = self._photos(pixels)
         mean = torch.zeros_like(photos)
         for painter, weight in self.passes:
             mean += weight * painter.paint(photos, stroke).to(mean.device)

@@ -31,15 +31,15 @@ class ProfiledImage(Image.Image):
         super().save(fp, format, **{"icc_profile": self.info.get("icc_profile"), **params})
 
 
-def as_rgb(image: Image.Image) -> tuple[Image.Image, bytes]:
-    """A PIL image as RGB, upright as its EXIF data says, and its color profile where that still holds."""
+def as_rgb(image: Image.Image | str | os.PathLike[str]) -> tuple[Image.Image, bytes]:
+    """An image or its file as RGB, upright as its EXIF data says, and its color profile where that still holds.
+
+    Raises `UserError` for a file that cannot be read.
+    """
+    if not isinstance(image, Image.Image):
+        with opened_image(image) as file:
+            return as_rgb(file)
     return to_rgb(upright(image)), kept_profile(image)
-
-
-def opened(path: str | os.PathLike[str]) -> tuple[Image.Image, bytes]:
-    """An image file as RGB, upright, and its color profile. Raises `UserError`."""
-    with opened_image(path) as image:
-        return as_rgb(image)
 
 
 def array_pixels(array: np.ndarray) -> Tensor:
@@ -53,6 +53,11 @@ def array_pixels(array: np.ndarray) -> Tensor:
     except TypeError:  # a type that torch lacks, like float128
         raise UserError(f"pixels must be uint8 or floats in [0, 1], got {array.dtype}") from None
     return pixels.movedim(-1, -3)
+
+
+def pixel_array(pixels: Tensor) -> np.ndarray:
+    """A tensor `3 h w` or `b 3 h w` as an array `h w 3` or `b h w 3`."""
+    return pixels.movedim(-3, -1).contiguous().numpy()
 
 
 def check_tensor(pixels: Tensor) -> None:

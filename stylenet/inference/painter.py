@@ -13,9 +13,17 @@ from torch import Tensor, nn
 
 from stylenet.errors import UserError
 from stylenet.inference.brush import apply_controls
-from stylenet.inference.conversion import KINDS, ProfiledImage, array_pixels, as_rgb, check_tensor, described, opened
+from stylenet.inference.conversion import (
+    KINDS,
+    ProfiledImage,
+    array_pixels,
+    as_rgb,
+    check_tensor,
+    described,
+    pixel_array,
+)
 from stylenet.inference.mask import Mask, as_mask, fitted
-from stylenet.inference.settings import Brush
+from stylenet.inference.settings import PLAIN, Brush
 from stylenet.inference.strips import Progress
 from stylenet.media.image import to_uint8
 
@@ -33,14 +41,21 @@ class Painter(ABC):
         """All networks at work."""
 
     @abstractmethod
-    def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
-        """The photos in the style, with strokes of this width, before all other controls; in [0, 1]."""
+    def check(self) -> None:
+        """Raises `UserError` in a process where this cannot be used."""
+
+    @abstractmethod
+    def paint(self, pixels: Tensor, stroke: float = 1.0) -> Tensor:
+        """Images `b 3 h w`, `uint8` or floats in [0, 1], in the style, with strokes of this width; no other controls.
+
+        Floats in [0, 1]; but pixels that go through the network in strips come back as the type that they had.
+        """
 
     @abstractmethod
     def watch(self, progress: Progress) -> None:
         """Calls `progress(done, of)` with the rows done of each image that is processed in strips."""
 
-    def stylize(self, image: Kind, brush: Brush = Brush(), mask: Mask | None = None) -> Kind:
+    def stylize(self, image: Kind, brush: Brush = PLAIN, mask: Mask | None = None) -> Kind:
         """Stylizes an image, or a batch of equal sizes at once; returns the same kind, of the same size.
 
         Takes a PIL image of any mode, or the path of an image file (`str` or `Path`; a PIL image comes back): RGB
@@ -53,50 +68,43 @@ class Painter(ABC):
         """
         if not isinstance(brush, Brush):
             raise UserError(f"brush must be a stylenet.Brush, got {described(brush)}")
-        result: Any = self._stylize_any(image, brush, mask)
-        return result  # type: ignore[no-any-return]
-
-    def _stylize_any(self, image: Any, brush: Brush, mask: Mask | None) -> Any:
+        self.check()
+        result: Any  # whose type mypy cannot derive from the image's
         match image:
             case list() | tuple():
-                return [self.stylize(one, brush, mask) for one in image]
-            case str() | os.PathLike():
-                return self._stylize_rgb(*opened(image), brush, mask)
-            case Image.Image():
-                return self._stylize_rgb(*as_rgb(image), brush, mask)
+                result = [self.stylize(one, brush, mask) for one in image]
+            case str() | os.PathLike() | Image.Image():
+                rgb, profile = as_rgb(image)
+                stylized = self._stylize_image(rgb, brush, mask)
+                result = ProfiledImage.of(stylized, profile) if profile else stylized
             case np.ndarray():
-                stylized = self._stylize_checked(array_pixels(image), brush, mask)
-                return stylized.movedim(-3, -1).contiguous().numpy()
+                result = pixel_array(self._stylize_tensor(array_pixels(image), brush, mask))
             case Tensor():
-                return self._stylize_checked(image, brush, mask)
-        raise UserError(f"an image must be {KINDS}, got {described(image)}")
-
-    def _stylize_rgb(self, image: Image.Image, profile: bytes, brush: Brush, mask: Mask | None) -> Image.Image:
-        stylized = self._stylize_image(image, brush, mask)
-        return ProfiledImage.of(stylized, profile) if profile else stylized
+                result = self._stylize_tensor(image, brush, mask)
+            case _:
+                raise UserError(f"an image must be {KINDS}, got {described(image)}")
+        return result  # type: ignore[no-any-return]
 
     def _stylize_image(self, image: Image.Image, brush: Brush, mask: Mask | None) -> Image.Image:
-        pixels = array_pixels(np.asarray(image))
-        return Image.fromarray(self._stylize_checked(pixels, brush, mask).movedim(-3, -1).contiguous().numpy())
-
-    def _stylize_checked(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
-        """Stylizes pixels of which nothing is known yet; the result is an ordinary tensor."""
-        check_tensor(pixels)
-        stylized = self._stylize_tensor(pixels, brush, mask)
-        return stylized.clone() if stylized.is_inference() else stylized
+        return Image.fromarray(pixel_array(self._stylize_tensor(array_pixels(np.asarray(image)), brush, mask)))
 
     def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
-        with torch.inference_mode():
+        """Stylizes pixels of which nothing is known yet; the result is an ordinary tensor, on the same device."""
+        check_tensor(pixels)
+        with torch.no_grad():  # not inference mode, whose tensors callers could not change
             stylized = self._brushed(pixels if pixels.ndim == 4 else pixels[None], brush, mask)
-            # Rounded on the device, so that a quarter of the bytes travel back.
-            stylized = to_uint8(stylized) if pixels.dtype == torch.uint8 else stylized.to(pixels.dtype)
-            return stylized.view(pixels.shape).to(pixels.device)
+            if stylized.dtype != pixels.dtype:  # rounded on the device, so that a quarter of the bytes travel back
+                stylized = to_uint8(stylized) if pixels.dtype == torch.uint8 else stylized.to(pixels.dtype)
+            stylized = stylized.view(pixels.shape).to(pixels.device)
+        return stylized.clone() if stylized.is_inference() else stylized
 
-    def warmup(self, height: int, width: int, brush: Brush = Brush()) -> None:
+    def warmup(self, height: int, width: int, brush: Brush = PLAIN) -> None:
         """Stylizes a black frame of this size, so that the first of many is as fast as the rest."""
         self.stylize(np.zeros((height, width, 3), np.uint8), brush)
 
-    def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
+    def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
+        if brush == PLAIN and mask is None:
+            return self.paint(pixels)
         photos = self._photos(pixels)
         fitting = None if mask is None else self._fitted(mask, photos)
         return apply_controls(photos, self.paint(photos, brush.stroke), brush, fitting)
@@ -116,7 +124,7 @@ class BoundStyler:
     """A painter with a fixed brush and mask, for pipelines that pass images alone (a `Styler`)."""
 
     painter: Painter
-    brush: Brush = Brush()
+    brush: Brush = PLAIN
     mask: Mask | None = None
 
     @property

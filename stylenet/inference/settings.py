@@ -31,6 +31,9 @@ class Brush:
                 raise UserError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
 
 
+PLAIN = Brush()  # the style as it is
+
+
 def check_weights(weights: Sequence[float], masked: bool = False) -> None:
     """Raises `UserError` for weights that aren't above 0, or that would have no say."""
     if not weights:

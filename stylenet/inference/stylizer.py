@@ -21,7 +21,7 @@ from stylenet.errors import UserError
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
-from stylenet.inference.settings import Brush
+from stylenet.inference.settings import PLAIN, Brush
 from stylenet.inference.strips import WHOLE, Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.inference.stroke import back_at_full_size, scaled
 from stylenet.media.image import to_image, to_uint8
@@ -119,22 +119,22 @@ class Stylizer(Painter):
     def networks(self) -> list[nn.Module]:
         return [self.network]
 
-    def paint(self, photos: Float[Tensor, "b 3 h w"], stroke: float = 1.0) -> Float[Tensor, "b 3 h w"]:
+    def check(self) -> None:
+        if self._is_gpu() and os.getpid() != self.process:  # no GPU survives a fork
+            raise UserError(f"a Stylizer on {self.device} can't be used after a fork: load it there, or use spawn")
+
+    def paint(self, pixels: Tensor, stroke: float = 1.0) -> Tensor:
         if stroke == 1:
-            return self._forward(photos)
+            return self._forward(pixels)
+        photos = self._photos(pixels)
         small = scaled(photos, stroke, getattr(self.plain, "minimum_side", 1))
         return back_at_full_size(self._forward(small), small, photos)
 
     def watch(self, progress: Progress) -> None:
         self._progress = progress
 
-    def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Float[Tensor, "b 3 h w"]:
-        if brush == Brush() and mask is None:
-            return self._forward(pixels)
-        return super()._brushed(pixels, brush, mask)
-
     def _stylize_image(self, image: Image.Image, brush: Brush, mask: Mask | None) -> Image.Image:
-        if brush != Brush() or mask is not None or self._takes_whole(image.width * image.height):
+        if brush != PLAIN or mask is not None or self._takes_whole(image.width * image.height):
             return super()._stylize_image(image, brush, mask)
         # From Pillow's memory to Pillow's memory: an array of the whole would be there beside it, and its copy.
         result = Image.new("RGB", image.size)
@@ -149,25 +149,16 @@ class Stylizer(Painter):
         self._in_strips(read, write, image.height, image.width)
         return result
 
-    def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
-        self._check_process()
-        photos = pixels if pixels.ndim == 4 else pixels[None]
-        if brush != Brush() or mask is not None or self._takes_whole(photos[:, 0].numel()):
-            return super()._stylize_tensor(pixels, brush, mask)
-        # Not as floats, of which an image of this size would take four times the memory.
-        return self._each_in_strips(photos, torch.empty_like(photos)).view(pixels.shape)
-
-    @torch.inference_mode()
-    def _forward(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
+    def _forward(self, pixels: Tensor) -> Tensor:
         if not self._takes_whole(pixels[:, 0].numel()):
-            return self._each_in_strips(pixels, torch.empty(pixels.shape, device=self.device))
+            return self._each_in_strips(pixels)
         try:
-            with self._memory_errors(*pixels.shape[-2:]):
-                stylized: Tensor = self.network(self._prepared(pixels))
+            with torch.inference_mode(), self._memory_errors(*pixels.shape[-2:]):
+                stylized: Tensor = self.network(self._prepared(pixels)).float()
         except NoMemoryError:
             self._take_less(pixels[:, 0].numel())
-            return self._each_in_strips(pixels, torch.empty(pixels.shape, device=self.device))
-        return stylized.float()
+            return self._each_in_strips(pixels)
+        return stylized
 
     def _take_less(self, pixels: int) -> None:
         """Limits the memory after images of so many pixels did not fit. Raises `NoMemoryError` on a CPU."""
@@ -178,8 +169,12 @@ class Stylizer(Painter):
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _each_in_strips(self, photos: Tensor, result: Tensor) -> Tensor:
-        """The network's pictures, written into `result` strip by strip; in whole numbers if it holds those."""
+    def _each_in_strips(self, photos: Tensor) -> Tensor:
+        """The network's images, made strip by strip, on the same device and of the same type.
+
+        Whole numbers stay such: as floats, an image of this size would take four times the memory.
+        """
+        result = torch.empty_like(photos)
 
         def stylize(photo: Tensor, target: Tensor) -> None:
             def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
@@ -217,11 +212,6 @@ class Stylizer(Painter):
 
     def _is_gpu(self) -> bool:
         return self.device.type != "cpu"
-
-    def _check_process(self) -> None:
-        """Raises `UserError` after a fork, which no GPU survives."""
-        if self._is_gpu() and os.getpid() != self.process:
-            raise UserError(f"a Stylizer on {self.device} can't be used after a fork: load it there, or use spawn")
 
     @contextmanager
     def _memory_errors(self, height: int, width: int) -> Iterator[None]:

@@ -40,6 +40,7 @@ def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tupl
 
 def load_single_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
     """As `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
-    network, card = load_style(style, device)
-    check_single(network, card.style_names, find_reference(style).file.stem)
+    reference = find_reference(style)
+    network, card = load_style(reference, device)
+    check_single(network, card.style_names, reference.file.stem)
     return network, card

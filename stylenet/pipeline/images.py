@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from io import BufferedIOBase, BytesIO
+from operator import attrgetter
 from pathlib import Path
 
 from stylenet.disk import shown, written_aside
@@ -92,9 +93,10 @@ class Batch:
     def run(self, jobs: Iterable[Job]) -> Iterator[Result]:
         """Yields the results in the order of the jobs, failures among them, each as soon as it is written."""
         opened = (self._open(Result(job)) for job in jobs)
-        decoded = in_order(self.pool, self._decode, opened, cost=_pixels)
+        pixels: Callable[[Result], int] = attrgetter("pixels")
+        decoded = in_order(self.pool, self._decode, opened, cost=pixels)
         stylized = map(self._stylize, decoded)
-        return in_order(self.pool, self._write, stylized, cost=_pixels, eager=True)
+        return in_order(self.pool, self._write, stylized, cost=pixels, eager=True)
 
     def _open(self, result: Result) -> Result:
         source = result.job.source
@@ -123,10 +125,6 @@ class Batch:
                 file.write(data)
         result.width, result.height, result.notes = work.width, work.height, work.notes
         result.network, result.work = work.network_seconds, None
-
-
-def _pixels(result: Result) -> int:
-    return result.pixels
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from stylenet.disk import shown
@@ -47,7 +48,7 @@ class Job:
     format: Format | None = None
     derived: bool = False
 
-    @property
+    @cached_property
     def is_clip(self) -> bool:
         """Whether frames go one after the other from or into a video file or a numbered sequence."""
         return _is_clip(self.source) or (_is_clip(self.target) and not self.derived)

@@ -13,10 +13,10 @@ import torch
 from PIL import Image, ImageCms
 
 from stylenet.media import encoders
+from stylenet.media.decoders import count_scans
 from stylenet.media.encoders import write_image
 from stylenet.media.formats import JPEG, WRITABLE
 from stylenet.media.image import decode_image, to_image, to_rgb_or_rgba, to_tensor, to_uint8
-from stylenet.media.jpeg import count_scans
 from stylenet.media.limits import ImageError
 
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]], [[0, 0, 0], [9, 9, 9]]], np.uint8)
