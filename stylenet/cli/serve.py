@@ -1,6 +1,7 @@
 """`stylenet serve`: an HTTP service that stylizes images and clips."""
 
 import argparse
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from stylenet.errors import UserError
 from stylenet.serve.settings import FALLBACKS, Limits, ServiceSettings
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+EXTRA = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "fastapi_swagger")
 PREFIX = "STYLENET_SERVE_"  # of environment variables
 KEYS = "STYLENET_API_KEYS"
 EPILOG = f"""\
@@ -131,10 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = from_environment(options, os.environ) + list(sys.argv[1:] if arguments is None else arguments)
     chosen = options.parse_args(given)
     wanted = settings(chosen, os.environ.get(KEYS, ""))
-    try:
-        from stylenet.serve.server import run
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("fastapi", "uvicorn", "prometheus_client", "starlette"):
-            raise
-        raise UserError("the service needs its extra: pip install 'stylenet[serve]'") from None
+    if not all(map(importlib.util.find_spec, EXTRA)):
+        raise UserError("the service needs its extra: pip install 'stylenet[serve]'")
+    from stylenet.serve.server import run
+
     return run(wanted, chosen.host, chosen.port, chosen.proxies)

@@ -101,22 +101,32 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        endpoint, start = endpoint_of(scope["path"]), time.monotonic()
+        endpoint, start, answering = endpoint_of(scope["path"]), time.monotonic(), False
         work = scope["method"] == "POST" and endpoint in (STYLIZE, JOBS)
 
         async def counted(message: Message) -> None:
+            nonlocal answering
+            answering = True
             if message["type"] == "http.response.start":
                 self.metrics.requests.labels(endpoint, message["status"]).inc()
                 self.metrics.latency.labels(endpoint).observe(time.monotonic() - start)
             await send(message)
 
+        try:
+            await self.answer(scope, endpoint, work, receive, counted)
+        except asyncio.CancelledError:  # the time after SIGTERM is over
+            if not answering:
+                await refuse(Refusal.later("the service is ending", 2.0, status=503), scope, receive, counted)
+
+    async def answer(self, scope: Scope, endpoint: str, work: bool, receive: Receive, send: Send) -> None:
+        """Answers a request, or refuses it."""
         refusal = self.refusal(scope, endpoint, work)
         if refusal is not None:
-            await refuse(refusal, scope, receive, counted)
+            await refuse(refusal, scope, receive, send)
         elif work:
-            await self.admit(scope, endpoint, receive, counted)
+            await self.admit(scope, endpoint, receive, send)
         else:
-            await self.app(scope, receive, counted)
+            await self.app(scope, receive, send)
 
     async def admit(self, scope: Scope, endpoint: str, receive: Receive, send: Send) -> None:
         """Lets a request in; it counts as inside until it is answered."""

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 IDLE = 1.0  # seconds after which an idle worker is asked whether it is there
 PATIENCE = 10.0  # seconds for its answer, and for a late picture beside others in one process
+ENDING = 2.0  # seconds for all threads of the queue to notice the end
 START = 300.0  # seconds for a new worker to import torch and load its styles
 
 
@@ -189,8 +190,9 @@ class Pool:
                 task.result.set_exception(PoolClosed())
         for worker in self.workers:
             worker.close()
+        end = time.monotonic() + ENDING
         for lane in self.lanes:
-            lane.join(PATIENCE)
+            lane.join(max(0.0, end - time.monotonic()))  # one may be at starting its worker, which ends with us
 
     @property
     def ready(self) -> bool:

@@ -108,12 +108,14 @@ async def answered(service: Service, work: Work, gone: "asyncio.Task[None]") -> 
         raise HTTPException(503, "the service is ending") from None
     result = asyncio.wrap_future(promise)
     both: set[asyncio.Future[Any]] = {result, gone}
-    await asyncio.wait(both, timeout=work.deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
-    if not result.done():
+    try:
+        await asyncio.wait(both, timeout=work.deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        late = not result.done()
         promise.cancel()  # unless a worker is at work on it, and is stopped at the deadline
-        status = 499 if gone.done() else 504
         result.cancel()
-        raise HTTPException(status, f"took more than {work.seconds:g} seconds")
+    if late:
+        raise HTTPException(499 if gone.done() else 504, f"took more than {work.seconds:g} seconds")
     try:
         return result.result()
     except TooLate:
