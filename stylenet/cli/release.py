@@ -71,10 +71,10 @@ def train_arguments(style: str, settings: Sequence[str]) -> list[str]:
 
 
 def style_file(style: str) -> Path:
+    from stylenet.models.catalog import CHECKPOINTS
     from stylenet.models.style_file import SUFFIX
-    from stylenet.training.run_folder import SHELF
 
-    return SHELF / f"{style}{SUFFIX}"
+    return CHECKPOINTS / f"{style}{SUFFIX}"
 
 
 def digest_of(style: str, settings: Sequence[str]) -> str:

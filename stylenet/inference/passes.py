@@ -1,9 +1,9 @@
 """A network cut at its instance norms into passes, each of which goes through the picture strip by strip.
 
 An instance norm needs the mean and variance of the whole picture before it can give its first row; what comes between
-two norms needs no more than a few rows above and below. So each pass measures what arrives at the next norm. It is
-laid aside for the pass after it where it is smaller than the picture; at the picture's own resolution it is computed
-again, as its channels take more room there than the convolutions before them take time.
+two norms needs no more than a few rows above and below. So each pass measures what arrives at the next norm. That is
+kept for the pass after it where it is smaller than the picture; at the picture's own resolution it is computed again,
+as its channels take more room there than the convolutions before them take time.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class UncuttableError(TypeError):
 class Features:
     """Features of the whole picture: strips of them from top to bottom, whenever they are asked for.
 
-    `strips(True)` asks for the last time: what was laid aside for them is dropped on the way. Their height and width
+    `strips(True)` asks for the last time: what was kept for them is dropped on the way. Their height and width
     are the picture's over `scale`; they take `work` multiplications for each pixel of the picture.
     """
 
@@ -125,7 +125,7 @@ class SpilledFeatures:
 
 @dataclass(frozen=True)
 class Pass:
-    """Once through the picture: what comes is measured for a norm, laid aside, or both."""
+    """Once through the picture: what comes is measured for a norm, kept, or both."""
 
     features: Features
     norm: Norm | None = None

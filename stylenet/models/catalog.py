@@ -2,21 +2,22 @@
 
 import os
 import shlex
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import shipped_files, shown, source_tree
+from stylenet.disk import shipped_files, shown, source_tree, written_aside
 from stylenet.errors import UserError
 from stylenet.models import hub
 from stylenet.models.hub import SUFFIX
 
-SHIPPED = shipped_files() / "checkpoints"
+SHIPPED, CHECKPOINTS = shipped_files() / "checkpoints", Path("checkpoints")
 GALLERY = "gallery"  # the network of many styles that previews come from, and that short trainings start from
 
 
 def styles() -> dict[str, Path]:
     """The style files that have a name, in the order of their names."""
-    folders = (SHIPPED, Path("checkpoints"))  # the latter last, so that it wins
+    folders = (SHIPPED, CHECKPOINTS)  # the latter last, so that it wins
     found = {path.stem: path for folder in folders for path in folder.glob(f"*{SUFFIX}")}
     return dict(sorted(found.items()))
 
@@ -88,6 +89,16 @@ def find_weighted_style(text: str) -> tuple[StyleReference, float]:
     except ValueError:
         return find_reference(text), 1.0
     return find_reference(name), weight
+
+
+def publish_style(file: Path, name: str, replace: bool) -> Path | None:
+    """Copies a style file to where `-s NAME` finds it. Returns None where another exists that may not be replaced."""
+    place = CHECKPOINTS / f"{name}{SUFFIX}"
+    if place.exists() and not replace:
+        return None
+    with written_aside(place) as aside:
+        shutil.copyfile(file, aside)
+    return place
 
 
 def infer_command(file: Path, inside: str | None = None) -> str:

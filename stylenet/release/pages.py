@@ -31,9 +31,10 @@ from stylenet.evaluation.report import evaluate, load_once, shipped_painting
 from stylenet.evaluation.settings import EvaluationSettings
 from stylenet.evaluation.similarity import fetch_alexnet
 from stylenet.inference.stylizer import Stylizer
+from stylenet.models.catalog import CHECKPOINTS
 from stylenet.models.style_file import SUFFIX, Card, StyleFileError, change_card, read_card
 from stylenet.release.model_card import index, page
-from stylenet.training.run_folder import OUTPUTS, SHELF, write_whole
+from stylenet.training.run_folder import OUTPUTS, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -150,5 +151,5 @@ def device_of(folder: Path) -> str:
 
 def write_index() -> None:
     """Writes `checkpoints/README.md`: every network that has a card, in one table."""
-    files = [path for path in SHELF.glob(f"*{SUFFIX}") if path.with_suffix(".md").exists()]
-    write_whole(SHELF / "README.md", index({path.stem: read_card(path).facts for path in files}))
+    files = [path for path in CHECKPOINTS.glob(f"*{SUFFIX}") if path.with_suffix(".md").exists()]
+    write_whole(CHECKPOINTS / "README.md", index({path.stem: read_card(path).facts for path in files}))

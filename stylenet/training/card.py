@@ -10,9 +10,11 @@ import torch
 
 from stylenet.data.paintings import KNOWN
 from stylenet.device import device_name
+from stylenet.losses.vgg import VGGWeights
 from stylenet.models.network import parameter_count
 from stylenet.models.style_file import Card, save_style
 from stylenet.training.run_folder import settings_digest
+from stylenet.training.settings import Settings
 from stylenet.training.setup import TrainingInputs
 from stylenet.version import __version__
 
@@ -30,20 +32,24 @@ def metadata(inputs: TrainingInputs) -> dict[str, Any]:
     """What is known of a run before it starts, and would be the same for an equal run."""
     settings = inputs.settings
     style = {name: getattr(settings.style, name) for name in (*KNOWN, "size")}
-    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed", "flat_areas")}
-    training["init"] = inputs.init
-    return {
+    known = training_facts(settings, inputs.sources.weights, inputs.init, inputs.steps)
+    known["training"]["precision"] = inputs.machine.precision
+    return known | {
         "painting": {**style, "sha256": inputs.sources.painting_sha256},
-        "loss": settings.loss.to_card(),
-        "loss_network": {
-            "architecture": settings.loss_network.architecture,
-            "name": inputs.sources.weights.name,
-            "sha256": inputs.sources.weights.sha256,
-        },
         "photos": settings.data.credits or inputs.sources.photos.sources,
-        "training": {**training, "precision": inputs.machine.precision, "steps": inputs.steps},
         "parameters": parameter_count(inputs.module.network),
         "settings": settings_digest(asdict(settings)),
+    }
+
+
+def training_facts(settings: Settings, weights: VGGWeights, init: dict[str, str] | None, steps: int) -> dict[str, Any]:
+    """What is known of the training of one painting or of many: its loss, its loss network, its length and start."""
+    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed", "flat_areas")}
+    architecture = settings.loss_network.architecture
+    return {
+        "loss": settings.loss.to_card(),
+        "loss_network": {"architecture": architecture, "name": weights.name, "sha256": weights.sha256},
+        "training": {**training, "init": init, "steps": steps},
         "stylenet": __version__,
     }
 

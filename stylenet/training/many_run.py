@@ -4,11 +4,9 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +17,7 @@ from stylenet.data.paintings import Painting, read_painting_file, read_paintings
 from stylenet.disk import file_sha256, plain_name, shown, written_aside
 from stylenet.errors import UserError
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
-from stylenet.models.catalog import GALLERY, find_style, infer_command
+from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style, infer_command
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import CONVOLUTIONS
@@ -27,11 +25,11 @@ from stylenet.models.style_file import SUFFIX, Card, load_style, read_card, save
 from stylenet.training import many_styles
 from stylenet.training.base_network import find_base
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
+from stylenet.training.card import training_facts
 from stylenet.training.checks import prefix_errors, validate
 from stylenet.training.many_targets import criteria_for
-from stylenet.training.run_folder import OUTPUTS, SHELF, claimed, disk_errors
+from stylenet.training.run_folder import OUTPUTS, claimed, disk_errors
 from stylenet.training.settings import Settings
-from stylenet.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +42,7 @@ TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run
 def run_many(settings: Settings, folder: Path) -> int:
     """Trains a network on all paintings of a folder. Returns the exit code."""
     name = (settings.style.name or GALLERY) + settings.style.suffix
-    target = checked_target(SHELF / f"{name}{SUFFIX}", settings.replace)
+    target = checked_target(CHECKPOINTS / f"{name}{SUFFIX}", settings.replace)
     paintings = read_paintings(folder, settings.style.size)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     device, bf16 = device_and_bf16(settings)
@@ -61,7 +59,7 @@ def run_many(settings: Settings, folder: Path) -> int:
     run = train(settings, name, [*inputs, (start or {}).get("sha256", "")], list(network.parameters()), step)
     many_styles.apart(network, statistics, 1)
     styles = [{"name": painting.name, **painting.facts} for painting in paintings]
-    card = Card(name, network.settings, {"styles": styles, **facts(settings, run.steps, weights.sha256, start)})
+    card = Card(name, network.settings, {"styles": styles, **training_facts(settings, weights, start, run.steps)})
     return finish(network, card, target, run.folder, paintings[0].name)
 
 
@@ -89,7 +87,7 @@ def run_further(settings: Settings, file: str) -> int:
     inputs = [file_sha256(source), painting.facts["sha256"]]
     run = train(settings, f"{source.stem}-{painting.name}", inputs, [row], step)
     larger = network.extended(row)
-    style = {"name": painting.name, **painting.facts, "training": facts(settings, run.steps, weights.sha256)}
+    style = {"name": painting.name, **painting.facts, "training": training_facts(settings, weights, None, run.steps)}
     known_styles = [*card.facts["styles"], style]
     larger_card = Card(target.stem, larger.settings, {**card.facts, "styles": known_styles})
     return finish(larger, larger_card, target, run.folder, painting.name)
@@ -189,16 +187,6 @@ def predictor_width(weights: VGGWeights) -> int:
         return PREDICTOR
     log.warning("the loss network is not as wide as VGG19: this network will have no predictor")
     return 0
-
-
-def facts(settings: Settings, steps: int, weights: str, start: dict[str, str] | None = None) -> Mapping[str, Any]:
-    training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed")}
-    return {
-        "loss": settings.loss.to_card(),
-        "loss_network": {"architecture": settings.loss_network.architecture, "sha256": weights},
-        "training": {**training, "init": start, "steps": steps},
-        "stylenet": __version__,
-    }
 
 
 def checked_target(target: Path, replace_it: bool) -> Path:

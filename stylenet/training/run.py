@@ -17,7 +17,7 @@ from stylenet.data.datamodule import PhotosLike
 from stylenet.distributed import export_worker_context, one_run, worker_context
 from stylenet.errors import UserError
 from stylenet.evaluation.held_out import held_out_losses, mean_appearance, stylized_by
-from stylenet.models.catalog import infer_command
+from stylenet.models.catalog import infer_command, publish_style
 from stylenet.training.callbacks.progress import losses
 from stylenet.training.callbacks.recovery import GaveUpError
 from stylenet.training.card import metadata, save, versions
@@ -31,7 +31,6 @@ from stylenet.training.run_folder import (
     keep_inputs,
     new_run_folder,
     read_decisions,
-    shelve,
     write_decisions,
     write_settings,
 )
@@ -189,7 +188,7 @@ def keep_last_good(inputs: TrainingInputs, file: Path, step: int) -> str:
 def publish(inputs: TrainingInputs, file: Path) -> Path | None:
     """Copies the style file to where its name finds it. Logs the reason where it cannot."""
     try:
-        place = shelve(file, inputs.name, inputs.settings.replace)
+        place = publish_style(file, inputs.name, inputs.settings.replace)
     except OSError as error:
         log.warning("the style file stays in its run folder: checkpoints/ cannot be written (%s)", error.strerror)
         return None

@@ -18,7 +18,7 @@ from stylenet.disk import find_file, plain_name, shown, written_aside
 from stylenet.errors import UserError
 from stylenet.training.settings import Settings, upgraded
 
-OUTPUTS, SHELF = Path("outputs"), Path("checkpoints")
+OUTPUTS = Path("outputs")
 SETTINGS, DECISIONS, FILES, LOCK = "config.yaml", "decisions.json", "files.json", ".lock"
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
@@ -179,13 +179,3 @@ def read_decisions(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / DECISIONS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"resume: {folder} is no run folder: its decisions.json cannot be read") from error
-
-
-def shelve(style_file: Path, name: str, replace: bool) -> Path | None:
-    """Copies the style file to where `-s NAME` finds it; returns None where another exists that may not be replaced."""
-    place = SHELF / f"{name}{style_file.suffix}"
-    if place.exists() and not replace:
-        return None
-    with written_aside(place) as aside:
-        shutil.copyfile(style_file, aside)
-    return place

@@ -64,7 +64,7 @@ GOOD = {
 MACHINE = {"device": "a machine", "milliseconds": {256: 12.34, 512: 50.0}}
 
 
-def shelved(folder: Path, **changes: object) -> Path:
+def published(folder: Path, **changes: object) -> Path:
     painting = {**FACTS["painting"], "sha256": file_sha256(STYLES / "wave.jpg")}  # type: ignore[dict-item]
     file = folder / "checkpoints" / "wave.safetensors"
     save_style(file, TransformerNet(), Card("wave", facts={**FACTS, "painting": painting, **changes}))
@@ -79,10 +79,10 @@ def test_a_style_is_made_again_when_its_settings_or_its_painting_changed(
     assert digest == release.digest_of("wave", ["steps=5", "logger.wandb=false"])
     assert digest != release.digest_of("wave", ["steps=6"])
     assert not release.is_made("wave", digest)
-    shelved(tmp_path, settings=digest)
+    published(tmp_path, settings=digest)
     assert release.is_made("wave", digest)
     assert not release.is_made("wave", "another")
-    shelved(tmp_path, settings=digest, painting={"sha256": "1" * 64})
+    published(tmp_path, settings=digest, painting={"sha256": "1" * 64})
     assert not release.is_made("wave", digest)
 
 

@@ -106,13 +106,13 @@ def test_the_last_line_is_a_command_that_works(trained: tuple[Path, str]) -> Non
 
 def test_equal_runs_leave_equal_files_and_replace_nothing(trained: tuple[Path, str], weights: str) -> None:
     folder, _ = trained
-    shelf = folder / "checkpoints" / "wave.safetensors"
-    before = shelf.stat().st_mtime_ns
+    published = folder / "checkpoints" / "wave.safetensors"
+    before = published.stat().st_mtime_ns
     again = Run(folder, "style=wave", "steps=4", weights, *SMALL)
     assert again.end() == 0, again.output
     first, second = sorted((folder / "outputs" / "wave").iterdir())
     assert (first / "wave.safetensors").read_bytes() == (second / "wave.safetensors").read_bytes()
-    assert shelf.stat().st_mtime_ns == before
+    assert published.stat().st_mtime_ns == before
     assert "replace=true" in again.output
     shutil.rmtree(second)
 

@@ -120,7 +120,7 @@ def test_half_precision_stays_within_40_db_of_fp32() -> None:
     assert -10 * np.log10((exact - half).square().mean().item()) >= 40
 
 
-def shelve(folder: Path, name: str, seed: int = 0) -> Path:
+def save_network(folder: Path, name: str, seed: int = 0) -> Path:
     path = folder / "checkpoints" / f"{name}.safetensors"
     save_style(path, initialize(TransformerNet(TINY), seed), Card(name, TINY))
     return path
@@ -137,9 +137,9 @@ def test_a_style_is_found_by_name_here_first_and_then_in_the_source_tree(
     monkeypatch.setattr("stylenet.models.catalog.SHIPPED", source / "checkpoints")
     here.mkdir()
     monkeypatch.chdir(here)
-    shelve(source, "night", seed=1)
+    save_network(source, "night", seed=1)
     far = first_weight(Stylizer.load("night", "cpu", torch.float32))
-    path = shelve(here, "night", seed=2)
+    path = save_network(here, "night", seed=2)
     near = first_weight(Stylizer.load("night", "cpu", torch.float32))
     assert far != near == first_weight(Stylizer.load(path, "cpu", torch.float32))
 
@@ -149,8 +149,8 @@ def test_an_unknown_style_names_the_styles_there_are(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="there is no style nope; there are: none yet"):
         Stylizer.load("nope")
-    shelve(tmp_path, "wave")
-    shelve(tmp_path, "starry")
+    save_network(tmp_path, "wave")
+    save_network(tmp_path, "starry")
     with pytest.raises(ValueError, match="there is no style nope; there are: starry, wave"):
         Stylizer.load("nope")
     for path in ("nope.safetensors", "folder/nope"):
@@ -161,7 +161,7 @@ def test_an_unknown_style_names_the_styles_there_are(tmp_path: Path, monkeypatch
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cuda") as caught:
-        Stylizer.load(shelve(tmp_path, "wave"), "cuda")
+        Stylizer.load(save_network(tmp_path, "wave"), "cuda")
     assert "\n" not in str(caught.value)
 
 

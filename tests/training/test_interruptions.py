@@ -190,21 +190,21 @@ def test_files_and_folders_without_permission_do_no_harm(
     unprivileged: tuple[Path, list[str], Callable[[], None] | None],
 ) -> None:
     folder, style, before = unprivileged
-    photos, shelf = folder / "photos", folder / "checkpoints"
+    photos, published = folder / "photos", folder / "checkpoints"
     photos.mkdir()
     for name in ("a.png", "b.png", "closed.png"):
         Image.effect_mandelbrot((64, 48), (-2, -1, 1, 1), 50).save(photos / name)
     (photos / "closed.png").chmod(0)
-    shelf.mkdir()
-    (shelf / "other.safetensors").write_bytes(b"other")
-    shelf.chmod(0o555)
+    published.mkdir()
+    (published / "other.safetensors").write_bytes(b"other")
+    published.chmod(0o555)
 
     run = Run(folder, *style, "steps=3", "data=folder", f"data.path={photos}", before=before)
     assert run.end() == 0, run.output
     assert "  skipped, no permission: 1 (closed.png)" in run.output
     assert "checkpoints/ cannot be written (Permission denied)" in run.output
     assert f"-s {only(folder, 'wave.safetensors')}" in run.output
-    assert [path.read_bytes() for path in shelf.iterdir()] == [b"other"]
+    assert [path.read_bytes() for path in published.iterdir()] == [b"other"]
 
     closed = only(folder, "")
     closed.chmod(0o555)

@@ -190,6 +190,6 @@ def test_two_runs_of_a_style_at_once_keep_apart(tmp_path: Path, style: list[str]
     folders = list(tmp_path.glob("outputs/wave/*"))
     steps = {read_card(folder / "wave.safetensors").facts["training"]["steps"] for folder in folders}
     assert (len(folders), steps) == (2, {4, 5})
-    shelf = tmp_path / "checkpoints" / "wave.safetensors"
-    assert shelf.read_bytes() in [(folder / "wave.safetensors").read_bytes() for folder in folders]
-    assert [path.name for path in shelf.parent.iterdir()] == ["wave.safetensors"]
+    published = tmp_path / "checkpoints" / "wave.safetensors"
+    assert published.read_bytes() in [(folder / "wave.safetensors").read_bytes() for folder in folders]
+    assert [path.name for path in published.parent.iterdir()] == ["wave.safetensors"]
