@@ -3,7 +3,7 @@
 python benchmarks/blind_pairs.py FOLDER --ours DIR --theirs DIR [--seed 0]
 python benchmarks/blind_pairs.py FOLDER --answers FILE
 
-The first command takes pictures with the same stems from both folders and writes each pair as one picture,
+The first command takes images with the same stems from both folders and writes each pair as one image,
 `FOLDER/pair-01.png` and so on, in random order and with left and right at random. The key is `FOLDER-key.json`, beside
 the folder: whoever judges sees only the folder. The second command counts how often ours won. Answers are `left`,
 `right` or `tie`, in a CSV file with the columns `pair` and `answer` (a row for each answer; a pair may be judged

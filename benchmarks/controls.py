@@ -1,6 +1,6 @@
 """A contact sheet of every control: `python benchmarks/controls.py PHOTO STYLE [STYLE] SHEET.png`.
 
-With two styles it shows their blends as well. Each picture stands under what it was asked for.
+With two styles it shows their blends as well. Each image stands under what it was asked for.
 """
 
 import sys
@@ -16,7 +16,7 @@ from stylenet.inference.stylizer import Stylizer
 from stylenet.media.encoders import write_image
 from stylenet.media.image import decode_image, resized
 
-SIDE, COLUMNS, LABEL = 256, 5, 14  # pixels, pictures, pixels
+SIDE, COLUMNS, LABEL = 256, 5, 14  # pixels, images, pixels
 BRUSHES = {
     "strength 0.25": Brush(strength=0.25),
     "strength 0.5": Brush(strength=0.5),
@@ -46,7 +46,7 @@ def pictures(photo: Image.Image, painters: list[Painter]) -> dict[str, Image.Ima
 
 
 def sheet(made: dict[str, Image.Image]) -> Image.Image:
-    """The pictures in rows, each under its name."""
+    """The images in rows, each under its name."""
     width, height = next(iter(made.values())).size
     rows = -(-len(made) // COLUMNS)
     result = Image.new("RGB", (COLUMNS * width, rows * (height + LABEL)), "white")

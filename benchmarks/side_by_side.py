@@ -18,7 +18,7 @@ HEIGHT, LABEL, GAP = 384, 14, 4  # pixels
 
 
 def row(pictures: Sequence[Image.Image], height: int = HEIGHT) -> Image.Image:
-    """The pictures at one height, each under the name of its column."""
+    """The images at one height, each under the name of its column."""
     scaled = [picture.resize((round(picture.width * height / picture.height), height)) for picture in pictures]
     width = sum(picture.width + GAP for picture in scaled) - GAP
     result = Image.new("RGB", (width, LABEL + height), "white")
@@ -44,12 +44,12 @@ def main(typed: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sheet", type=Path, help="the sheet to write")
     parser.add_argument("files", nargs="+", metavar="PHOTO THEIRS OURS PAINTING")
-    parser.add_argument("--height", type=int, default=HEIGHT, help=f"of each picture in pixels; default: {HEIGHT}")
+    parser.add_argument("--height", type=int, default=HEIGHT, help=f"of each image in pixels; default: {HEIGHT}")
     chosen = parser.parse_args(typed)
     if len(chosen.files) % len(COLUMNS):
         parser.error(f"each row needs four files ({', '.join(COLUMNS)}), got {len(chosen.files)}")
     if any(chosen.sheet.resolve() == Path(file).resolve() for file in chosen.files):
-        parser.error(f"{chosen.sheet} is one of the pictures: the sheet must be another file")
+        parser.error(f"{chosen.sheet} is one of the images: the sheet must be another file")
     try:
         pictures = [decode_image(file) for file in chosen.files]
         starts = range(0, len(pictures), len(COLUMNS))

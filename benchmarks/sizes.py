@@ -1,7 +1,7 @@
-"""Time and memory by the size of the picture: `python benchmarks/sizes.py [SIDE...]`; `--width 4` for a narrow network.
+"""Time and memory by the size of the image: `python benchmarks/sizes.py [SIDE...]`; `--width 4` for a narrow network.
 
-Each picture has a process of its own, which makes noise of SIDE x SIDE, stylizes it as `infer.py` does, and writes the
-result as a JPEG. Peak memory is that process's: Python, torch and both pictures are in it. The first line is the
+Each image has a process of its own, which makes noise of SIDE x SIDE, stylizes it as `infer.py` does, and writes the
+result as a JPEG. Peak memory is that process's: Python, torch and both images are in it. The first line is the
 measure of the others: 2048 x 2048 through the network as a whole, whatever memory it takes. The plot goes to
 `benchmarks/sizes.png`.
 """
@@ -33,7 +33,7 @@ PLOT = Path(__file__).with_name("sizes.png")
 
 @dataclass(frozen=True)
 class Cost:
-    """What one picture took."""
+    """What one image took."""
 
     megapixels: float
     seconds: float
@@ -54,7 +54,7 @@ def noise(side: int) -> Image.Image:
 
 
 def measure(side: int, width: int, whole: bool) -> Cost:
-    """One picture, after a small one: a first forward pass has much to set up."""
+    """One image, after a small one: a first forward pass has much to set up."""
     settings = NetworkSettings(width=width)
     network = initialize(TransformerNet(settings), 0)
     stylizer = Stylizer(network, Card("sizes", settings), pick_device().type, memory=1 << 60 if whole else None)
@@ -69,7 +69,7 @@ def measure(side: int, width: int, whole: bool) -> Cost:
 
 
 def measured(side: int, width: int, whole: bool = False) -> Cost:
-    """One picture, in a process of its own."""
+    """One image, in a process of its own."""
     command = [sys.executable, __file__, str(side), "--width", str(width), "--here", *["--whole"] * whole]
     return Cost(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 

@@ -1,6 +1,6 @@
-"""A picture in strips against the same as a whole, in dB (PSNR): `python benchmarks/strips.py [STYLE...]`.
+"""An image in strips against the same as a whole, in dB (PSNR): `python benchmarks/strips.py [STYLE...]`.
 
-Strips have little more memory than they need at least. By default every network in checkpoints/; the picture is a
+Strips have little more memory than they need at least. By default every network in checkpoints/; the image is a
 held-out photo of 1021 x 683 pixels.
 """
 
@@ -18,7 +18,7 @@ from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import SUFFIX
 
 SIZE = (683, 1021)
-SHARE = 0.15  # of the memory that the picture would take as a whole
+SHARE = 0.15  # of the memory that the image would take as a whole
 
 
 def stylized(style: str, dtype: torch.dtype, share: float, photo: Tensor) -> Float[Tensor, "1 3 h w"]:

@@ -3,7 +3,7 @@
 The warp error: each stylized frame beside the one before it, moved as the scene moved. On clips the movement is found
 in the original frames (OpenCV's DIS flow), and counts where forward and backward flow agree and no edge of a moving
 thing is near (Ruder et al. 2016, section 3). On what is made from a photo it is known exactly. The root of the mean
-square is divided by the pictures' RMS contrast, as a dull picture is calm for nothing. Beside what moves the flow is
+square is divided by the images' RMS contrast, as a dull image is calm for nothing. Beside what moves the flow is
 wrong even where both ways agree on it: "explained" is the same where the original frames themselves, moved, differ by
 less than a camera's noise, with the share of such places.
 Needs `pip install 'stylenet[video,bench]'`.

@@ -1,6 +1,6 @@
 """A real-time loop: `python examples/realtime.py STYLE PICTURE...` prints the milliseconds that each frame takes.
 
-Frames are NumPy arrays of bytes, h w 3; here they come from pictures, as they would from a camera.
+Frames are NumPy arrays of bytes, h w 3; here they come from images, as they would from a camera.
 """
 
 import sys
@@ -16,7 +16,7 @@ STYLE, *PICTURES = sys.argv[1:]
 frames = (np.asarray(decode_image(path).resize((WIDTH, HEIGHT))) for path in PICTURES)
 
 stylizer = Stylizer.load(STYLE)
-stylizer.warmup(HEIGHT, WIDTH)  # the first picture of a size takes longer
+stylizer.warmup(HEIGHT, WIDTH)  # the first image of a size takes longer
 for number, frame in enumerate(frames):
     start = time.perf_counter()
     stylized = stylizer.stylize(frame)  # an array like the frame: show it, or send it on

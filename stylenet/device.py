@@ -53,9 +53,9 @@ def bf16_pays(device_type: str) -> bool:
 
 
 def working_memory(device: torch.device) -> int:
-    """Bytes that one picture may take: a quarter of a GPU's memory; of the machine's own too, but at most 1 GiB.
+    """Bytes that one image may take: a quarter of a GPU's memory; of the machine's own too, but at most 1 GiB.
 
-    By what there is and not by what is free, so that equal calls give equal pictures.
+    By what there is and not by what is free, so that equal calls give equal images.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 4

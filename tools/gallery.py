@@ -1,4 +1,4 @@
-"""The README's picture: held-out photos in rows, styles in columns, each with its painting on top.
+"""The README's image: held-out photos in rows, styles in columns, each with its painting on top.
 
 python tools/gallery.py checkpoints/overview.jpg             # every painting that has a network in checkpoints/
 python tools/gallery.py some.jpg starry starry-small        # these

@@ -22,7 +22,7 @@ from stylenet.version import __version__
 
 WHITE = 255.0  # there
 FACTORS = {"conv1.conv2d.weight": WHITE, "deconv3.conv2d.weight": 1 / WHITE, "deconv3.conv2d.bias": 1 / WHITE}
-# Kept by PyTorch before 0.4 and never used: each picture is normalized by itself.
+# Kept by PyTorch before 0.4 and never used: each image is normalized by itself.
 STATISTICS = re.compile(r".*in\d+\.(running_mean|running_var|num_batches_tracked)")
 
 
@@ -75,12 +75,12 @@ def checked(key: str, value: Tensor, wanted: torch.Size) -> Tensor:
 
 
 def target_for(file: Path, output: Path | None) -> Path:
-    """Where the style file goes. Raises `UserError` rather than have a style replaced unasked, or a picture."""
+    """Where the style file goes. Raises `UserError` rather than have a style replaced unasked, or an image."""
     target = output or file.with_suffix(SUFFIX)
     if target.suffix != SUFFIX:
         raise UserError(f"-o must end in {SUFFIX}, got {shown(target)}")
     if output is None and target.exists():
-        raise UserError(f"there is a {shown(target)} already: -o says where to write")
+        raise UserError(f"{shown(target)} exists; choose another file with -o")
     return target
 
 
@@ -92,5 +92,5 @@ def convert(file: Path, output: Path | None, name: str | None) -> Path:
     try:
         save_style(target, network, card)
     except OSError as error:
-        raise UserError(f"can't write {shown(target)}: {error.strerror}") from error
+        raise UserError(f"cannot write {shown(target)}: {error.strerror}") from error
     return target

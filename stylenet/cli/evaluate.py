@@ -8,8 +8,8 @@ from fine to coarse and the mean of the three coarse ones, `coarse`; `empty` is 
 painting's; `color_sw` and `feature_sw` are distances of colors and features. The others are artifacts (0 is none,
 except for `contrast`). --judge adds `judged`, the share by a network that no training optimized, and takes `feature_sw`
 on it.
---photo FILE --against FILE compares a picture that anything else made of that photo with this network's, both at the
-size of that picture: `theirs` beside `ours`. Strokes are compared in pixels with the painting at 512 px, so pictures
+--photo FILE --against FILE compares an image that anything else made of that photo with this network's, both at the
+size of that image: `theirs` beside `ours`. Strokes are compared in pixels with the painting at 512 px, so images
 whose short side is about as long are compared best.
 --gatys N adds the Gatys equivalent: the number of steps of direct optimization, up to N, that reach the same loss
 (hours on a CPU).
@@ -107,7 +107,7 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--painting", metavar="FILE", help="the painting, if it is not in configs/style/")
     parser.add_argument("--photo", metavar="FILE", help="the photo that --against was made of")
-    parser.add_argument("--against", metavar="FILE", help="a picture that anything else made of --photo")
+    parser.add_argument("--against", metavar="FILE", help="an image that anything else made of --photo")
     add_weights(parser)
     parser.add_argument("--lpips", action="store_true", help="also LPIPS, which needs torchvision's AlexNet (233 MB)")
     parser.add_argument(
@@ -126,7 +126,7 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
 def check_comparison(parser: Parser, chosen: argparse.Namespace) -> None:
     """Raises `UserError` for half a comparison, and for options that it has no use for."""
     if bool(chosen.photo) != bool(chosen.against):
-        parser.error("--photo and --against belong together: the photo, and a picture that was made of it")
+        parser.error("--photo and --against belong together: the photo, and an image that was made of it")
     for option in ("photos", "size", "gatys") if chosen.against else ():
         if getattr(chosen, option):
             parser.error(f"--{option} cannot be combined with --against")

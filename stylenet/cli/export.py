@@ -53,5 +53,5 @@ def check_target(target: Path, style: Path, named: bool) -> None:
     if target.suffix.lower() != SUFFIX:
         raise UserError(f"-o must end in {SUFFIX}, got {shown(target)}")
     if not named and target.exists():
-        raise UserError(f"{shown(target)} exists: -o names the file to write")
+        raise UserError(f"{shown(target)} exists; choose another file with -o")
     check_writable(target, style)

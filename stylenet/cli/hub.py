@@ -16,7 +16,7 @@ DESCRIPTION = """\
 Publishes a network on the Hugging Face Hub, or gets one from it. Logging in is done by: hf auth login"""
 EXAMPLES = """\
 examples:
-  stylenet hub push starry user/starry --license mit   weights, model card, picture
+  stylenet hub push starry user/starry --license mit   weights, model card, image
   stylenet hub pull hf:user/starry                     writes checkpoints/starry.safetensors
   stylenet infer photo.jpg -s hf:user/starry@v1        uses a network from the hub's cache
 """
@@ -72,7 +72,7 @@ def pull(options: argparse.Namespace) -> int:
     read_card(cached)
     target = options.output or Path("checkpoints") / f"{style_name(cached)}.safetensors"
     if options.output is None and target.exists():
-        raise UserError(f"{shown(target)} exists: -o names the file to write")
+        raise UserError(f"{shown(target)} exists; choose another file with -o")
     check_writable(target)
     with written_aside(target) as aside:
         shutil.copyfile(cached, aside)

@@ -70,6 +70,6 @@ def planned(options: argparse.Namespace, name: str) -> list[Job]:
         jobs = Shard.read(options.shard).of(jobs)
     check_kinds(options, jobs)
     if any(job.target is STANDARD_OUTPUT for job in jobs) and sys.stdout.isatty():
-        raise UserError("an image can't be written to a terminal: -o FILE")
+        raise UserError("an image cannot be written to a terminal: -o FILE")
     check_encoding(options, [job for job in jobs if job.is_clip])
     return jobs

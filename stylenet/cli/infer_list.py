@@ -23,7 +23,7 @@ def list_styles() -> int:
 
 
 def entries(name: str, path: Path) -> list[tuple[str, str | None]]:
-    """Each style of a file, by what `-s` takes, with its painting; no text, and a complaint, if it can't be read."""
+    """Each style of a file, by what `-s` takes, with its painting; no text, and a complaint, if it cannot be read."""
     try:
         paintings = read_card(path).paintings
     except UserError as error:

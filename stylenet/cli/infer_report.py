@@ -54,15 +54,15 @@ class Report:
         """Counts of results and failures, the speed, and the share of the time in which the network was running."""
         seconds = time.perf_counter() - self.start
         left = self.pictures - self.done - self.failed
-        others = {"failed": self.failed, "skipped": self.skipped, "left (--skip-existing goes on)": left}
-        done = "1 picture" if self.done == 1 else f"{self.done} pictures"
+        others = {"failed": self.failed, "skipped": self.skipped, "left (--skip-existing resumes)": left}
+        done = "1 image" if self.done == 1 else f"{self.done} images"
         counts = [done, *(f"{count} {what}" for what, count in others.items() if count)]
-        speed = f"{self.done / seconds:.3g} pictures/s, network busy {100 * self.network / seconds:.0f} % of the time"
+        speed = f"{self.done / seconds:.3g} images/s, network busy {100 * self.network / seconds:.0f} % of the time"
         return f"{', '.join(counts)}; {speed}"
 
 
 class RowsBar:
-    """The rows of one picture that is large enough to go in strips: a bar on a terminal, until they are done."""
+    """The rows of one image that is large enough to go in strips: a bar on a terminal, until they are done."""
 
     def __init__(self) -> None:
         self.bar: tqdm[Any] | None = None
@@ -71,8 +71,8 @@ class RowsBar:
         if self.bar is None and done < of and sys.stderr.isatty():
             from tqdm import tqdm
 
-            # The first rows are done before anybody hears of them, so they tell nothing about the speed. The time that
-            # is left goes by the mean: one pass through the picture is much faster than another.
+            # The first rows were done before the bar began, and are no measure of the speed. The time left is
+            # estimated from the mean, as one pass through the image is much faster than another.
             self.bar = tqdm(total=of, initial=done, unit=" rows", dynamic_ncols=True, leave=False, smoothing=0)
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
@@ -80,7 +80,7 @@ class RowsBar:
             self.close()
 
     def close(self) -> None:
-        """Also of a picture that failed on the way."""
+        """Also of an image that failed on the way."""
         if self.bar is not None:
             self.bar.close()
         self.bar = None
@@ -97,9 +97,9 @@ def line_of(result: Result) -> str:
 
 
 def progress_bar(pictures: int) -> "tqdm[Any] | None":
-    """A bar with the time that is left, for several pictures on a terminal."""
+    """A bar with the time that is left, for several images on a terminal."""
     if pictures < 2 or not sys.stderr.isatty():
         return None
     from tqdm import tqdm  # not needed otherwise
 
-    return tqdm(total=pictures, unit=" pictures", dynamic_ncols=True, leave=False)
+    return tqdm(total=pictures, unit=" images", dynamic_ncols=True, leave=False)

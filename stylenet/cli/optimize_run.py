@@ -78,4 +78,4 @@ def write(path: Path, image: Float[Tensor, "3 h w"]) -> None:
     try:
         write_image(path, image)
     except OSError as error:
-        raise UserError(f"can't write {shown(path)}: {error.strerror}") from error
+        raise UserError(f"cannot write {shown(path)}: {error.strerror}") from error

@@ -20,7 +20,7 @@ from stylenet.data.sets import Photos
 from stylenet.distributed import rank_and_world
 from stylenet.prefetch import in_order
 
-SMALLEST_AREA = 0.08  # of the largest square that fits into the photo: users have larger pictures than this
+SMALLEST_AREA = 0.08  # of the largest square that fits into the photo: users have larger images than this
 ORDER, CROP = 0, 1  # two streams of random numbers that must never meet
 
 

@@ -42,9 +42,9 @@ class DecodedPhoto:
 
 
 def decode_photo(source: bytes | str, size: int) -> DecodedPhoto:
-    """A picture, given by its bytes or its path, with a short side of at most `size` pixels; never scaled up.
+    """An image, given by its bytes or its path, with a short side of at most `size` pixels; never scaled up.
 
-    Raises `UnusablePhotoError`, and nothing else, for whatever isn't a whole picture of at least 16 pixels a
+    Raises `UnusablePhotoError`, and nothing else, for whatever isn't a whole image of at least 16 pixels a
     side and at most 179 million in all.
     """
     try:

@@ -150,11 +150,11 @@ class DecodedPhotos(Photos):
 
 
 class StreamedPhotos(Photos):
-    """Photos that come one after another and can't be asked for again, so all are kept.
+    """Photos that come one after another and cannot be asked for again, so all are kept.
 
     They are read in the order of the stream, as far as training has come and `AHEAD` further, which are decoded
     meanwhile: there is no shuffle buffer. The set ends where the stream or the memory does; from then on it is used
-    again and again. What can't be used never enters it.
+    again and again. What cannot be used never enters it.
     """
 
     in_order = True

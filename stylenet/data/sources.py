@@ -24,7 +24,7 @@ TRIES = 3
 
 
 class PhotosError(UserError, ValueError):
-    """Photos that can't be had or used; the message names the setting in one line."""
+    """Photos that cannot be had or used; the message names the setting in one line."""
 
 
 class Row(NamedTuple):
@@ -194,7 +194,7 @@ def _commit(path: str, revision: str | None) -> str | None:
             f"data.path={shown(path)}: the hub has no data set of this name that is open to you"
         ) from error
     except Exception as error:  # the hub's HTTP library changes from version to version, its errors with it
-        reason = f"the Hugging Face hub can't be reached ({one_line(error)[:80]})"
+        reason = f"the Hugging Face hub cannot be reached ({one_line(error)[:80]})"
         raise PhotosError(f"data.path={path}: {reason}; {WAYS_OUT}") from error
 
 

@@ -107,7 +107,7 @@ class EngineNetwork(nn.Module):
         with self._lock:
             if (process := os.getpid()) not in self._loaded:
                 if self._loaded and self.engine.name == OPENVINO:
-                    raise UserError("a Stylizer with openvino can't be used after a fork: load it there, or use spawn")
+                    raise UserError("a Stylizer with openvino cannot be used after a fork: load it there, or use spawn")
                 # The one of before the fork is kept, as its end would wait for its threads.
                 self._loaded[process] = RUNTIMES[self.engine.name](network_graph(self.network), self.engine.precision)
             return self._loaded[process]

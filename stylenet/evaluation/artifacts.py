@@ -1,7 +1,7 @@
 """What goes wrong with such networks, each as a number: a grid, a dead output, blobs, a frame at the border, NaN.
 
-All pictures are RGB in [0, 1]; a measure is taken over the whole batch. What it reads on healthy networks and on
-broken pictures stands in tests/test_artifacts.py.
+All images are RGB in [0, 1]; a measure is taken over the whole batch. What it reads on healthy networks and on
+broken images stands in tests/test_artifacts.py.
 """
 
 import math
@@ -43,7 +43,7 @@ LIMITS = Artifacts(grid=2.5, contrast=12.0, blobs=0.1, frame=12.0, not_finite=0.
 
 @torch.inference_mode()
 def artifacts(photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]) -> Artifacts:
-    """The measures of some stylized pictures. Sides must be at least 64 px."""
+    """The measures of some stylized images. Sides must be at least 64 px."""
     photos, pictures = photos.float(), stylized.float().nan_to_num(0.5, 0.5, 0.5)
     return Artifacts(
         grid=255 * grid(pictures),

@@ -1,4 +1,4 @@
-"""A picture made by anything else, beside the network's own of the same photo, by the same figures."""
+"""An image made by anything else, beside the network's own of the same photo, by the same figures."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ def compare(
 
 
 def pair(photo: Path, other: Path) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]]:
-    """The photo at the size of the other picture, and that picture."""
+    """The photo at the size of the other image, and that image."""
     theirs = decode_image(other, LARGEST)
     before = decode_image(photo)
     if min(theirs.size) < SMALLEST_SIDE:

@@ -16,7 +16,7 @@ GAP = 4  # pixels, white
 def contact_sheet(
     painting: Float[Tensor, "1 3 p q"], photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]
 ) -> UInt8[Tensor, "height width 3"]:
-    """One picture of all three. Input in [0, 1]; the painting is fitted into a square as high as the two rows."""
+    """One image of all three. Input in [0, 1]; the painting is fitted into a square as high as the two rows."""
     rows = torch.cat([grid_row(photos), grid_row(stylized)], dim=1)
     side = rows.shape[1]
     scale = side / max(painting.shape[-2:])
@@ -28,7 +28,7 @@ def contact_sheet(
 
 
 def grid_row(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "3 height width"]:
-    """The pictures side by side, with a gap after each and below."""
+    """The images side by side, with a gap after each and below."""
     return torch.cat(list(F.pad(pictures, (0, GAP, 0, GAP), value=1.0)), dim=2)
 
 

@@ -1,4 +1,4 @@
-"""An independent judge: how much of the painting's style a picture has, by a network that no training optimized.
+"""An independent judge: how much of the painting's style an image has, by a network that no training optimized.
 
 Squared distance of Gram matrices (around zero; VGG16 with torchvision's weights, the layers of Johnson et al.), each
 over the painting's own squared norm, averaged over the layers; over the same for the untouched photo. 0 is the

@@ -1,4 +1,4 @@
-"""One picture by optimization, as Gatys et al. 2016 do it, against the same criterion as the networks.
+"""One image by optimization, as Gatys et al. 2016 do it, against the same criterion as the networks.
 
 A step is one evaluation of the loss and its gradient, for either optimizer, so that their curves can be compared.
 """
@@ -27,9 +27,9 @@ def optimize(
     optimizer: str = "lbfgs",
     watch: Watch = lambda step, loss, picture: None,
 ) -> Float[Tensor, "1 3 h w"]:
-    """The picture after so many steps from `start`, in [0, 1].
+    """The image after so many steps from `start`, in [0, 1].
 
-    `watch` is told of every step: its number, counted from 1, the weighted loss before it, and the picture then,
+    `watch` is told of every step: its number, counted from 1, the weighted loss before it, and the image then,
     which may leave [0, 1] by a little. Raises `UserError` for an optimizer that is not there.
     """
     picture = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_()
@@ -55,7 +55,7 @@ class Run:
         self.steps, self.watch, self.done = steps, watch, 0
 
     def evaluate(self) -> float:
-        """The loss; leaves its gradient at the picture. Raises `EnoughError` when all steps are done."""
+        """The loss; leaves its gradient at the image. Raises `EnoughError` when all steps are done."""
         if self.done == self.steps:
             raise EnoughError
         self.done += 1
@@ -86,7 +86,7 @@ def lbfgs(run: Run) -> None:
 
 
 class Best:
-    """Remembers the picture with the least loss."""
+    """Remembers the image with the least loss."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.loss, self.picture = run, float("inf"), run.picture.detach().clone()

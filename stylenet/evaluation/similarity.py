@@ -1,4 +1,4 @@
-"""How much of the photo is left in a stylized picture: SSIM of the luminance, and LPIPS where its weights are."""
+"""How much of the photo is left in a stylized image: SSIM of the luminance, and LPIPS where its weights are."""
 
 import torch
 from jaxtyping import Float

@@ -1,1 +1,1 @@
-"""What applies a style: to pictures of any size, to folders, to video."""
+"""What applies a style: to images of any size, to folders, to video."""

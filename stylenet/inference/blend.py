@@ -1,4 +1,4 @@
-"""Several styles at once: the mean of their pictures, or one on each side of a mask."""
+"""Several styles at once: the mean of their images, or one on each side of a mask."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,7 +22,7 @@ class Blend(Painter):
     Costs as much as the styles one after the other, but for styles of one network of many, whose norm parameters are
     averaged instead: they cost as much as one. Two styles of equal weight and a mask: the first takes its white
     side, the second its black one. The brush comes after the mixing: to its colors and strength a blend is one
-    picture. Raises `UserError` for weights that aren't above 0, or have no say.
+    image. Raises `UserError` for weights that aren't above 0, or have no say.
     """
 
     def __init__(self, parts: Sequence[tuple[Painter, float]]) -> None:
@@ -50,7 +50,7 @@ class Blend(Painter):
         return mean
 
     def watch(self, progress: Progress) -> None:
-        """The rows of all styles together, as a picture goes through them one after the other."""
+        """The rows of all styles together, as an image goes through them one after the other."""
         for painters in (self.painters, [painter for painter, _ in self.passes]):
             for place, painter in enumerate(painters):
                 painter.watch(partial(_share, progress, place, len(painters)))

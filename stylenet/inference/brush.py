@@ -33,14 +33,14 @@ def apply_controls(
 
 
 def matching(photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"]) -> Recoloring:
-    """What `match_colors` does to the stylized pictures' colors."""
+    """What `match_colors` does to the stylized images' colors."""
     return recoloring(palette_of(stylized), palette_of(photos))
 
 
 def fade(
     photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"], strength: float
 ) -> Float[Tensor, "b 3 h w"]:
-    """The photo at strength 0, the stylized picture at 1, and beyond it further along the same line, in [0, 1].
+    """The photo at strength 0, the stylized image at 1, and beyond it further along the same line, in [0, 1].
 
     A plain fade: scaling the network's residual branches instead had the higher style loss at equal content loss,
     also when trained for it, and does not reach the photo.

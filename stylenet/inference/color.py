@@ -1,6 +1,6 @@
-"""Colors: CIE Lab, the photo's colors under a stylized picture's luminance, and one palette fitted to another.
+"""Colors: CIE Lab, the photo's colors under a stylized image's luminance, and one palette fitted to another.
 
-Pictures are RGB in [0, 1] with sRGB's gamma; Lab's white is D65, L in [0, 100].
+Images are RGB in [0, 1] with sRGB's gamma; Lab's white is D65, L in [0, 100].
 """
 
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from stylenet.media.lab import lab_to_rgb, rgb_to_lab
 
-# A difference in Lab that hardly anyone sees counts as none: else a flat picture's noise would become a palette.
+# A difference in Lab that hardly anyone sees counts as none: else a flat image's noise would become a palette.
 INDISTINCT = 1.0
 GAIN = 2.0  # the most that a palette is spread: more makes hard black and white of the soft strokes of a dull style
 
 
 def keep_colors(photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """The stylized picture's luminance (L of Lab) with the photo's colors (a and b); what sRGB lacks is clipped."""
+    """The stylized image's luminance (L of Lab) with the photo's colors (a and b); what sRGB lacks is clipped."""
     return lab_to_rgb(torch.cat([rgb_to_lab(stylized)[:, :1], rgb_to_lab(photos)[:, 1:]], dim=1))
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Mean and covariance of a picture's colors, in Lab."""
+    """Mean and covariance of an image's colors, in Lab."""
 
     mean: Float[Tensor, "b 3"]
     covariance: Float[Tensor, "b 3 3"]
@@ -38,7 +38,7 @@ class Recoloring:
 
 
 def palette_of(pictures: Float[Tensor, "b 3 h w"]) -> Palette:
-    """One palette a picture, on the CPU, as doubles: small matrices are inverted there."""
+    """One palette an image, on the CPU, as doubles: small matrices are inverted there."""
     colors = rgb_to_lab(pictures).flatten(2)
     mean = colors.mean(2)
     centered = colors - mean[:, :, None]
@@ -47,7 +47,7 @@ def palette_of(pictures: Float[Tensor, "b 3 h w"]) -> Palette:
 
 
 def recoloring(source: Palette, target: Palette) -> Recoloring:
-    """The map that gives pictures of the one palette the other, moving each color as little as can be.
+    """The map that gives images of the one palette the other, moving each color as little as can be.
 
     That is the Monge-Kantorovich map (Pitié & Kokaram 2007). In Lab, as it clips fewer colors there than in sRGB, or
     in linear RGB, where it also crushes the shadows. Where the target is more than `GAIN` times as wide, the result
@@ -63,7 +63,7 @@ def recoloring(source: Palette, target: Palette) -> Recoloring:
 
 
 def recolored(pictures: Float[Tensor, "b 3 h w"], to: Recoloring) -> Float[Tensor, "b 3 h w"]:
-    """The pictures after the map; what sRGB lacks is clipped."""
+    """The images after the map; what sRGB lacks is clipped."""
     colors = rgb_to_lab(pictures)
     matrix, shift = (part.to(colors.dtype).to(colors.device) for part in (to.matrix, to.shift))
     return lab_to_rgb((matrix @ colors.flatten(2) + shift[:, :, None]).view(colors.shape))

@@ -1,4 +1,4 @@
-"""Compiled networks: faster for each picture, after a wait for the compiler."""
+"""Compiled networks: faster for each image, after a wait for the compiler."""
 
 import logging
 from collections import Counter
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
-# Pictures of one size after which `auto` compiles, so that a folder or a video never takes twice what it needs. Two CPU
-# cores with bf16 units, 512 px: 29 s of compiling, then 271 ms a picture instead of 323.
+# Images of one size after which `auto` compiles, so that a folder or a video never takes twice what it needs. Two CPU
+# cores with bf16 units, 512 px: 29 s of compiling, then 271 ms an image instead of 323.
 PAYS_AFTER = 600
 
 

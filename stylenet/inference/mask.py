@@ -45,7 +45,7 @@ def as_mask(mask: Mask) -> Float[Tensor, "h w"]:
 
 
 def fitted(mask: Float[Tensor, "p q"], height: int, width: int) -> Float[Tensor, "1 1 h w"]:
-    """The mask stretched to the picture, its edges softened as far as it takes."""
+    """The mask stretched to the image, its edges softened as far as it takes."""
     if mask.shape == (height, width):
         return mask[None, None]
     return F.interpolate(mask[None, None], size=(height, width), mode="bilinear", antialias=True)

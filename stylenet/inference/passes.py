@@ -1,8 +1,8 @@
-"""A network cut at its instance norms into passes, each of which goes through the picture strip by strip.
+"""A network cut at its instance norms into passes, each of which goes through the image strip by strip.
 
-An instance norm needs the mean and variance of the whole picture before it can give its first row; what comes between
+An instance norm needs the mean and variance of the whole image before it can give its first row; what comes between
 two norms needs no more than a few rows above and below. So each pass measures what arrives at the next norm. That is
-kept for the pass after it where it is smaller than the picture; at the picture's own resolution it is computed again,
+kept for the pass after it where it is smaller than the image; at the image's own resolution it is computed again,
 as its channels take more room there than the convolutions before them take time.
 """
 
@@ -33,10 +33,10 @@ class UncuttableError(TypeError):
 
 @dataclass(frozen=True)
 class Features:
-    """Features of the whole picture: strips of them from top to bottom, whenever they are asked for.
+    """Features of the whole image: strips of them from top to bottom, whenever they are asked for.
 
     `strips(True)` asks for the last time: what was kept for them is dropped on the way. Their height and width
-    are the picture's over `scale`; they take `work` multiplications for each pixel of the picture.
+    are the image's over `scale`; they take `work` multiplications for each pixel of the image.
     """
 
     strips: Callable[[bool], Iterator[Strip]]
@@ -46,7 +46,7 @@ class Features:
 
     @property
     def density(self) -> float:
-        """Numbers for each pixel of the picture."""
+        """Numbers for each pixel of the image."""
         return self.channels / self.scale**2
 
     def then(self, layer: Callable[[Iterator[Strip]], Iterator[Strip]]) -> "Features":
@@ -55,7 +55,7 @@ class Features:
 
 
 class Norm:
-    """An instance norm that measures all strips of a picture, in at least fp32, and is then applied to them.
+    """An instance norm that measures all strips of an image, in at least fp32, and is then applied to them.
 
     Means and variances are merged as by Chan et al. 1979, in place. Kept for each strip, such small tensors would
     lie where large ones were and come again: at 400 megapixels that took 2 GB more.
@@ -125,7 +125,7 @@ class SpilledFeatures:
 
 @dataclass(frozen=True)
 class Pass:
-    """Once through the picture: what comes is measured for a norm, kept, or both."""
+    """Once through the image: what comes is measured for a norm, kept, or both."""
 
     features: Features
     norm: Norm | None = None
@@ -144,8 +144,8 @@ class Pass:
 class Plan:
     """The passes that layers need, in their order; the last one gives the output.
 
-    `widest` counts the numbers for each pixel of the picture at the widest convolution: its input, the same with a
-    border, and its output. `least` is the fewest rows of the picture that a strip may have, in whole strides.
+    `widest` counts the numbers for each pixel of the image at the widest convolution: its input, the same with a
+    border, and its output. `least` is the fewest rows of the image that a strip may have, in whole strides.
     Raises `UncuttableError` for a layer that it does not know how to cut.
     """
 
@@ -190,7 +190,7 @@ class Plan:
         return replace(result, work=features.work + layer.weight[0].numel() * result.density)
 
     def _passed(self, features: Features, norm: Norm | None = None) -> Features:
-        """The same features after a pass; they come from the buffer if they are smaller than the picture."""
+        """The same features after a pass; they come from the buffer if they are smaller than the image."""
         kept = SpilledFeatures(self.buffer) if features.scale > 1 else None
         if norm or kept:
             self.passes.append(Pass(features, norm, kept, last=kept is not None))
@@ -220,7 +220,7 @@ def waved(layer: PlaneWaves, strips: Iterator[Strip]) -> Iterator[Strip]:
 
 
 def bordered(strips: Iterator[Strip], reach: int) -> Iterator[Strip]:
-    """Each strip with `reach` rows of those above and below it, and reflected at the border of the picture."""
+    """Each strip with `reach` rows of those above and below it, and reflected at the border of the image."""
     above, strip = None, next(strips)
     for below in chain(strips, [None]):
         yield _bordered(above, strip, below, reach)

@@ -16,7 +16,7 @@ class Brush:
 
     `strength`: 0 is the photo, 1 the full style, up to 1.5 exaggerates it. `stroke`: 2 doubles the width
     of the strokes, 0.5 halves it; time goes with 1/stroke². `keep_colors`: the photo's colors under the style's
-    luminance. `match_colors`: the stylized picture's palette, as a whole, fitted to the photo's.
+    luminance. `match_colors`: the stylized image's palette, as a whole, fitted to the photo's.
     Raises `UserError` for a number out of its range.
     """
 
@@ -37,7 +37,7 @@ PLAIN = Brush()  # the style as it is
 def check_weights(weights: Sequence[float], masked: bool = False) -> None:
     """Raises `UserError` for weights that aren't above 0, or that would have no say."""
     if not weights:
-        raise UserError("a blend needs a style")
+        raise UserError("a blend needs at least one style")
     for weight in weights:
         if not 0 < weight < math.inf:
             raise UserError(f"a style's weight must be a number above 0, got {weight:g}")

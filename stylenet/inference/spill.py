@@ -93,7 +93,7 @@ class SpillBuffer:
             while rest:
                 rest = rest[self._file().write(rest) :]
         except OSError as error:
-            problem = f"can't write features to {shown(folder())}: {error.strerror}"
+            problem = f"cannot write features to {shown(folder())}: {error.strerror}"
             raise UserError(f"{problem}; TMPDIR names another folder") from error
 
     def _read(self, page: int, piece: UInt8[Tensor, " bytes"]) -> None:

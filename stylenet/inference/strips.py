@@ -70,7 +70,7 @@ class Strips:
         strips = round(STRIPS * rows * widest * width)
         if strips > memory:
             limit = f"{memory / 1e6:.1f} MB are allowed"
-            raise UserError(f"strips of a picture {width} px wide take {strips / 1e6:.1f} MB of memory, and {limit}")
+            raise UserError(f"strips of an image {width} px wide take {strips / 1e6:.1f} MB of memory, and {limit}")
         bottom, self.right = network.padding(height, width)
         self.edges = _edges(height, height + bottom, rows, least, network.stride)
         self.buffer = SpillBuffer(memory - strips, device)

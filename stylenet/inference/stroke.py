@@ -24,11 +24,11 @@ def scaled(photos: Float[Tensor, "b 3 h w"], stroke: float, least: int = 16) -> 
 def back_at_full_size(
     stylized: Float[Tensor, "b 3 p q"], small: Float[Tensor, "b 3 p q"], photos: Float[Tensor, "b 3 h w"]
 ) -> Float[Tensor, "b 3 h w"]:
-    """The stylized picture at the photo's size, with the photo's edges where it was smaller.
+    """The stylized image at the photo's size, with the photo's edges where it was smaller.
 
     Enlarged alone it would be soft. The fast guided filter (He & Sun 2015) is sharp, but takes strokes that the photo
     doesn't suggest for noise and smooths them away. So only its weights are used: the brightness that `small` lost
-    against `photos` is added to the enlarged picture where it belongs to an edge, and left away where it's grain; and
+    against `photos` is added to the enlarged image where it belongs to an edge, and left away where it's grain; and
     as faintly as the style has painted that place. At its own contrast, foliage became black and white specks.
     """
     height, width = photos.shape[-2:]

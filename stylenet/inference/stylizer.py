@@ -121,7 +121,7 @@ class Stylizer(Painter):
 
     def check(self) -> None:
         if self._is_gpu() and os.getpid() != self.process:  # no GPU survives a fork
-            raise UserError(f"a Stylizer on {self.device} can't be used after a fork: load it there, or use spawn")
+            raise UserError(f"a Stylizer on {self.device} cannot be used after a fork: load it there, or use spawn")
 
     def paint(self, pixels: Tensor, stroke: float = 1.0) -> Tensor:
         if stroke == 1:

@@ -1,6 +1,6 @@
 """Video without flicker of contrast: instance norm that remembers the last frames, and forgets them at a cut.
 
-Instance norm divides each frame by its own statistics, so whatever comes into view changes the whole picture. Here each
+Instance norm divides each frame by its own statistics, so whatever comes into view changes the whole image. Here each
 instance norm uses a moving average of its mean and variance instead, as batch norm keeps one in training.
 """
 

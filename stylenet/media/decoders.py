@@ -1,4 +1,4 @@
-"""Pillow's decoders, kept in bounds: which there are, how large a picture may be, one line for whatever goes wrong."""
+"""Pillow's decoders, kept in bounds: which there are, how large an image may be, one line for whatever goes wrong."""
 
 import io
 import os
@@ -38,9 +38,9 @@ Source = bytes | str | os.PathLike[str]
 
 @contextmanager
 def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[ImageFile.ImageFile]:
-    """A picture file, or its bytes, whose header was read and whose pixels are read within the block.
+    """An image file, or its bytes, whose header was read and whose pixels are read within the block.
 
-    Raises `ImageError` for whatever isn't a picture of at most `max_pixels`, and for what goes wrong inside.
+    Raises `ImageError` for whatever isn't an image of at most `max_pixels`, and for what goes wrong inside.
     """
     with _one_line_errors(source, max_pixels), _pillow_limit(max_pixels), _opened_file(source) as file:
         start = file.read(64)
@@ -50,7 +50,9 @@ def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[I
         with Image.open(file, formats=[name for name in READABLE if name in Image.OPEN]) as image:
             check_size(image.width, image.height, max_pixels)
             if is_busywork(image):
-                raise ImageError(f"goes over its pixels more than {MAXIMUM_SCANS} times: no photo, but a trap")
+                raise ImageError(
+                    f"is a JPEG with more than {MAXIMUM_SCANS} scans, refused as a possible decompression bomb"
+                )
             yield image
 
 
@@ -70,7 +72,7 @@ def _one_line_errors(source: Source, max_pixels: int) -> Iterator[None]:
     except ImageError as error:
         raise type(error)(f"{name}{error}") from error
     except UnidentifiedImageError as error:
-        raise UnknownImageError(f"{name}is not a picture in a format that can be read") from error
+        raise UnknownImageError(f"{name}is not an image in a format that can be read") from error
     except Image.DecompressionBombError as error:
         raise TooManyPixelsError(f"{name}has more pixels than the limit of {max_pixels:,}") from error
     except Exception as error:  # Pillow's decoders raise almost anything on mutilated files
@@ -102,7 +104,7 @@ def _register_heic() -> None:
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Raises `ImageError` for a picture of more than `max_pixels`."""
+    """Raises `ImageError` for an image of more than `max_pixels`."""
     if width * height > max_pixels:
         raise TooManyPixelsError(f"has {width} x {height} pixels, more than the limit of {max_pixels:,}")
 
@@ -119,9 +121,9 @@ def is_busywork(image: ImageFile.ImageFile) -> bool:
 
 
 def count_scans(data: bytes) -> int:
-    """How often a JPEG's decoder goes through the whole picture, as far as the first end of an image.
+    """How often a JPEG's decoder goes through the whole image, as far as the first end of an image.
 
-    A progressive picture usually has ten scans. In one of 13,000 x 13,000 pixels a scan that changes nothing has 67
+    A progressive image usually has ten scans. In one of 13,000 x 13,000 pixels a scan that changes nothing has 67
     bytes and took 3.6 ms: a megabyte of them keeps the decoder busy for a minute.
     """
     place, scans = 0, 0
@@ -136,9 +138,9 @@ def count_scans(data: bytes) -> int:
 
 
 class _PillowLimit:
-    """Pillow's one limit for the whole process, its only one: set while pictures are read, then put back.
+    """Pillow's one limit for the whole process, its only one: set while images are read, then put back.
 
-    Above it Pillow only warns, above twice of it it refuses, also what `check_size` can't see (a TIFF's
+    Above it Pillow only warns, above twice of it it refuses, also what `check_size` cannot see (a TIFF's
     tile). Of threads with different limits the largest counts.
     """
 

@@ -19,9 +19,9 @@ COUNTED = 64_000_000  # pixels at most
 
 
 def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> None:
-    """Writes an RGB picture (Pillow's, or a tensor as `to_image` takes it) in the format of its suffix.
+    """Writes an RGB image (Pillow's, or a tensor as `to_image` takes it) in the format of its suffix.
 
-    Raises `ImageError` when there is no such format or it can't hold the picture, `OSError` when the disk
+    Raises `ImageError` when there is no such format or it cannot hold the image, `OSError` when the disk
     won't take it.
     """
     target = Path(path)
@@ -32,9 +32,9 @@ def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> No
 
 
 def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None = None) -> bytes:
-    """A picture, RGB or, where the format holds transparency, RGBA, as a whole file's bytes.
+    """An image, RGB or, where the format holds transparency, RGBA, as a whole file's bytes.
 
-    `kept` is what the file tells besides: EXIF, a profile. Raises `ImageError` if the format can't hold it.
+    `kept` is what the file tells besides: EXIF, a profile. Raises `ImageError` if the format cannot hold it.
     """
     buffer = io.BytesIO()
     options = dict(form.options)
@@ -44,12 +44,12 @@ def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None =
     try:
         image.save(buffer, form.name, **options, **(kept or {}))
     except (OSError, ValueError) as error:  # 16,383 px are WebP's limit, 65,535 are JPEG's
-        raise ImageError(f"{form.name} can't hold {image.width} x {image.height} pixels") from error
+        raise ImageError(f"{form.name} cannot hold {image.width} x {image.height} pixels") from error
     return buffer.getvalue()
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
-    """GIF's own kind of picture: 256 colors, of which the last one is nothing if there is transparency."""
+    """GIF's own kind of image: 256 colors, of which the last one is nothing if there is transparency."""
     if image.mode == "RGB":
         return image.quantize(256)
     indices = image.convert("RGB").quantize(255)

@@ -30,10 +30,10 @@ class Format:
         return replace(self, options={**self.options, "quality": quality})
 
 
-# 4:4:4, as a stylized picture is made of colored edges.
+# 4:4:4, as a stylized image is made of colored edges.
 JPEG = Format("JPEG", {"quality": 92, "subsampling": 0, "optimize": True})
 PNG = Format("PNG", alpha=True, frames=True)
-# Uncompressed: LZW makes stylized photos a tenth larger, and libtiff, which compresses, can't write EXIF.
+# Uncompressed: LZW makes stylized photos a tenth larger, and libtiff, which compresses, cannot write EXIF.
 TIFF = Format("TIFF", alpha=True)
 WRITABLE = {
     ".jpg": JPEG,
@@ -51,11 +51,11 @@ def format_of(path: Path) -> Format:
     """The format that a file's suffix means. Raises `ImageError`."""
     found = WRITABLE.get(path.suffix.lower())
     if found is None:
-        raise ImageError(f"{shown(path)}: can't write this kind of file; there are {', '.join(WRITABLE)}")
+        raise ImageError(f"{shown(path)}: cannot write this kind of file; supported: {', '.join(WRITABLE)}")
     return found
 
 
 def own_format(name: str) -> Format:
-    """The format for a result that goes where its photo came from, by Pillow's name; PNG if it can't be written."""
+    """The format for a result that goes where its photo came from, by Pillow's name; PNG if it cannot be written."""
     named = {form.name: form for form in WRITABLE.values()} | {"MPO": JPEG}
     return named.get(name, PNG)

@@ -15,7 +15,7 @@ from torch import Tensor
 from stylenet.media.decoders import Source, opened_image
 from stylenet.media.limits import MAXIMUM_PIXELS, ImageError
 
-TURNS = {  # EXIF's orientation (tag 0x0112): what brings the picture upright
+TURNS = {  # EXIF's orientation (tag 0x0112): what brings the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -37,9 +37,9 @@ KINDS = {
 
 
 def decode_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Image.Image:
-    """A picture file, or its bytes, as an upright RGB picture of 8 bits; of an animation, the first frame.
+    """An image file, or its bytes, as an upright RGB image of 8 bits; of an animation, the first frame.
 
-    Raises `ImageError` for whatever isn't a whole picture of at most `max_pixels`.
+    Raises `ImageError` for whatever isn't a whole image of at most `max_pixels`.
     """
     with opened_image(source, max_pixels) as image:
         return to_rgb(upright(image))
@@ -68,12 +68,12 @@ def orientation(image: Image.Image) -> int:
     """EXIF's orientation, 1 to 8; 1 is upright."""
     try:
         return int(image.getexif().get(0x0112, 1))
-    except Exception:  # nonsense in the EXIF data doesn't spoil the picture
+    except Exception:  # nonsense in the EXIF data doesn't spoil the image
         return 1
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any picture as RGB of 8 bits: 16 bits scaled, transparency laid on white, CMYK by its own profile."""
+    """Any image as RGB of 8 bits: 16 bits scaled, transparency laid on white, CMYK by its own profile."""
     image = to_rgb_or_rgba(image)
     if image.mode == "RGB":
         return image
@@ -81,7 +81,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
-    """Any picture as RGB of 8 bits, or as RGBA if it may be transparent somewhere."""
+    """Any image as RGB of 8 bits, or as RGBA if it may be transparent somewhere."""
     if image.mode == "RGBA" or (image.mode == "RGB" and not image.has_transparency_data):
         return image
     if image.mode.startswith(("I", "F")):
@@ -97,7 +97,7 @@ def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
     try:
         return image.convert("RGB")
     except ValueError as error:
-        raise ImageError(f"has colors ({image.mode}) that can't be converted to RGB") from error
+        raise ImageError(f"has colors ({image.mode}) that cannot be converted to RGB") from error
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -135,12 +135,12 @@ def fitted(size: tuple[int, int], short: int | None = None, long: int | None = N
 
 
 def resized(image: Image.Image, size: int) -> Image.Image:
-    """The picture with its short side at `size` pixels, smaller ones enlarged."""
+    """The image with its short side at `size` pixels, smaller ones enlarged."""
     return image.resize(fitted(image.size, size), Image.Resampling.LANCZOS)
 
 
 def to_tensor(image: Image.Image) -> Float[Tensor, "3 h w"]:
-    """An RGB picture as floats in [0, 1]."""
+    """An RGB image as floats in [0, 1]."""
     pixels = torch.from_numpy(np.array(image))  # a copy: Pillow's own memory is read-only
     return pixels.permute(2, 0, 1).float().div_(255)
 
@@ -151,6 +151,6 @@ def to_uint8(pixels: Float[Tensor, "*b 3 h w"]) -> UInt8[Tensor, "*b 3 h w"]:
 
 
 def to_image(pixels: Float[Tensor, "3 h w"] | UInt8[Tensor, "3 h w"]) -> Image.Image:
-    """Floats in [0, 1] or whole numbers in [0, 255] as an RGB picture."""
+    """Floats in [0, 1] or whole numbers in [0, 255] as an RGB image."""
     whole = pixels if pixels.dtype == torch.uint8 else to_uint8(pixels)
     return Image.fromarray(whole.permute(1, 2, 0).contiguous().cpu().numpy())

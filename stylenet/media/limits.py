@@ -7,7 +7,7 @@ MAXIMUM_PIXELS = 500_000_000  # Pillow's own limit is 178,956,970
 
 
 class ImageError(UserError):
-    """An image that can't be read or written. The message is one line: `photo.jpg: is truncated`, `the image is …`."""
+    """An image that cannot be read or written. The message is one line: `photo.jpg: is truncated`, `the image is …`."""
 
 
 class UnknownImageError(ImageError):

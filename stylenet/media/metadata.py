@@ -1,6 +1,6 @@
 """What a result keeps of its photo's file besides the pixels: EXIF and the color profile.
 
-The profile stays on the picture, as its numbers stay numbers of the photo's colors: in a photo with a wide
+The profile stays on the image, as its numbers stay numbers of the photo's colors: in a photo with a wide
 gamut the painting's colors are as much stronger as the photo's own. Whatever was converted (CMYK, and gray of
 another ink) is sRGB then, and keeps none.
 """
@@ -36,13 +36,13 @@ LEADING_AWAY = (ExifTags.Base.MakerNote, ExifTags.Base.ExifInteroperabilityOffse
 
 
 def kept_metadata(image: Image.Image, size: tuple[int, int]) -> dict[str, bytes]:
-    """EXIF and profile of a loaded picture file for a result of `size` pixels, as options of Pillow's `save`."""
+    """EXIF and profile of a loaded image file for a result of `size` pixels, as options of Pillow's `save`."""
     options = {"exif": kept_exif(image, size), "icc_profile": kept_profile(image)}
     return {name: value for name, value in options.items() if value}
 
 
 def kept_exif(image: Image.Image, size: tuple[int, int]) -> bytes:
-    """The EXIF data for an upright picture of `size`; none if the file has none, or nonsense."""
+    """The EXIF data for an upright image of `size`; none if the file has none, or nonsense."""
     try:
         found, kept = image.getexif(), Image.Exif()
         kept.update({tag: found[tag] for tag in KEPT if tag in found})
@@ -63,6 +63,6 @@ def _true_of_the_result(camera: Mapping[int, Any], size: tuple[int, int]) -> dic
 
 
 def kept_profile(image: Image.Image) -> bytes:
-    """The file's ICC profile if the picture's RGB is still in it."""
+    """The file's ICC profile if the image's RGB is still in it."""
     profile: bytes = image.info.get("icc_profile") or b""
     return profile if profile[16:20] == b"RGB " and image.mode != "CMYK" else b""

@@ -1,4 +1,4 @@
-"""A picture file as a whole: its frames one by one, and what the result takes over from it."""
+"""An image file as a whole: its frames one by one, and what the result takes over from it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,14 @@ from stylenet.media.limits import MAXIMUM_PIXELS, ImageError
 from stylenet.media.metadata import kept_metadata
 
 INVISIBLE = np.array([255, 255, 255, 0], np.uint8)  # any color may be stored where nothing is seen
-ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # in other formats several pictures are pages, or a camera's previews
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # in other formats several images are pages, or a camera's previews
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large pictures are worked on: `short` and `long` are pixels of their sides, None as they are.
+    """How large images are worked on: `short` and `long` are pixels of their sides, None as they are.
 
-    The short side is brought to `short`, the long one to `long` at most. No picture may have more than
+    The short side is brought to `short`, the long one to `long` at most. No image may have more than
     `max_pixels`, before and after.
     """
 
@@ -40,7 +40,7 @@ OWN_SIZE = Size()
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: its colors (RGB), its opacity (`L`; None: opaque) and how long an animation shows it.
+    """One image: its colors (RGB), its opacity (`L`; None: opaque) and how long an animation shows it.
 
     `kept` is what its file tells besides, as options of Pillow's `save`.
     """
@@ -73,10 +73,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file whose header was read; `frames` decodes the rest.
+    """An image file whose header was read; `frames` decodes the rest.
 
     `format` is Pillow's name for it, `pixels` those of one frame at their most, `converted` what has to be
-    changed to make RGB of 8 bits of it. Of `count` pictures in the file, from the `first` on, all belong to the
+    changed to make RGB of 8 bits of it. Of `count` images in the file, from the `first` on, all belong to the
     result if it's `animated`, `plays` times (0: for ever); else they are pages, of which the first counts.
     """
 
@@ -95,7 +95,7 @@ class Picture:
         """Reads the header of a file, or of its bytes. Raises `ImageError`."""
         with opened_image(source, size.max_pixels) as image:
             width, height = size.of(*image.size)
-            first = int(getattr(image, "default_image", False))  # PNG's picture for those who can't show animations
+            first = int(getattr(image, "default_image", False))  # PNG's image for those who cannot show animations
             count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1) - first
             return cls(
                 source,
@@ -144,13 +144,13 @@ def _plays(image: ImageFile.ImageFile) -> int:
 
 
 def _frame(whole: Image.Image, file: ImageFile.ImageFile, size: Size) -> Frame:
-    """A decoded picture at its size, its colors apart from its opacity."""
+    """A decoded image at its size, its colors apart from its opacity."""
     image = to_rgb_or_rgba(whole)
     wanted = size.of(*image.size)
     image = image if wanted == image.size else image.resize(wanted, Image.Resampling.LANCZOS)
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colors = image.convert("RGB") if alpha is not None else image
-    if alpha is not None:  # what can't be seen may be any color, and shall not disturb what can
+    if alpha is not None:  # what cannot be seen may be any color, and shall not disturb what can
         colors.paste("white", mask=alpha.point([255, *[0] * 255]))
         alpha = None if alpha.getextrema() == (255, 255) else alpha
     return Frame(colors, alpha, float(file.info.get("duration", 0)), kept_metadata(file, wanted))

@@ -37,7 +37,7 @@ def find_style(style: str | os.PathLike[str]) -> Path:
     if path.suffix == SUFFIX or path.name != os.fspath(style):
         raise UserError(f"there is no style file {shown(path)}")
     names = ", ".join(shown(name) for name in known) or "none yet: train one first"
-    raise UserError(f"there is no style {shown(path)}; there are: {names}")
+    raise UserError(f"there is no style {shown(path)}; available: {names}")
 
 
 @dataclass(frozen=True)

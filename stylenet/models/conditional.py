@@ -56,7 +56,7 @@ class ConditionalNet(StyleNetwork):
     def forward(self, photos: Float[Tensor, "b 3 h w"], style: Style | None = None) -> Float[Tensor, "b 3 h w"]:
         """The photos in a style: by its number, or a mean of all by weights; or one of either for each photo."""
         if style is None:
-            raise UserError("a network of many styles needs to know which: a number, or a weight for each")
+            raise UserError("a network of many styles needs a style: its number, or a weight for each")
         return self.with_parameters(photos, self.parameters_of(style))
 
     def with_parameters(
@@ -147,7 +147,7 @@ def check_single(network: nn.Module, names: Sequence[str], file: str) -> None:
     """Raises `UserError` for a network of many styles, where one is needed."""
     if isinstance(network, ConditionalNet):
         one = f"choose one, as in {file}#{names[0]}"
-        raise UserError(f"{file} holds {len(names)} styles: {one}; there are: {', '.join(names)}")
+        raise UserError(f"{file} holds {len(names)} styles: {one}; available: {', '.join(names)}")
 
 
 def interpolated(networks: Sequence[nn.Module], weights: Sequence[float]) -> TransformerNet | None:

@@ -30,10 +30,10 @@ def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tupl
         return network, card
     names = card.style_names
     if not isinstance(network, ConditionalNet):
-        raise UserError(f"{shown(reference.file.stem)} holds one style and has none behind #")
+        raise UserError(f"{shown(reference.file.stem)} holds one style: leave out # and the name behind it")
     if reference.style not in names:
         there = ", ".join(names)
-        raise UserError(f"{shown(reference.file.stem)} has no style {shown(reference.style)}; there are: {there}")
+        raise UserError(f"{shown(reference.file.stem)} has no style {shown(reference.style)}; available: {there}")
     index = names.index(reference.style)
     return network.selected(index), card.selected(index)
 

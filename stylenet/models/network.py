@@ -100,7 +100,7 @@ def check_sides(network: nn.Module, height: int, width: int) -> None:
     """Raises `UserError` for an image that is too small for the network."""
     least = getattr(network, "minimum_side", 1)
     if min(height, width) < least:
-        raise UserError(f"a picture must be at least {least} px wide and high, got {width} x {height}")
+        raise UserError(f"an image must be at least {least} px wide and high, got {width} x {height}")
 
 
 def parameter_count(network: nn.Module) -> int:

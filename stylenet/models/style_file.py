@@ -131,7 +131,7 @@ def load_style(path: Path, device: torch.device | str = "cpu") -> tuple[StyleNet
         network = _network_for(file, path, card.network)
         weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118, not a mapping
     if not all_finite(weights.values()):
-        raise StyleFileError(f"{shown(path)} is no good: some of its weights are not finite numbers")
+        raise StyleFileError(f"{shown(path)} contains NaN or infinite weights")
     network.load_state_dict(weights, assign=True)
     return network.requires_grad_(True).to(device).eval(), card
 

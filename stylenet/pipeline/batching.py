@@ -1,4 +1,4 @@
-"""Pictures of one size through a network together: on a GPU, several cost hardly more than one."""
+"""Images of one size through a network together: on a GPU, several cost hardly more than one."""
 
 import threading
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from torch import nn
 
 from stylenet.inference.styler import Styler
 
-LIMIT = 8  # pictures in a batch
+LIMIT = 8  # images in a batch
 
 
 class Batching:
-    """Stylizes pictures that come from several threads; those of one size that wait meanwhile go together.
+    """Stylizes images that come from several threads; those of one size that wait meanwhile go together.
 
     Nothing waits for a batch to fill: while the network is busy with one batch, the next one gathers.
     """
@@ -29,7 +29,7 @@ class Batching:
         return self.styler.networks
 
     def stylize(self, image: Image.Image, /) -> Image.Image:
-        """An RGB picture in the style; blocks until its batch is done."""
+        """An RGB image in the style; blocks until its batch is done."""
         result: Future[Image.Image] = Future()
         with self.guard:
             self.waiting.append((image, result))
@@ -39,7 +39,7 @@ class Batching:
         return result.result()
 
     def _batch(self, size: tuple[int, int], own: Future[Image.Image]) -> list[tuple[Image.Image, Future[Image.Image]]]:
-        """The picture itself and others of its size, in the order in which they came."""
+        """The image itself and others of its size, in the order in which they came."""
         with self.guard:
             others = [entry for entry in self.waiting if entry[0].size == size and entry[1] is not own]
             mine = [entry for entry in self.waiting if entry[1] is own]

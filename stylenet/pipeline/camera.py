@@ -65,7 +65,7 @@ def window() -> Iterator[Show]:
             cv2.imshow(TITLE, frame[..., ::-1])
             return bool(cv2.waitKey(1) != ord("q"))
         except cv2.error:
-            raise UserError("OpenCV can't open a window here; choose a v4l2 device, /dev/videoN") from None
+            raise UserError("OpenCV cannot open a window here; choose a v4l2 device, /dev/videoN") from None
 
     yield show
     cv2.destroyAllWindows()

@@ -69,9 +69,9 @@ class Stopped(Exception):  # noqa: N818  # no error, as KeyboardInterrupt is non
 
 
 def stylize_clip(styler: Styler, job: ClipJob, say: Callable[[str], None]) -> str:
-    """Does the job and returns a line about it; `say` takes a line for each thing that can't be kept.
+    """Does the job and returns a line about it; `say` takes a line for each thing that cannot be kept.
 
-    Raises `UserError` when the clip can't be read or written, `Stopped` after Ctrl-C or SIGTERM: what was done by then
+    Raises `UserError` when the clip cannot be read or written, `Stopped` after Ctrl-C or SIGTERM: what was done by then
     stands beside the target, as a file that plays.
     """
     with open_source(job) as source, open_target(job) as aside, signals() as caught:

@@ -72,7 +72,7 @@ def _failures(result: Result) -> Iterator[None]:
     except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do
         raise
     except OSError as error:
-        result.failure, result.work = f"can't write {shown(result.job.target)}: {error.strerror}", None
+        result.failure, result.work = f"cannot write {shown(result.job.target)}: {error.strerror}", None
     finally:
         result.seconds += time.perf_counter() - start
 

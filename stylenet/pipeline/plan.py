@@ -39,7 +39,7 @@ class Found:
 class Job:
     """An image or clip to stylize and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
 
-    Without a format it is the image's own, or PNG if that can't be written. `derived` says that the target's name was
+    Without a format it is the image's own, or PNG if that cannot be written. `derived` says that the target's name was
     made from the source's: the result of an image that is called `%d.png` has `%d` in its name, and is no sequence.
     """
 
@@ -119,7 +119,7 @@ def names_a_file(output: str) -> bool:
     """Whether an output is a file, and not a folder: by its suffix, unless it is there as a folder or ends with a
     slash.
 
-    Raises `UserError` for a suffix that can't be written, which is more likely a mistake than a folder's name.
+    Raises `UserError` for a suffix that cannot be written, which is more likely a mistake than a folder's name.
     """
     if output.endswith(("/", os.sep)) or os.path.isdir(output):
         return False
@@ -128,7 +128,7 @@ def names_a_file(output: str) -> bool:
         return bool(suffix)
     kinds = f"{', '.join(WRITABLE)}; of videos {', '.join(VIDEO_FORMATS)}"
     hint = f"; a folder of this name needs a slash at its end, {shown(output)}/"
-    raise UserError(f"{shown(output)}: can't write this kind of file; there are {kinds}{hint}")
+    raise UserError(f"{shown(output)}: cannot write this kind of file; supported: {kinds}{hint}")
 
 
 def _is_clip(path: Path) -> bool:

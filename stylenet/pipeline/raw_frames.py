@@ -43,7 +43,9 @@ def frames(source: BinaryIO, width: int, height: int) -> Iterator[UInt8[np.ndarr
     wanted = width * height * 3
     while data := source.read(wanted):  # of a pipe, all of it or what there is at its end
         if len(data) < wanted:
-            raise UserError(f"the frames end within one: {len(data):,} of {wanted:,} bytes; is the size right?")
+            raise UserError(
+                f"the stream ends within a frame, after {len(data):,} of {wanted:,} bytes: check the frame size"
+            )
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 

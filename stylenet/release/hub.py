@@ -1,4 +1,4 @@
-"""Publishing a network on the Hugging Face Hub: weights, card, pictures and an ONNX file."""
+"""Publishing a network on the Hugging Face Hub: weights, card, images and an ONNX file."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ TAGS = ["style-transfer", "neural-style-transfer", "safetensors"]
 def push_style(file: Path, repo: str, license_name: str, private: bool = False, onnx: bool = False) -> str:
     """Uploads a style file to a repository, which is created if missing; returns the commit's address.
 
-    With it goes its page (`README.md`, from the model card), `config.json` and the picture beside the file, and with
+    With it goes its page (`README.md`, from the model card), `config.json` and the image beside the file, and with
     `onnx` an export. `license_name` is the network's own: who publishes a network made from a painting answers for it.
     Raises `UserError`.
     """

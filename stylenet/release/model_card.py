@@ -63,7 +63,7 @@ def page(
         origin(facts, run, megabytes),
         f"On the {figures[0]['photos']} built-in held-out photos, with the goals at {GOAL_SIZE} px:",
         table(figures, machine["milliseconds"]),
-        f"The last row is one picture through the network, without files: {machine['device']}.",
+        f"The last row is one image through the network, without files: {machine['device']}.",
         gatys(figures),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -48,7 +48,7 @@ def validate(settings: Settings, precision: str | None = None) -> Machine:
     check_terms(settings.loss.weights)
     machine = find_machine(settings.trainer, precision)
     if settings.batch % machine.devices:
-        shared = f"batch is shared by {machine.devices} devices and must be a multiple of it"
+        shared = f"batch is split over {machine.devices} devices and must be a multiple of that number"
         raise UserError(f"{shared}, got {settings.batch}")
     if not worker_context():
         check_loggers(settings.logger)
@@ -59,7 +59,7 @@ def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Ma
     """Raises `UserError` for what Lightning's Trainer would refuse, or stylenet sets itself."""
     known = set(inspect.signature(pl.Trainer.__init__).parameters) - OURS - {"self"}
     if unknown := sorted(set(trainer) - known):
-        raise UserError(f"trainer.{unknown[0]} is not a setting here; there are: {', '.join(sorted(known))}")
+        raise UserError(f"trainer.{unknown[0]} is not a setting here; available: {', '.join(sorted(known))}")
     if trainer.get("precision") is not None and str(trainer["precision"]) not in PRECISIONS:
         raise UserError(f"trainer.precision must be one of {', '.join(PRECISIONS)}, got {trainer['precision']}")
     if trainer.get("strategy", "auto") not in STRATEGIES:
@@ -72,7 +72,7 @@ def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Ma
         pick_device("cuda" if name == "gpu" else name)
     device, devices = lightnings_choice(trainer)
     if devices > 1 and trainer.get("strategy") != "ddp":
-        raise UserError(f"trainer.devices: {trainer.get('devices', devices)} of them want trainer=ddp")
+        raise UserError(f"trainer.devices={trainer.get('devices', devices)} needs trainer=ddp")
     return Machine(device, devices, str(trainer.get("precision") or precision or suitable_precision(device)))
 
 

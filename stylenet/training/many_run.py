@@ -69,7 +69,7 @@ def run_further(settings: Settings, file: str) -> int:
         source = find_style(file)
     network, card = load_style(source)
     if not isinstance(network, ConditionalNet):
-        raise UserError(f"add_to: {shown(source)} holds one style, and not a network of many")
+        raise UserError(f"add_to: {shown(source)} holds one style; it must be a network of many styles")
     painting = further_painting(settings)
     if painting.name in card.style_names:
         raise UserError(f"add_to: {shown(source)} has a style {painting.name} already; style.name= gives another name")

@@ -116,4 +116,4 @@ def steps_done(checkpoint: Path | None) -> int:
     try:
         return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
     except Exception as error:  # a strange archive can raise anything
-        raise UserError(f"resume: {shown(checkpoint)} is no checkpoint of a run") from error
+        raise UserError(f"resume: {shown(checkpoint)} is not a checkpoint of a run") from error

@@ -158,7 +158,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         values = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
         return upgraded(dict(values))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise UserError(f"resume: {folder} is no run folder: its config.yaml cannot be read") from error
+        raise UserError(f"resume: {folder} is not a run folder: its config.yaml cannot be read") from error
 
 
 def write_decisions(folder: Path, decisions: dict[str, Any]) -> None:
@@ -178,4 +178,4 @@ def read_decisions(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / DECISIONS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"resume: {folder} is no run folder: its decisions.json cannot be read") from error
+        raise UserError(f"resume: {folder} is not a run folder: its decisions.json cannot be read") from error

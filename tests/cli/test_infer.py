@@ -33,11 +33,11 @@ def test_files_good_and_bad_with_strange_names(run: Run, folder: Path) -> None:
     assert len(out) == len(strange) + 2
     assert out[-2].startswith("photo.png -> photo-night.png  30 x 20, network ")
     assert out[-2].endswith(" ms")
-    assert out[-1].startswith("6 pictures, 5 failed; ")
+    assert out[-1].startswith("6 images, 5 failed; ")
     assert len(err) == len(bad)
     assert [line.split(": ", 1)[0] for line in err] == ["infer.py"] * len(bad)
     assert "15 x 40" in err[1]
-    assert err[2] == "infer.py: text.jpg: is not a picture in a format that can be read"
+    assert err[2] == "infer.py: text.jpg: is not an image in a format that can be read"
     assert err[3] == "infer.py: missing.png: No such file or directory"
     results = {f"{name[:-4]}-night.png" for name in [*strange, "photo.png"]}
     assert set(names(folder)) == results | set(before)
@@ -91,7 +91,7 @@ def test_list_names_title_and_artist_and_goes_on_after_a_broken_file(call: Run, 
     [
         (["photo.png"], "no style: -s NAME, one of: "),
         (["-s", "night"], "no input: "),
-        (["photo.png", "-s", "nope"], "there is no style nope; there are: "),
+        (["photo.png", "-s", "nope"], "there is no style nope; available: "),
         (["photo.png", "-s", "photo.png"], "photo.png is not a whole safetensors file"),
         (["photo.png", "-s", "night", "--device", "tpu"], "'tpu'"),
         (["photo.png", "-s", "night", "--fast\n"], "unrecognized arguments: --fast"),
@@ -178,7 +178,7 @@ def test_an_output_with_a_known_suffix_is_a_file_and_one_without_or_with_a_slash
 @pytest.mark.parametrize("name", ["out.jp2", "out.jpgg", "x/out.v2", "out.heic", "out.avi"])
 def test_an_output_with_an_unknown_suffix_is_refused_with_what_can_be_written(folder: Path, name: str) -> None:
     with pytest.raises(
-        ValueError, match=r"can't write this kind of file; there are \.jpg, .*\.mp4.*; a folder of .*/$"
+        ValueError, match=r"cannot write this kind of file; there are \.jpg, .*\.mp4.*; a folder of .*/$"
     ):
         plan(["photo.png"], "night", name)
 
@@ -235,7 +235,7 @@ def test_results_of_an_earlier_run_are_no_inputs_when_existing_ones_are_skipped(
 def test_one_output_file_cannot_hold_two_pictures(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.jpg is one file, but there are 2 inputs"):
         plan(["a.png", "b.png"], "night", "x.jpg")
-    with pytest.raises(ValueError, match=r"x\.heic: can't write this kind"):
+    with pytest.raises(ValueError, match=r"x\.heic: cannot write this kind"):
         plan(["a.png"], "night", "x.heic")
 
 

@@ -95,13 +95,13 @@ def test_a_blend_is_named_after_its_styles(call: Call, folder: Path, made: Calla
         (["--match-colors=yes"], "argument --match-colors: ignored explicit argument 'yes' (see --help)"),
         (["--mask"], "argument --mask: expected one argument (see --help)"),
         (["--mask", "nope.png"], "--mask nope.png: No such file or directory"),
-        (["--mask", "text.txt"], "--mask text.txt: is not a picture in a format that can be read"),
+        (["--mask", "text.txt"], "--mask text.txt: is not an image in a format that can be read"),
         (
             ["--mask", "mask.png", "-o", "mask.png"],
             "--mask mask.png would be overwritten; choose another output with -o",
         ),
         (["--mask-invert"], "--mask-invert needs --mask FILE"),
-        (["-s", "nope:0.5"], "there is no style nope; there are: mada, night, reading, "),
+        (["-s", "nope:0.5"], "there is no style nope; available: mada, night, reading, "),
         (["-s", "wave:0"], "a style's weight must be a number above 0, got 0"),
         (
             ["-s", "wave:0.3", "--mask", "mask.png"],

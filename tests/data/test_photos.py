@@ -181,7 +181,7 @@ def test_without_a_hub_the_error_names_the_ways_out(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", unreachable)
     message = failing(source="hub", path="detection-datasets/coco")
-    assert message.startswith("data.path=detection-datasets/coco: the Hugging Face hub can't be reached (Name or")
+    assert message.startswith("data.path=detection-datasets/coco: the Hugging Face hub cannot be reached (Name or")
     assert "data=sample" in message
     assert "data=folder data.path=DIR" in message
 

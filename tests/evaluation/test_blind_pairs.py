@@ -121,5 +121,5 @@ def test_the_sheet_has_a_row_for_each_photo(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(SystemExit):
         main(["ours.png", *files])
     Path("theirs.png").write_text("no picture")
-    with pytest.raises(SystemExit, match=r"theirs\.png: is not a picture"):
+    with pytest.raises(SystemExit, match=r"theirs\.png: is not an image"):
         main(["sheet.png", *files])

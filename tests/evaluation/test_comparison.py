@@ -90,7 +90,7 @@ def made(kind: str) -> str:
 @pytest.mark.parametrize(
     ("kind", "part"),
     [
-        ("text", "text.png: is not a picture"),
+        ("text", "text.png: is not an image"),
         ("missing", "missing.png: "),
         ("upright", "upright.png (100 x 160) has another aspect ratio than photo.png (160 x 100)"),
         ("square", "another aspect ratio"),

@@ -157,7 +157,7 @@ def test_the_example_reports_a_file_for_four_channels_in_one_line(exported: Path
     [
         (["nowhere"], "there is no style nowhere"),
         (["night", "-o", "night.pb"], "-o must end in .onnx, got night.pb"),
-        (["night"], "night.onnx exists: -o names the file to write"),
+        (["night"], "night.onnx exists; choose another file with -o"),
         (["photo.png"], "photo.png is not a whole safetensors file"),
     ],
 )

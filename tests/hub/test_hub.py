@@ -170,7 +170,7 @@ def test_pull_writes_a_style_that_then_has_a_name(
     assert capsys.readouterr().out == f"checkpoints/night.safetensors: hf:someone/night@{COMMIT}\n"
     assert find_style("night").read_bytes() == style.read_bytes()
     assert main(["hub", "pull", "someone/night"]) == 1
-    assert "exists: -o names the file to write" in capsys.readouterr().err
+    assert "exists; choose another file with -o" in capsys.readouterr().err
 
 
 def test_a_repository_holds_weights_card_picture_and_a_page_with_front_matter(style: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_blend_can_be_blended_again(photo: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("weights", "reason"),
     [
-        ([], "a blend needs a style"),
+        ([], "a blend needs at least one style"),
         ([0.7], "the weight 0.7 needs a second style; strength fades a single one"),
         ([1.0, 0.0], "a style's weight must be a number above 0, got 0"),
         ([1.0, -2.0], "a style's weight must be a number above 0, got -2"),

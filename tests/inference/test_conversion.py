@@ -139,5 +139,5 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
 
 def test_a_stylizer_on_a_gpu_says_that_it_does_not_survive_a_fork(stylizer: Stylizer) -> None:
     stylizer.device, stylizer.process = torch.device("cuda"), multiprocessing.current_process().pid + 1
-    with pytest.raises(UserError, match="can't be used after a fork"):
+    with pytest.raises(UserError, match="cannot be used after a fork"):
         stylizer.stylize(GRADIENT)

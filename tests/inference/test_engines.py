@@ -97,7 +97,7 @@ def test_a_stylizer_can_be_pickled(stylizer: Stylizer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "outcome"), [("onnx", "0"), ("openvino", "UserError a Stylizer with openvino can't")]
+    ("engine", "outcome"), [("onnx", "0"), ("openvino", "UserError a Stylizer with openvino cannot")]
 )
 def test_after_a_fork_onnx_works_and_openvino_is_refused(engine: str, outcome: str) -> None:
     if engine == "openvino":

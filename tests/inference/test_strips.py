@@ -137,7 +137,7 @@ def test_a_layer_that_is_not_known_is_refused_rather_than_done_wrong() -> None:
 def test_a_picture_that_is_too_wide_or_too_small_is_one_line() -> None:
     network = random(TransformerNet(TINY))
     with pytest.raises(
-        ValueError, match=r"strips of a picture 64 px wide take 0\.2 MB of memory, and 0\.0 MB are allowed"
+        ValueError, match=r"strips of an image 64 px wide take 0\.2 MB of memory, and 0\.0 MB are allowed"
     ):
         strips_of(network, photo(64, 64), memory=9000)
     with pytest.raises(ValueError, match="at least 16 px wide and high, got 64 x 15"):
@@ -149,7 +149,7 @@ def test_a_full_disk_is_one_line() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * PAGE, before[1]))  # as the system stops a file at a quota
     try:
         buffer.put(torch.zeros(2, PAGE, dtype=torch.uint8))
-        with pytest.raises(ValueError, match=r"can't write features to /.*: File too large; TMPDIR names another"):
+        with pytest.raises(ValueError, match=r"cannot write features to /.*: File too large; TMPDIR names another"):
             buffer.put(torch.zeros(PAGE, dtype=torch.uint8))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -147,11 +147,11 @@ def test_a_style_is_found_by_name_here_first_and_then_in_the_source_tree(
 def test_an_unknown_style_names_the_styles_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stylenet.models.catalog.SHIPPED", tmp_path / "none" / "checkpoints")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="there is no style nope; there are: none yet"):
+    with pytest.raises(ValueError, match="there is no style nope; available: none yet"):
         Stylizer.load("nope")
     save_network(tmp_path, "wave")
     save_network(tmp_path, "starry")
-    with pytest.raises(ValueError, match="there is no style nope; there are: starry, wave"):
+    with pytest.raises(ValueError, match="there is no style nope; available: starry, wave"):
         Stylizer.load("nope")
     for path in ("nope.safetensors", "folder/nope"):
         with pytest.raises(ValueError, match=f"there is no style file {path}"):

@@ -133,7 +133,7 @@ def test_other_errors_name_the_file_and_the_reason_in_one_line(tmp_path: Path) -
     (tmp_path / "empty\n.png").touch()
     os.mkfifo(tmp_path / "pipe.png")
     reasons = {
-        "text.jpg": "is not a picture in a format that can be read",
+        "text.jpg": "is not an image in a format that can be read",
         "empty\n.png": "is empty",
         "pipe.png": "is not a file",
         "missing.png": "No such file or directory",
@@ -164,7 +164,7 @@ def test_a_jpeg_that_keeps_the_decoder_busy_is_refused() -> None:
 
 
 def test_postscript_is_left_alone() -> None:
-    with pytest.raises(ImageError, match="not a picture in a format"):
+    with pytest.raises(ImageError, match="not an image in a format"):
         decode_image(encoded(noise(), "EPS"))
 
 
@@ -216,9 +216,9 @@ def test_the_format_follows_the_name(tmp_path: Path, suffix: str) -> None:
 def test_a_picture_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "wide.webp"
     path.write_text("before")
-    with pytest.raises(ImageError, match="WEBP can't hold 16384 x 1 pixels"):
+    with pytest.raises(ImageError, match="WEBP cannot hold 16384 x 1 pixels"):
         write_image(path, Image.new("RGB", (16384, 1)))
-    with pytest.raises(ImageError, match="can't write this kind of file"):
+    with pytest.raises(ImageError, match="cannot write this kind of file"):
         write_image(tmp_path / "picture.xyz", noise())
     assert path.read_text() == "before"
     assert [path] == list(tmp_path.iterdir())

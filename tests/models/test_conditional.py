@@ -119,11 +119,11 @@ def test_a_style_behind_the_sign_is_loaded_like_any_other(gallery: Path) -> None
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("gallery", "gallery holds 3 styles: choose one, as in gallery#night; there are: night, wave, toledo"),
-        ("gallery#scream", "gallery has no style scream; there are: night, wave, toledo"),
-        ("gallery#", "there is no style gallery#; there are: gallery"),
-        ("other#wave", "there is no style other#wave; there are: gallery"),
-        ("#wave", "there is no style #wave; there are: gallery"),
+        ("gallery", "gallery holds 3 styles: choose one, as in gallery#night; available: night, wave, toledo"),
+        ("gallery#scream", "gallery has no style scream; available: night, wave, toledo"),
+        ("gallery#", "there is no style gallery#; available: gallery"),
+        ("other#wave", "there is no style other#wave; available: gallery"),
+        ("#wave", "there is no style #wave; available: gallery"),
     ],
 )
 def test_what_names_no_style_is_one_line_with_the_names(gallery: Path, text: str, reason: str) -> None:
@@ -136,7 +136,7 @@ def test_what_names_no_style_is_one_line_with_the_names(gallery: Path, text: str
 def test_a_single_style_has_none_behind_the_sign(gallery: Path) -> None:
     single = NetworkSettings(2, 1)
     save_style(gallery.with_name("one.safetensors"), initialize(TransformerNet(single), 0), Card("one", single))
-    with pytest.raises(UserError, match="one holds one style and has none behind #"):
+    with pytest.raises(UserError, match="one holds one style: leave out # and the name behind it"):
         load_style("one#wave")
 
 

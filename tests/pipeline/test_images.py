@@ -37,7 +37,7 @@ def test_each_result_is_its_own_photos_and_lines_come_in_order(call: Run, folder
     good = [name for name in photos if name != "05"]
     assert (code, err) == (1, ["infer.py: 05.png: is empty"])
     assert [line.split(" ")[0] for line in out[:-1]] == [f"{name}.png" for name in good]
-    assert out[-1].startswith("11 pictures, 1 failed; ")
+    assert out[-1].startswith("11 images, 1 failed; ")
     for name in good:
         np.testing.assert_array_equal(pixels(folder / f"out/{name}-night.png"), stylized(photos[name]))
 
@@ -131,7 +131,7 @@ def test_a_stream_goes_into_a_file(call: Run, folder: Path, monkeypatch: pytest.
 def test_a_terminal_gets_no_pictures(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     code, out, err = call("photo.png", *CPU, "-o", "-")
-    assert (code, out, err) == (1, [], ["infer.py: error: an image can't be written to a terminal: -o FILE"])
+    assert (code, out, err) == (1, [], ["infer.py: error: an image cannot be written to a terminal: -o FILE"])
 
 
 def test_streams_have_their_own_jobs(folder: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_stopped_folder_has_whole_files_only_and_goes_on(call: Run, folder: Pa
     assert first.startswith(b"in/000.png -> in/000-night.png")
     assert (run.returncode, complaints) == (130, b"")
     summary = rest.decode().splitlines()[-1]
-    assert " left (--skip-existing goes on); " in summary
+    assert " left (--skip-existing resumes); " in summary
     results = [name for name in names(folder) if name.endswith("-night.png")]
     assert 0 < len(results) < 150
     whole = stylized(pixels(data))
@@ -173,5 +173,5 @@ def test_a_stopped_folder_has_whole_files_only_and_goes_on(call: Run, folder: Pa
     code, out, err = call("in", *CPU, "--skip-existing")
     assert (code, err) == (0, [])
     skipped = min(2, len(results))  # on a busy machine the stop may come after the first
-    assert out[-1].startswith(f"{4 - skipped} pictures, {skipped} skipped; ")
+    assert out[-1].startswith(f"{4 - skipped} images, {skipped} skipped; ")
     assert [name for name in names(folder) if "night-" in name] == []

@@ -1,4 +1,4 @@
-"""Clips from file to file: sound, times, directions, parts, stops; raw frames; and what is said when it can't be."""
+"""Clips from file to file: sound, times, directions, parts, stops; raw frames; and what is said when it cannot be."""
 
 import os
 import signal
@@ -245,7 +245,7 @@ def test_raw_frames_come_out_as_the_network_makes_them(tmp_path: Path) -> None:
 def test_raw_frames_that_end_within_one_are_an_error_and_the_whole_ones_come_out(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(FRAMES.tobytes()[:-1])
     source, target = (tmp_path / "in").open("rb"), (tmp_path / "out").open("wb")
-    with source, target, pytest.raises(UserError, match="the frames end within one: 1,799 of 1,800 bytes"):
+    with source, target, pytest.raises(UserError, match="the stream ends within a frame, after 1,799 of 1,800 bytes"):
         stylize_raw(unchanged(), (30, 20), 0.0, source, target)
     assert (tmp_path / "out").read_bytes() == FRAMES[:4].tobytes()
 
@@ -325,7 +325,7 @@ def test_infers_frames_are_the_networks(infer: Callable[..., Lines], folder: Pat
         ),
         (["clip.mp4", "--codec", "divx"], "'divx'"),
         (["clip.mp4", "--codec", "h264", "-o", "out.webm"], "--codec: out.webm: webm holds vp9 or av1, not h264"),
-        (["clip.mp4", "-o", "out.avi"], "out.avi: can't write this kind of file; there are .jpg"),
+        (["clip.mp4", "-o", "out.avi"], "out.avi: cannot write this kind of file; there are .jpg"),
         (["clip.mp4", "--crf", "52"], "--crf: libx264 takes 0 (best) to 51, got 52"),
         (["clip.mp4", "--crf", "good"], "'good'"),
         (["clip.mp4", "--steady", "-1"], "--steady must be 0 to 3600 seconds, got -1"),
@@ -335,7 +335,7 @@ def test_infers_frames_are_the_networks(infer: Callable[..., Lines], folder: Pat
         (["clip.mp4", "sub/clip.mp4", "-o", "out"], "clip.mp4 and sub/clip.mp4 would both become out/clip-night.mp4"),
         (["clip.mp4", "--format", "png"], "--format is for images"),
         (["clip.mp4", "--rate", "10"], "--rate is for numbered images as input"),
-        (["clip.mp4", "-o", "out.jp2"], "out.jp2: can't write this kind of file; there are .jpg"),
+        (["clip.mp4", "-o", "out.jp2"], "out.jp2: cannot write this kind of file; there are .jpg"),
         (["clip.mp4", "-o", "-"], "standard streams take a single image or animation"),
         (["--raw", "64x48", "--skip-existing"], "--raw cannot be combined with --skip-existing"),
         (["--raw", "640"], "--raw: a size is WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got 640"),
@@ -381,7 +381,7 @@ def test_without_pyav_a_line_says_what_to_install(infer: Callable[..., Lines], m
 
 
 def test_raw_frames_go_through_infer_and_a_picture_needs_no_pyav(folder: Path) -> None:
-    """In a process of its own, where PyAV can't be imported."""
+    """In a process of its own, where PyAV cannot be imported."""
     start = "import sys; sys.modules['av'] = None; from stylenet.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", start, "infer", "--raw", "30x20", "-s", "night", "--steady", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -81,7 +81,7 @@ def test_another_file_is_no_checkpoint(tmp_path: Path) -> None:
     with ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a", "b")
     assert is_whole(tmp_path / "a.zip")
-    with pytest.raises(UserError, match=r"a.zip is no checkpoint of a run"):
+    with pytest.raises(UserError, match=r"a.zip is not a checkpoint of a run"):
         steps_done(tmp_path / "a.zip")
 
 

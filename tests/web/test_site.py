@@ -80,7 +80,7 @@ def test_one_style_of_many_stands_beside_a_style_of_the_same_name(
     assert (folder / "networks/gallery-wave.onnx").read_bytes() != (folder / "networks/wave.onnx").read_bytes()
     capsys.readouterr()
     for styles, message in {
-        ("gallery",): "gallery holds 2 styles: choose one, as in gallery#wave; there are: wave, a%b?",
+        ("gallery",): "gallery holds 2 styles: choose one, as in gallery#wave; available: wave, a%b?",
         ("wave", "checkpoints/wave.safetensors"): "two networks are named wave",
     }.items():
         assert main(["web", str(folder), *(part for style in styles for part in ("-s", style))]) == 1

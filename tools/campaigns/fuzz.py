@@ -1,7 +1,7 @@
 """Feeds mutilated files to what reads strangers' files, and counts what comes of it.
 
-    python tools/campaigns/fuzz.py decode --inputs 100000       picture files, as infer.py reads them
-    python tools/campaigns/fuzz.py photo --inputs 20000         picture files, as train.py reads its photos
+    python tools/campaigns/fuzz.py decode --inputs 100000       image files, as infer.py reads them
+    python tools/campaigns/fuzz.py photo --inputs 20000         image files, as train.py reads its photos
     python tools/campaigns/fuzz.py command --inputs 2000        the same through the whole of infer.py, in one process
     python tools/campaigns/fuzz.py process --inputs 50          the same, each in a process of its own
     python tools/campaigns/fuzz.py style --inputs 20000         style files to stylenet.models.style_file.load_style
@@ -52,9 +52,7 @@ def decode(data: bytes, _: int, folder: Path) -> str:
     try:
         for frame in Picture.open(data, Size(max_pixels=PIXELS)).frames():
             image = frame.colors
-            check(
-                image.mode == "RGB" and len(image.tobytes()) == 3 * image.width * image.height, "no whole RGB picture"
-            )
+            check(image.mode == "RGB" and len(image.tobytes()) == 3 * image.width * image.height, "no whole RGB image")
     except ImageError as error:
         return "no-memory" if isinstance(error.__cause__, MemoryError) else refused(error)
     return "picture"
@@ -97,7 +95,7 @@ def check(fine: bool, wrong: str) -> None:
 
 
 def command(data: bytes, number: int, folder: Path, run: Callable[[list[str]], tuple[int, str, str]]) -> str:
-    """`infer.py` with one picture, under one of the strange names."""
+    """`infer.py` with one image, under one of the strange names."""
     name = f"{NAMES[number % len(NAMES)]}{SUFFIXES[number % len(SUFFIXES)]}"
     source, target = folder / "in" / name, folder / "out"
     source.parent.mkdir(exist_ok=True)

@@ -50,7 +50,7 @@ def cut(path: Path, number: int) -> None:
 
 def misnamed(path: Path, number: int) -> None:
     """A PNG that says it is a JPEG, or a text."""
-    path.write_bytes(CONVERTED["alpha.png"][0] if number % 2 else b"not a picture\n" * 50)
+    path.write_bytes(CONVERTED["alpha.png"][0] if number % 2 else b"not an image\n" * 50)
 
 
 def holding(data: bytes) -> Callable[[Path, int], None]:

@@ -29,7 +29,7 @@ class Convention:
     spread: float = math.inf  # bound of std / mean over relu1_1's channels
 
 
-# By construction every channel is near 1 on photos. On the picture the true file has layers of 0.81 to 1.44
+# By construction every channel is near 1 on photos. On the reference image the true file has layers of 0.81 to 1.44
 # (relu5_4, only 4x4 there: 0.43) and a spread of 0.31. Wrong feedings: torchvision's 3.5 and more, [-1, 1]
 # 1.6 to 2.9, 0-255 above 190, no mean: spread 0.99, red and blue exchanged but the mean not: 0.57. Not told
 # apart: red and blue exchanged in mean and weights alike (0.29), for VGG answers almost equally to both.
@@ -61,12 +61,12 @@ def check_activations(convolutions: Convolutions, convention: Convention) -> Non
         level = features.mean().item()
         if not low <= level <= high:  # NaN too
             text = f"{layer}'s mean activation is {level:.3g}, wanted {low:g} to {high:g}"
-            raise ConventionError(f'fed as "{convention.name}", {text}')
+            raise ConventionError(f'normalized as "{convention.name}", {text}')
         means = features.mean((0, 2, 3))
         spread = (means.std(correction=0) / means.mean()).item()
         if layer == "relu1_1" and spread > convention.spread:
             text = f"relu1_1's channels differ by {spread:.3g} of their mean, wanted {convention.spread:g}"
-            raise ConventionError(f'fed as "{convention.name}", {text}')
+            raise ConventionError(f'normalized as "{convention.name}", {text}')
 
 
 def fitting_convention(convolutions: Convolutions, candidates: list[Convention]) -> Convention:

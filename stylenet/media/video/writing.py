@@ -51,7 +51,7 @@ class FrameSource(Protocol):
 
 
 class VideoWriter:
-    """A video file that takes a source's items, the frames stylized. Raises `UserError` when it can't be written."""
+    """A video file that takes a source's items, the frames stylized. Raises `UserError` when it cannot be written."""
 
     def __init__(self, path: Path, name: str, source: FrameSource, encoding: Encoding) -> None:
         self.name, self.source, self.encoding = name, source, encoding
@@ -77,7 +77,7 @@ class VideoWriter:
             self.container.close()
 
     def errors(self) -> AbstractContextManager[None]:
-        return one_line_errors(self.name, "can't be written with these streams and options; .mkv takes most")
+        return one_line_errors(self.name, "cannot be written with these streams and options; .mkv takes most")
 
     def add_video(self) -> VideoStream:
         codec = self.encoding.codec
@@ -88,7 +88,7 @@ class VideoWriter:
             raise UserError(f"PyAV here has no encoder {codec.encoder}; choose another codec") from None
 
     def copy(self, stream: Stream) -> Stream | None:
-        """A stream to take the packets of another; None when this kind of file can't hold it."""
+        """A stream to take the packets of another; None when this kind of file cannot hold it."""
         fonts = stream.type == "attachment" and self.container.format.name == "matroska"
         if stream.type not in COPIED and not fonts:
             return None
