@@ -1,4 +1,4 @@
-"""What a network to start from is worth: held-out loss after runs of several lengths, from a trained network and from
+"""The value of a network to start from: held-out loss after runs of several lengths, from a trained network and from
 random weights, as a table and a plot. What is done already in the folder is not trained again.
 
 python benchmarks/bases.py outputs/bases bases.png mada thangka --steps 100 400 -- data=folder data.path=photos

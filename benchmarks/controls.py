@@ -31,7 +31,7 @@ TOGETHER = Brush(strength=0.8, stroke=1.5, keep_colors=True)
 
 
 def pictures(photo: Image.Image, painters: list[Painter]) -> dict[str, Image.Image]:
-    """What each control makes of the photo, by its name."""
+    """The photo under each control, by its name."""
     left = np.linspace(1.5, -0.5, photo.width, dtype=np.float32).clip(0, 1)[None].repeat(photo.height, axis=0)
     first = painters[0]
     made = {"photo": photo, "the style's look": first.stylize(photo)}

@@ -1,4 +1,4 @@
-"""What both benches share: the machine in words, its matrix rates, and two things timed in turn."""
+"""Shared by the benchmarks: a description of the machine, its matrix rates, and two things timed in turn."""
 
 import platform
 import time

@@ -1,4 +1,4 @@
-"""What a network of many styles is worth as the start of a new painting: held-out loss by seconds from random weights,
+"""A network of many styles as the start of a new painting: held-out loss by seconds from random weights,
 from another painting's network and from what is predicted for it, with a sheet of the images at the end.
 
 python benchmarks/new_painting.py sheet.png paintings/held-out/*.jpg --seconds 60 --gallery gallery

@@ -18,7 +18,7 @@ COLUMNS = ("content", "style", "untouched", "share", "ssim", "judged", "shift", 
 
 
 def call(folder: Path, *command: str) -> str:
-    """What a command of this project prints, run in the folder."""
+    """Runs a command of this project in the folder; returns what it printed."""
     done = subprocess.run([sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
@@ -41,7 +41,7 @@ def figures(folder: Path, style: Path, painting: Path, more: list[str]) -> dict[
 
 
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before `--` and behind it."""
+    """The arguments before `--` and those behind it."""
     place = arguments.index("--") if "--" in arguments else len(arguments)
     return arguments[:place], arguments[place + 1 :]
 

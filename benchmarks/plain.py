@@ -39,7 +39,7 @@ class Upsampled(nn.Module):
 
 
 def plain_network() -> nn.Module:
-    """From RGB to RGB, `b 3 h w`; sides must be multiples of 4."""
+    """Maps RGB to RGB, `b 3 h w`; sides must be multiples of 4."""
     torch.manual_seed(0)
     return nn.Sequential(
         *(padded(3, 32, 9), norm(32), nn.ReLU()),

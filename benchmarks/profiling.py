@@ -1,4 +1,4 @@
-"""Where a training step's time goes, the plain loop's and ours: `python benchmarks/profiling.py [BATCH [CROP]]`."""
+"""Profiles a training step of the plain loop and of ours: `python benchmarks/profiling.py [BATCH [CROP]]`."""
 
 import sys
 from collections import Counter

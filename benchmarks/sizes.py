@@ -33,7 +33,7 @@ PLOT = Path(__file__).with_name("sizes.png")
 
 @dataclass(frozen=True)
 class Cost:
-    """What one image took."""
+    """Time and memory of one image."""
 
     megapixels: float
     seconds: float

@@ -1,4 +1,4 @@
-"""How calm stylized video is: `python benchmarks/warp.py STYLE [STYLE...] --clips CLIP... --photo PHOTO`.
+"""Stability of stylized video: `python benchmarks/warp.py STYLE [STYLE...] --clips CLIP... --photo PHOTO`.
 
 The warp error: each stylized frame beside the one before it, moved as the scene moved. On clips the movement is found
 in the original frames (OpenCV's DIS flow), and counts where forward and backward flow agree and no edge of a moving
@@ -61,14 +61,14 @@ def resized(frame: np.ndarray, height: int) -> np.ndarray:
 
 
 def both_flows(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From `after` back to `before`, and from `before` on."""
+    """The flow from `after` back to `before`, and from `before` on."""
     gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return flow.calc(gray[1], gray[0], None), flow.calc(gray[0], gray[1], None)
 
 
 def trusted(back: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """Where one flow undoes the other, away from the edges of what moves."""
+    """The pixels at which one flow undoes the other, away from the edges of what moves."""
     returned = sampled(forward, back, cv2.INTER_LINEAR)
     size = square(back)
     agree = square(back + returned) < 0.01 * (size + square(returned)) + 0.5
@@ -81,7 +81,7 @@ def square(vectors: np.ndarray) -> np.ndarray:
 
 
 def inside(back: np.ndarray) -> np.ndarray:
-    """Where a pixel and the place that it came from both lie within the frame, off its rim."""
+    """The pixels of which they and the place that they came from lie within the frame, off its rim."""
     height, width = back.shape[:2]
     far = np.array([width - 1 - RIM, height - 1 - RIM])
     places = [grid(height, width), grid(height, width) + back]
@@ -94,7 +94,7 @@ def grid(height: int, width: int) -> np.ndarray:
 
 
 def sampled(picture: np.ndarray, back: np.ndarray, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """What was in `picture`, where it is now."""
+    """The content of `picture`, moved to where it is now."""
     places = (grid(*back.shape[:2]) + back).astype(np.float32)
     return np.asarray(cv2.remap(picture, places, None, interpolation, borderMode=cv2.BORDER_REPLICATE))
 

@@ -1,4 +1,4 @@
-"""Which device to use, and whether bf16 is faster on it."""
+"""Chooses the device, and whether bf16 is faster on it."""
 
 import math
 import os
@@ -104,7 +104,7 @@ def device_name(device: torch.device | None = None) -> str:
 
 
 def cpu_has(units: str) -> bool:
-    """What torch's own check says; it is not public, so a torch without it counts as a CPU without them."""
+    """The result of torch's own check; that is not public, so a torch without it counts as a CPU without them."""
     return bool(getattr(torch.cpu, f"_is_{units}_supported", bool)())
 
 
@@ -115,7 +115,7 @@ def onednn_uses_bf16_units() -> bool:
 
 
 def peak_memory(device: torch.device) -> float:
-    """Of the GPU, or else of this process, in GiB; not a number on Windows, which does not tell."""
+    """Peak memory of the GPU, or else of this process, in GiB; NaN on Windows, where it is unavailable."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     if sys.platform == "win32":

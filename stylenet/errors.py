@@ -1,4 +1,4 @@
-"""What a user can mend: shown as one line, with exit code 1. Every other exception is a bug and keeps its traceback."""
+"""Errors that a user can fix: one line, exit code 1. Every other exception is a bug and keeps its traceback."""
 
 
 class UserError(ValueError):

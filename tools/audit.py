@@ -36,7 +36,7 @@ def installed() -> str:
 
 
 def audited(requirements: Path) -> tuple[list[dict[str, Any]], str]:
-    """What pip-audit says of each package; nothing, and why, where it says nothing."""
+    """pip-audit's result for each package; nothing, and the reason, where it has none."""
     options = "--disable-pip --no-deps --format json --progress-spinner off --timeout 15 --requirement"
     command = [sys.executable, "-m", "pip_audit", *options.split(), str(requirements)]
     try:

@@ -22,7 +22,7 @@ PHOTOS = (1, 3)  # of those on the contact sheets: a building, a landscape
 
 
 def sheet(network: ConditionalNet, names: list[str], paintings: Path) -> Image.Image:
-    """For each style, its painting and the stylized photos side by side."""
+    """A row for each style: its painting and the stylized photos."""
     photos = shown_photos(STYLIZED)[list(PHOTOS)]
     side = CELL + GAP
     rows = -(-len(names) // ACROSS)

@@ -1,4 +1,4 @@
-"""What all commands share: messages of one line, an argument parser, and the exit code for each kind of error."""
+"""Shared by all commands: messages of one line, an argument parser, and the exit code for each kind of error."""
 
 import argparse
 import os

@@ -53,13 +53,13 @@ def rebuilt(state: Mapping[str, Tensor]) -> StyleNetwork:
     for key, (name, wanted) in zip(theirs, ours.items(), strict=True):
         ours[name] = checked(key, state[key], wanted.shape) * FACTORS.get(key, 1)
     if not all_finite(ours.values()):
-        raise ValueError("some of its weights are not finite numbers")
+        raise ValueError("contains NaN or infinite weights")
     network.load_state_dict(ours, assign=True)
     return network
 
 
 def parameter_names(blocks: int) -> list[str]:
-    """What they call the parameters, in the order of our own."""
+    """Their names of the parameters, in the order of ours."""
     residual = [f"res{i}.{layer}{j}" for i in range(1, blocks + 1) for j in (1, 2) for layer in ("conv", "in")]
     layers = [f"{layer}{i}" for i in (1, 2, 3) for layer in ("conv", "in")] + residual
     layers += ["deconv1", "in4", "deconv2", "in5", "deconv3"]
@@ -75,7 +75,7 @@ def checked(key: str, value: Tensor, wanted: torch.Size) -> Tensor:
 
 
 def target_for(file: Path, output: Path | None) -> Path:
-    """Where the style file goes. Raises `UserError` rather than have a style replaced unasked, or an image."""
+    """The path of the style file. Raises `UserError` where that would replace a file."""
     target = output or file.with_suffix(SUFFIX)
     if target.suffix != SUFFIX:
         raise UserError(f"-o must end in {SUFFIX}, got {shown(target)}")

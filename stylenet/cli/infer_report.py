@@ -80,7 +80,7 @@ class RowsBar:
             self.close()
 
     def close(self) -> None:
-        """Also of an image that failed on the way."""
+        """Ends the bar, also of an image that failed."""
         if self.bar is not None:
             self.bar.close()
         self.bar = None

@@ -69,7 +69,7 @@ def enlarged(image: Float[Tensor, "1 3 h w"], size: tuple[int, int]) -> Float[Te
 
 
 def on_the_way(output: Path, width: int, step: int) -> Path:
-    """Where an image on the way is kept: `result-0512-00020.jpg` beside `result.jpg`."""
+    """The file of an intermediate image: `result-0512-00020.jpg` beside `result.jpg`."""
     return output.with_name(f"{output.stem}-{width:04d}-{step:05d}{output.suffix}")
 
 

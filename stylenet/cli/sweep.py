@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
-    """How one run ended: its exit code, and for a failure the reason."""
+    """The outcome of one run: its exit code, and for a failure the reason."""
 
     label: str
     code: int
@@ -75,7 +75,7 @@ def attempt(label: str, run: list[str], train: Callable[[list[str]], int]) -> Ou
 
 
 def labels(runs: Sequence[list[str]]) -> list[str]:
-    """What each run has of its own, as in `style=wave batch=2`."""
+    """The settings in which each run differs, as in `style=wave batch=2`."""
     common = set.intersection(*(set(run) for run in runs)) if len(runs) > 1 else set()
     own = [" ".join(setting for setting in run if setting not in common) or " ".join(run) for run in runs]
     return [re.sub(r"='((?:[^'\\]|\\.)*)'", r"=\1", label) for label in own]

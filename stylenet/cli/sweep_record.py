@@ -1,4 +1,4 @@
-"""What every kind of sweep leaves: a record of each run, and at the end a table, the best command and the report."""
+"""The record of a sweep: one for each run, and at the end a table, the best command and the report."""
 
 import logging
 import math

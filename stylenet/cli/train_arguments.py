@@ -55,7 +55,7 @@ def quoted_path(path: str) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """What was wrong, in one line, with the choices where Hydra lists them."""
+    """The error in one line, with the choices where Hydra lists them."""
     if "hydra/sweeper/optuna" in str(error):
         return "a search needs Optuna: pip install 'stylenet[sweep]'"
     if isinstance(error, MissingMandatoryValue) and "style.image" in str(error):

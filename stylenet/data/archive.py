@@ -33,7 +33,7 @@ def open_archive(settings: PhotoSettings, memory: int) -> Photos:
 
 
 def fault(entry: ZipInfo) -> str:
-    """What keeps an entry from being read; "" if nothing does."""
+    """The reason why an entry cannot be read; "" if there is none."""
     if entry.flag_bits & ENCRYPTED:
         return "encrypted"
     return "too large" if entry.file_size > MAXIMUM_BYTES else ""

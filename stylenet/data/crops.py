@@ -81,7 +81,7 @@ class RandomCrops(IterableDataset[Tensor]):
         return random_square(photo, self.crop, np.random.default_rng((self.seed, CROP, position)))
 
     def _index(self, position: int) -> int:
-        """Which photo stands at a place in the endless row of passes over all of them."""
+        """The index of the photo at a place in the endless row of passes over all of them."""
         pass_, place = divmod(position, self.photos.reach(position + 1))
         if self.photos.in_order and pass_ == 0:
             return place

@@ -75,7 +75,7 @@ def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Paint
 
 
 def read_cards(folder: Path) -> dict[str, dict[str, Any]]:
-    """What `paintings.yaml` says of each painting; nothing where there is no such file. Raises `UserError`."""
+    """The facts in `paintings.yaml` about each painting; nothing where there is no such file. Raises `UserError`."""
     path = folder / CARDS
     if not path.exists():
         return {}

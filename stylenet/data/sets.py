@@ -39,14 +39,14 @@ class Photos(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many there are, as far as that is known."""
+        """Number of photos, as far as that is known."""
 
     @abstractmethod
     def __getitem__(self, index: int) -> UInt8[Tensor, "3 h w"]:
         """Raises `IndexError`, and `PhotosError` when no photo can be used."""
 
     def reach(self, count: int) -> int:
-        """How many photos there are: at least `count`, or all of them."""
+        """Number of photos that are there: at least `count`, or all of them."""
         return len(self)
 
     def report(self) -> list[str]:
@@ -170,7 +170,7 @@ class StreamedPhotos(Photos):
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decoders")
 
     def __len__(self) -> int:
-        """How many have come so far."""
+        """Number of photos that have come so far."""
         return len(self._photos)
 
     def __getitem__(self, index: int) -> UInt8[Tensor, "3 h w"]:

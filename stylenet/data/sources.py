@@ -1,4 +1,4 @@
-"""Where photos come from: the built-in sample, a folder, the Hugging Face hub."""
+"""Sources of photos: the built-in sample, a folder, the Hugging Face hub."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What became of the photos of a set: counted by kind, with the first few names of each."""
+"""The photos of a set, used, skipped or converted: counted by kind, with the first few names of each."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ class Tally:
             return [head, *_lines("skipped", self._skipped), *_lines("converted", self._converted)]
 
     def causes(self) -> str:
-        """In a few words why nothing could be used: `3 files: 2 not an image, 1 empty; first: a.jpg`."""
+        """Summarizes why nothing could be used: `3 files: 2 not an image, 1 empty; first: a.jpg`."""
         counts = ", ".join(f"{len(names):,} {kind}" for kind, names in _by_number(self._skipped))
         names = [name for kind in self._skipped.values() for name in kind]
         return f"{len(names):,} files: {counts}; first: {shown(min(names))}" if names else "0 files"

@@ -1,4 +1,4 @@
-"""What the eye compares: color, contrast, texture, empty areas, brush-stroke sizes and feature distributions.
+"""Figures of what the eye compares: color, contrast, texture, empty areas, stroke sizes and feature distributions.
 
 All figures compare a stylized image with the painting, not with the photo. Gram distances hardly see saturation or
 empty areas; these do. None of them sees where in the image something is: a scrambled image can score well, so read

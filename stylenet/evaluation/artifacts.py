@@ -1,4 +1,4 @@
-"""What goes wrong with such networks, each as a number: a grid, a dead output, blobs, a frame at the border, NaN.
+"""Known artifacts of such networks, each as a number: a grid, a dead output, blobs, a frame at the border, NaN.
 
 All images are RGB in [0, 1]; a measure is taken over the whole batch. What it reads on healthy networks and on
 broken images stands in tests/test_artifacts.py.

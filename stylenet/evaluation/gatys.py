@@ -70,7 +70,7 @@ def curve(criterion: PerceptualLoss, photo: Tensor, start: str, optimizer: str, 
 
 
 def equivalent(goals: list[float], curves: list[list[float]]) -> Equivalent:
-    """From the network's losses and the optimizer's curves, photo by photo."""
+    """The equivalent, from the network's losses and the optimizer's curves, photo by photo."""
     dice = random.Random(0)
     everything = range(len(goals))
     steps = len(curves[0])

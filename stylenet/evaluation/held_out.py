@@ -29,7 +29,7 @@ class HeldOut:
 
 @torch.inference_mode()
 def stylized_by(network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """What the network makes of the photos, one at a time, so that memory stays small."""
+    """The stylized photos, made one at a time, so that memory stays small."""
     return torch.cat([network(photo[None]).float() for photo in photos])
 
 

@@ -94,7 +94,7 @@ class Yardstick:
 
     @torch.inference_mode()
     def features(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Tensor]:
-        """Of the judge where it is given, else of the loss network."""
+        """Features of the judge where it is given, else of the loss network."""
         vgg, layers = (self.judge, LAYERS) if self.judge else (self.criterion.vgg, self.criterion.settings.style_layers)
         features: dict[str, Tensor] = vgg(image, layers)
         return features

@@ -1,4 +1,4 @@
-"""What an evaluation measures, as plain values; importing it needs no torch."""
+"""Settings of an evaluation, as plain values; importing them needs no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ SMALLEST_SIDE = 64  # pixels: the artifact measures need a tile, the loss networ
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What is measured besides the losses, and with which weights. The defaults need no further download.
+    """The figures besides the losses, and the weights to measure them with. The defaults need no further download.
 
     `weights` of the loss network, and `judge`, weights of a VGG16 that no training optimized, are `auto`, `torchvision`
     or a file. `painting` is its file where it is not one of the shipped ones. With `gatys_steps`, each of the first

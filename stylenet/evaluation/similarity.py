@@ -1,4 +1,4 @@
-"""How much of the photo is left in a stylized image: SSIM of the luminance, and LPIPS where its weights are."""
+"""Similarity of a stylized image to its photo: SSIM of the luminance, and LPIPS where its weights are."""
 
 import torch
 from jaxtyping import Float

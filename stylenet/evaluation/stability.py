@@ -1,4 +1,4 @@
-"""How much a network's output changes when the photo moves by a pixel or has a little noise."""
+"""Stability: how much a network's output changes when the photo moves by a pixel or has a little noise."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a command line may ask of an export. Imports nothing large."""
+"""Options of an export. Imports nothing large."""
 
 SUFFIX = ".onnx"
 CHANNELS = (3, 4)  # RGB, or RGBA whose alpha passes through

@@ -1,1 +1,1 @@
-"""What applies a style: to images of any size, to folders, to video."""
+"""Inference: applies a style to images of any size and to the frames of videos."""

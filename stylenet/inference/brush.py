@@ -33,7 +33,7 @@ def apply_controls(
 
 
 def matching(photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"]) -> Recoloring:
-    """What `match_colors` does to the stylized images' colors."""
+    """The color map by which `match_colors` fits the stylized images to the photos."""
     return recoloring(palette_of(stylized), palette_of(photos))
 
 

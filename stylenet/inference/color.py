@@ -70,7 +70,7 @@ def recolored(pictures: Float[Tensor, "b 3 h w"], to: Recoloring) -> Float[Tenso
 
 
 def root(matrices: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
-    """Of symmetric positive matrices, the symmetric positive root."""
+    """The symmetric positive root of symmetric positive matrices."""
     values, vectors = torch.linalg.eigh(matrices)
     roots: Tensor = vectors * values.clamp(min=0).sqrt()[:, None] @ vectors.mT
     return roots

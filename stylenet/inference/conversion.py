@@ -22,7 +22,7 @@ class ProfiledImage(Image.Image):
 
     @classmethod
     def of(cls, image: Image.Image, profile: bytes) -> "ProfiledImage":
-        """The same image, and not a copy, with a profile."""
+        """Gives the image itself, not a copy, a profile."""
         image.__class__ = cls
         image.info["icc_profile"] = profile
         return cast(ProfiledImage, image)

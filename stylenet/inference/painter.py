@@ -1,4 +1,4 @@
-"""What a single style and a blend have in common: `stylize`, for every kind of image."""
+"""The base of single styles and blends: `stylize`, for every kind of image."""
 
 import os
 from abc import ABC, abstractmethod

@@ -35,7 +35,7 @@ PLAIN = Brush()  # the style as it is
 
 
 def check_weights(weights: Sequence[float], masked: bool = False) -> None:
-    """Raises `UserError` for weights that aren't above 0, or that would have no say."""
+    """Raises `UserError` for weights that aren't above 0, or that have no effect."""
     if not weights:
         raise UserError("a blend needs at least one style")
     for weight in weights:

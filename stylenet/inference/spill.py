@@ -20,7 +20,7 @@ GPU_PAGE = 1 << 24  # at most, where each page costs a kernel launch
 
 @dataclass(frozen=True)
 class Slot:
-    """Where in a buffer a tensor is, and what it was."""
+    """The place of a tensor in a buffer, with its shape and type."""
 
     pages: list[int]
     shape: torch.Size
@@ -109,7 +109,7 @@ class SpillBuffer:
 
 
 def folder() -> Path:
-    """Where temporary files of gigabytes go: `TMPDIR`, else `/var/tmp`, as `/tmp` is often itself in memory."""
+    """The folder for temporary files of gigabytes: `TMPDIR`, else `/var/tmp`, as `/tmp` is often itself in memory."""
     large = Path("/var/tmp")
     return large if large.is_dir() and "TMPDIR" not in os.environ else Path(tempfile.gettempdir())
 

@@ -151,9 +151,9 @@ def _check_whole(network: nn.Module, pixels: int, device: torch.device) -> None:
 
 
 def _edges(height: int, padded: int, rows: int, least: int, stride: int) -> list[int]:
-    """Where strips begin and end: of `rows` at most, unless that is below `least`; as equal as whole strides allow.
+    """The rows at which strips begin and end: of `rows` at most, unless that is below `least`.
 
-    The last one also takes the rows after the last whole stride.
+    Strips are as equal as whole strides allow. The last one also takes the rows after the last whole stride.
     """
     strides = padded // stride
     count = max(1, min(-(-height // rows), strides * stride // least))

@@ -42,13 +42,13 @@ def back_at_full_size(
 
 
 def edge_weight(guide: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """Near 1 at edges and near 0 where it is flat: the gain of a guided filter that guides itself, 3 x 3 pixels."""
+    """A weight near 1 at edges and near 0 in flat areas: the gain of a guided filter that guides itself, 3 x 3 pixels."""
     variance = around(guide**2) - around(guide) ** 2
     return around(variance / (variance + EDGE**2))
 
 
 def faintness(stylized: Float[Tensor, "b 1 h w"], guide: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """How much of the photo's contrast is left about each pixel, at most 1."""
+    """The share of the photo's contrast that is left around each pixel, at most 1."""
     return ((contrast(stylized) + FLAT) / (contrast(guide) + FLAT)).clamp(max=1)
 
 

@@ -1,4 +1,4 @@
-"""What pipelines need of a style: something that maps an image to a stylized image of the same kind and size."""
+"""The interface between pipelines and styles: maps an image to a stylized image of the same kind and size."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable

@@ -104,7 +104,7 @@ class Stylizer(Painter):
         return cls(*load_single_style(style), device, dtype, compile, memory, engine)
 
     def with_network(self, network: nn.Module) -> "Stylizer":
-        """The same with another network of the same architecture, on the same device and of the same type."""
+        """A copy with another network of the same architecture, on the same device and of the same type."""
         other = copy(self)
         other.plain, other.network = network, self._applicable(network)
         return other

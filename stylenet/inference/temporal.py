@@ -32,7 +32,7 @@ SAMPLES = 64  # rows and columns that the histogram looks at
 
 @dataclass
 class Pace:
-    """How much the next frame counts beside those before it, for all norms of a network: 1 forgets them."""
+    """The weight of the next frame against those before it, for all norms of a network: 1 forgets them."""
 
     share: float = 1.0
 
@@ -87,7 +87,7 @@ def temporal_statistics(network: nn.Module) -> Iterator[Pace]:
 
 
 class FrameWeight:
-    """How much each frame counts, by the time since the last one; all of it after a cut.
+    """The weight of each frame, by the time since the last one; 1 after a cut.
 
     `memory`, in seconds, is the time in which what was remembered fades to 1/e.
     """
@@ -98,7 +98,7 @@ class FrameWeight:
         self.histogram: np.ndarray | None = None
 
     def share(self, frame: UInt8[np.ndarray, "h w 3"], time: float) -> float:
-        """Of the frame shown at `time`, in seconds."""
+        """The weight of the frame shown at `time`, in seconds."""
         before, self.histogram = self.histogram, histogram(frame)
         since, self.time = time - self.time, time
         if before is None or changed(before, self.histogram) > CUT or since < 0:

@@ -41,7 +41,7 @@ class TemporalAverage:
     def mixed(
         self, frame: UInt8[Tensor, "3 h w"], picture: UInt8[Tensor, "3 h w"], share: float
     ) -> UInt8[Tensor, "3 h w"]:
-        """The same for tensors on the device."""
+        """Averages tensors on the device."""
         new, painted = (pixels.to(self.device).float()[None] for pixels in (frame, picture))
         panning = self.camera.panning(new, share)
         if new.shape != self.frame.shape:

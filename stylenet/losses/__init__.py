@@ -1,1 +1,1 @@
-"""What a network is trained against."""
+"""Losses: what a network is trained against."""

@@ -17,7 +17,7 @@ OLD_NAMES = {"content_weight": "content", "style_weight": "style", "tv_weight": 
 
 @dataclass
 class LossSettings:
-    """What is compared, where, and how much each term weighs.
+    """The compared layers, the scales, and the weight of each term.
 
     `weights` has the terms of `stylenet.losses.terms.LOSS_TERMS` as keys; a term that is missing weighs nothing. The
     layers of a term weigh the same unless `…_layer_weights` has a number for each. `form` is described in

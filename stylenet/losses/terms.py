@@ -126,7 +126,7 @@ def sliced_pixels(step: StepContext, generator: torch.Generator) -> Float[Tensor
 
 
 def pixel_scales(step: StepContext) -> list[int]:
-    """Those at which the images have enough pixels."""
+    """The scales of `PIXEL_SCALES` at which the images have enough pixels."""
     return [scale for scale in PIXEL_SCALES if fits(step.stylized, scale, FEWEST_PIXELS)]
 
 
@@ -158,7 +158,7 @@ def tv(step: StepContext) -> Float[Tensor, ""]:
 
 
 def stability(step: StepContext) -> Float[Tensor, ""]:
-    """What the network changes when the photo moves by some pixels and gets noise: costs a second pass."""
+    """Change of the output when the photo moves by some pixels and gets noise; costs a second pass."""
     network = step.network or nn.Identity()  # `needs_network`: it is there
     return stability_loss(network, step.photos, step.stylized, step.number, step.share)
 

@@ -18,7 +18,7 @@ MOST = 65_535  # of milliseconds, hundredths of a second, or plays, where a form
 
 @dataclass(frozen=True)
 class Show:
-    """What an animation's frames share: width, height, and how often all are shown (0: for ever)."""
+    """The properties that an animation's frames share: width, height, and number of plays (0: for ever)."""
 
     width: int
     height: int

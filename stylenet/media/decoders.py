@@ -30,7 +30,7 @@ from stylenet.media.limits import MAXIMUM_PIXELS, ImageError, TooManyPixelsError
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a JPEG's coded data, 0xFF is followed by 0 or a restart marker
 END, SCAN, WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)  # of its markers
 MAXIMUM_SCANS = 500  # of a JPEG, as libjpeg-turbo's own fuzzers have it
-# Every other decoder stays out of a stranger's reach (that of EPS starts Ghostscript).
+# Untrusted files reach no other decoder (that of EPS starts Ghostscript).
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "MPO", "AVIF", "HEIF")
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")  # brands in a file's first bytes
 Source = bytes | str | os.PathLike[str]
@@ -121,7 +121,7 @@ def is_busywork(image: ImageFile.ImageFile) -> bool:
 
 
 def count_scans(data: bytes) -> int:
-    """How often a JPEG's decoder goes through the whole image, as far as the first end of an image.
+    """Number of scans of a JPEG, each a pass of the decoder over the whole image, up to the first end of an image.
 
     A progressive image usually has ten scans. In one of 13,000 x 13,000 pixels a scan that changes nothing has 67
     bytes and took 3.6 ms: a megabyte of them keeps the decoder busy for a minute.

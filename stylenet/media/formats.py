@@ -20,7 +20,7 @@ class Format:
     frames: bool = False
 
     def at_quality(self, quality: int | None) -> "Format":
-        """The same with another quality, 1 to 100, if the format is lossy. Raises `UserError` for another number."""
+        """The format with another quality, 1 to 100, if the format is lossy. Raises `UserError` for another number."""
         if quality is None:
             return self
         if not 1 <= quality <= 100:

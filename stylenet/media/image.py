@@ -46,7 +46,7 @@ def decode_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Image.Imag
 
 
 def conversions(image: ImageFile.ImageFile) -> tuple[str, ...]:
-    """What has to be changed to make RGB of 8 bits of a file; asked before loading, which hides the depth."""
+    """The changes that make RGB of 8 bits of a file; asked before loading, which hides the depth."""
     kind = KINDS.get(image.mode)
     deep = image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile)
     return (*([kind] if kind else []), *(["16-bit or more"] if deep else []))

@@ -1,4 +1,4 @@
-"""What a result keeps of its photo's file besides the pixels: EXIF and the color profile.
+"""Metadata that a result keeps of its photo's file: EXIF and the color profile.
 
 The profile stays on the image, as its numbers stay numbers of the photo's colors: in a photo with a wide
 gamut the painting's colors are as much stronger as the photo's own. Whatever was converted (CMYK, and gray of

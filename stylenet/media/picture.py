@@ -18,7 +18,7 @@ ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # in other formats several images are
 
 @dataclass(frozen=True)
 class Size:
-    """How large images are worked on: `short` and `long` are pixels of their sides, None as they are.
+    """The size at which images are processed: `short` and `long` are pixels of their sides, None as they are.
 
     The short side is brought to `short`, the long one to `long` at most. No image may have more than
     `max_pixels`, before and after.
@@ -56,7 +56,7 @@ class Frame:
         return self.colors.width * self.colors.height
 
     def on_white(self) -> "Frame":
-        """The same without transparency, as paper would show it."""
+        """The frame without transparency, on white."""
         if self.alpha is None:
             return self
         white = Image.new("RGB", self.colors.size, "white")
@@ -136,7 +136,7 @@ def resized_pixels(pixels: UInt8[np.ndarray, "h w c"], size: Size) -> UInt8[np.n
 
 
 def _plays(image: ImageFile.ImageFile) -> int:
-    """How often an animation runs; GIF counts the repetitions, and says nothing for once."""
+    """Number of times that an animation plays; GIF counts repetitions, and has no entry for none."""
     loop = image.info.get("loop")
     if image.format != "GIF" or loop == 0:
         return int(loop or 0)

@@ -42,14 +42,14 @@ def find_style(style: str | os.PathLike[str]) -> Path:
 
 @dataclass(frozen=True)
 class StyleReference:
-    """Where a style is: a file, and which of its styles where it holds many."""
+    """The place of a style: a file, and which of its styles where it holds many."""
 
     file: Path
     style: str | None = None
 
     @property
     def name(self) -> str:
-        """For results: the style's own name among many, else the file's."""
+        """The name for results: the style's own among many, else the file's."""
         return self.style or hub.style_name(self.file)
 
     def __fspath__(self) -> str:

@@ -50,7 +50,7 @@ class ConditionalNet(StyleNetwork):
 
     @property
     def channels(self) -> list[int]:
-        """Of each norm, in the order in which they are applied."""
+        """The number of channels of each norm, in the order in which they are applied."""
         return [module.channels for module in self.modules() if isinstance(module, ConditionalNorm)]
 
     def forward(self, photos: Float[Tensor, "b 3 h w"], style: Style | None = None) -> Float[Tensor, "b 3 h w"]:

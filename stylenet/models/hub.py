@@ -90,7 +90,7 @@ def _download(address: HubAddress, file: str, **options: Any) -> Any:
 
 
 def problem(error: Exception, address: HubAddress) -> str:
-    """What went wrong at the hub, in words that name the remedy."""
+    """Describes what went wrong at the hub, and the remedy."""
     from huggingface_hub import errors
 
     login = "log in with: hf auth login"

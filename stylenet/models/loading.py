@@ -25,7 +25,7 @@ def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu"
 
 
 def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tuple[StyleNetwork, Card]:
-    """Of what a file holds, the style that is meant. Raises `UserError` if it is not there."""
+    """The style that is meant, of those in a file. Raises `UserError` if it is not there."""
     if reference.style is None:
         return network, card
     names = card.style_names
@@ -39,7 +39,7 @@ def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tupl
 
 
 def load_single_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
-    """As `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
+    """Calls `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
     reference = find_reference(style)
     network, card = load_style(reference, device)
     check_single(network, card.style_names, reference.file.stem)

@@ -1,4 +1,4 @@
-"""What every network has in common: its settings, its sizes, and how it is applied to photos of any size."""
+"""The base of all networks: settings, sizes, and application to photos of any size."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

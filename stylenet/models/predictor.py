@@ -41,7 +41,7 @@ class Encoder(nn.Module):
             self.register_buffer(f"{name}_bias", torch.zeros(outputs))
 
     def take(self, convolutions: Mapping[str, tuple[Tensor, Tensor]], mean: Tensor, std: Tensor) -> None:
-        """Takes over VGG19's weights by the names of its layers, and how to feed them."""
+        """Takes over VGG19's weights by the names of its layers, and the normalization of their input."""
         self.mean.copy_(mean)
         self.std.copy_(std)
         for name in CONVOLUTIONS:
@@ -71,7 +71,7 @@ class Head(nn.Linear):
 
 
 class Predictor(nn.Module):
-    """From paintings to norm parameters, less the neutral ones. `width` is that of the layer between."""
+    """Maps paintings to norm parameters, less the neutral ones. `width` is that of the hidden layer."""
 
     center: Tensor
     spread: Tensor
@@ -87,7 +87,7 @@ class Predictor(nn.Module):
         return self.from_statistics(self.encoder(paintings))
 
     def from_statistics(self, statistics: Float[Tensor, "b s"]) -> Float[Tensor, "b p"]:
-        """From what the encoder says of paintings, which training computes once for each."""
+        """Norm parameters from the encoder's statistics, which training computes once for each."""
         standardized = ((statistics - self.center) / self.spread).clamp(-FARTHEST, FARTHEST)
         predicted: Tensor = self.head(self.hidden(standardized).relu())
         return predicted

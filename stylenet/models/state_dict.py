@@ -48,7 +48,7 @@ def _read(file: File) -> dict[str, Tensor]:
 
 
 def _pickles(file: File, size: int) -> Iterator[File]:
-    """What is to be unpickled, before the numbers themselves."""
+    """The pickles in a file, before the numbers themselves."""
     file.seek(0)
     if file.read(4) != b"PK\x03\x04":  # as PyTorch tells them apart
         file.seek(0)

@@ -35,7 +35,7 @@ class StyleFileError(UserError):
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a network: equal runs have equal cards.
+    """The facts about a network: equal runs have equal cards.
 
     `network` rebuilds it; everything else (`painting`, `loss`, `training`, `held_out`, …) is for people. A network of
     many styles has a list `styles` in place of `painting`: a painting each, with a `name`.
@@ -65,13 +65,13 @@ class Card:
 
     @property
     def style_names(self) -> list[str]:
-        """Of a network of many styles, the name of each; else none."""
+        """The names of a network of many styles; empty for other networks."""
         many = self.network.architecture == "conditional"
         return [painting["name"] for painting in self.facts["styles"]] if many else []
 
     @property
     def paintings(self) -> dict[str, Any]:
-        """What is known of each painting, by what comes behind the file's name: nothing, or `#` and the style's."""
+        """The facts about each painting, by what comes behind the file's name: nothing, or `#` and the style's."""
         if self.style_names:
             return {f"#{painting['name']}": painting for painting in self.facts["styles"]}
         return {"": self.facts.get("painting")}
@@ -85,7 +85,7 @@ class Card:
 
 
 def _check_paintings(paintings: Any, count: int) -> None:
-    """Raises `TypeError` or `ValueError` unless there are so many, with names that can be told apart and typed."""
+    """Raises `TypeError` or `ValueError` unless there are so many, with different names that can be typed."""
     names = [painting["name"] for painting in paintings]
     if not all(isinstance(painting, dict) and isinstance(painting["name"], str) for painting in paintings):
         raise TypeError("a list of paintings with names")
@@ -101,7 +101,7 @@ def is_style_name(name: str) -> bool:
 
 
 def save_style(path: Path, network: StyleNetwork, card: Card) -> None:
-    """Writes the style file: aside first, then renamed, so that no reader ever meets half a file."""
+    """Writes the style file atomically: readers never see a partial file."""
     _write(path, {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, card)
 
 

@@ -48,14 +48,14 @@ class TransformerNet(StyleNetwork):
 
 
 def into_quarter(width: int, waves: int) -> list[nn.Module]:
-    """From half to a quarter of the resolution; there the pattern is added, if there is one."""
+    """Layers from half to a quarter of the resolution; there the pattern is added, if there is one."""
     convolution, norm, relu = normalized(ReflectConv2d(2 * width, 4 * width, 3, stride=2))
     # Within one layer, so that all others have the same names with and without it.
     return [convolution, norm, nn.Sequential(relu, PlaneWaves(4 * width, waves)) if waves else relu]
 
 
 def convolved(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
-    """From pixels to half resolution and back, as in the paper."""
+    """Layers from pixels to half resolution and back, as in the paper."""
     into_half = [
         *normalized(ReflectConv2d(3, width, 9)),
         *normalized(ReflectConv2d(width, 2 * width, 3, stride=2)),
@@ -69,6 +69,6 @@ def convolved(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
 
 
 def folded(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
-    """The same by folding: 2x2 pixels of 3 colors are 12 channels."""
+    """Layers from pixels to half resolution and back by folding: 2x2 pixels of 3 colors are 12 channels."""
     into_half = [nn.PixelUnshuffle(2), *normalized(ReflectConv2d(12, 2 * width, 3))]
     return into_half, [ReflectConv2d(2 * width, 12, 3), nn.PixelShuffle(2)]

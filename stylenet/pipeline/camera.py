@@ -47,7 +47,7 @@ def stylize_live(styler: Styler, source: Iterator[np.ndarray], memory: float, sh
 
 
 def frames(device: str, kind: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Of a device that FFmpeg reads as this kind."""
+    """Yields the frames of a device that FFmpeg reads as this kind."""
     with one_line_errors(device), av.open(device, format=kind) as container:
         for frame in container.decode(video=0):
             yield frame.to_ndarray(format="rgb24")

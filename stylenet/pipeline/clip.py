@@ -181,7 +181,7 @@ def free_name(target: Path) -> Path:
 
 
 def listed(streams: list[Stream]) -> str:
-    """As in `subtitle 2 (subrip), data 3`."""
+    """Names streams, as in `subtitle 2 (subrip), data 3`."""
     return ", ".join(f"{stream.type} {stream.index}{codec(stream)}" for stream in streams)
 
 

@@ -42,7 +42,7 @@ class Result:
 
     @property
     def pixels(self) -> int:
-        """How many it keeps in memory."""
+        """Number of pixels that it keeps in memory."""
         return self.work.pixels if self.work is not None else 0
 
 

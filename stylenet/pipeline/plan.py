@@ -1,4 +1,4 @@
-"""What to stylize and where to put it: names of inputs to pairs of source and target.
+"""Turns the names of inputs into jobs: pairs of source and target.
 
 Nothing is written here, and no job that is returned would lose a file.
 """

@@ -1,4 +1,4 @@
-"""From an encoded image to an encoded, stylized image: the one way that files, requests and rows of a table all take.
+"""Turns an encoded image into an encoded, stylized one: used by files, requests and rows of a table alike.
 
 `restyle` does it at once, from bytes to bytes. `Restyling` has the same steps one by one, for a batch that decodes and
 encodes in threads while the network runs.

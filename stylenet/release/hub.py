@@ -75,7 +75,7 @@ def front_matter(license_name: str, with_onnx: bool) -> str:
 
 
 def short_page(name: str, facts: Mapping[str, Any], with_picture: bool) -> str:
-    """For a network that was not released with a page of its own."""
+    """The page of a network that was not released with one."""
     painting = facts.get("painting")
     known = painting if isinstance(painting, dict) else {}
     about = ", ".join(str(known[key]) for key in ("title", "artist", "year", "source", "license") if known.get(key))

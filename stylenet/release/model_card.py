@@ -158,7 +158,7 @@ def told(equivalent: Mapping[str, Any]) -> str:
 
 
 def verdict(figures: Sequence[Mapping[str, Any]]) -> str:
-    """What falls short of the goals; or that nothing does."""
+    """Lists the figures that fall short of the goals."""
     short = [text for found in figures for text in shortcomings(found)]
     return "Falls short: " + "; ".join(short) + "." if short else "Reaches every goal that it was measured for."
 

@@ -24,7 +24,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a report of a sweep says beside its runs: the objective, and the command of the best run."""
+    """The parts of a sweep's report beside its runs: the objective, and the command of the best run."""
 
     objective: str = ""
     best: str = ""

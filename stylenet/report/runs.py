@@ -1,4 +1,4 @@
-"""What a run folder holds, read from its files alone: settings, metrics, contact sheets, the style file.
+"""The contents of a run folder, read from its files alone: settings, metrics, contact sheets, the style file.
 
 A run folder may be half-written, damaged or from elsewhere. What cannot be read becomes the run's `problem`; no file in
 it ends a report.

@@ -21,7 +21,7 @@ LAST_QUALITY, QUALITY = 80, 70
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a photo and its result are in a sheet, as shares of its width and height."""
+    """The places of a photo and its result in a sheet, as shares of its width and height."""
 
     left: float
     width: float

@@ -20,7 +20,7 @@ RECORDS = "runs"
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one run: its settings as typed, its folder if it made one, and its objective or its error."""
+    """The outcome of one run: its settings as typed, its folder if it made one, and its objective or its error."""
 
     number: int
     overrides: Sequence[str]

@@ -1,1 +1,1 @@
-"""What learns a style: losses, photos, a run from its settings to its style file."""
+"""Training: a run from its settings to its style file."""

@@ -1,4 +1,4 @@
-"""How many steps fit into some minutes: whole steps are timed on a copy of the network, with what comes between."""
+"""Number of steps that fit into some minutes: whole steps are timed on a copy of the network, and the work between."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ CHECKPOINT_SECONDS = 0.1  # to pack, write and sync one
 def steps_in(
     minutes: float, module: StyleTransferModule, data: PhotoCrops, device: torch.device, devices: int, bf16: bool
 ) -> int:
-    """How many batches fit into so many minutes of training. The module is left as it was, on the device.
+    """Number of batches that fit into so many minutes of training. The module is left as it was, on the device.
 
     Of several devices one is timed, with its share of a batch. Contact sheets, validations and checkpoints are
     subtracted.
@@ -95,7 +95,7 @@ def seconds_per_batch(
 
 
 def seconds_between_steps(trial: StyleTransferModule, held_out: Tensor, steps: int) -> float:
-    """What a run of so many steps spends on contact sheets, validations and checkpoints; one photo of each is timed."""
+    """Seconds of a run for contact sheets, validations and checkpoints; one photo of each is timed."""
     photos = as_floats(held_out[:1])
     timed(lambda: stylized_by(trial.network, photos), photos.device)
     sheet = timed(lambda: stylized_by(trial.network, photos), photos.device)

@@ -29,7 +29,7 @@ def save(inputs: TrainingInputs, path: Path, steps: int, held_out: dict[str, flo
 
 
 def metadata(inputs: TrainingInputs) -> dict[str, Any]:
-    """What is known of a run before it starts, and would be the same for an equal run."""
+    """Facts of a run that are known before it starts, and the same for an equal run."""
     settings = inputs.settings
     style = {name: getattr(settings.style, name) for name in (*KNOWN, "size")}
     known = training_facts(settings, inputs.sources.weights, inputs.init, inputs.steps)
@@ -43,7 +43,7 @@ def metadata(inputs: TrainingInputs) -> dict[str, Any]:
 
 
 def training_facts(settings: Settings, weights: VGGWeights, init: dict[str, str] | None, steps: int) -> dict[str, Any]:
-    """What is known of the training of one painting or of many: its loss, its loss network, its length and start."""
+    """Facts of the training of one painting or of many: its loss, its loss network, its length and start."""
     training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed", "flat_areas")}
     architecture = settings.loss_network.architecture
     return {
@@ -55,7 +55,7 @@ def training_facts(settings: Settings, weights: VGGWeights, init: dict[str, str]
 
 
 def versions(device: torch.device) -> dict[str, str]:
-    """What the run stands on; it may differ between runs that are otherwise equal."""
+    """Versions of what the run uses; they may differ between runs that are otherwise equal."""
     machine = {"device": device_name(device), "python": platform.python_version()}
     return machine | {name: found for name in PACKAGES if (found := installed(name))}
 

@@ -28,7 +28,7 @@ OURS |= {"logger", "callbacks", "plugins", "default_root_dir", "num_nodes"}
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run trains on: the device of this process, how many devices there are, and Lightning's precision."""
+    """The hardware of a run: the device of this process, how many devices there are, and Lightning's precision."""
 
     device: torch.device
     devices: int

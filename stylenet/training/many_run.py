@@ -166,7 +166,7 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
 
 
 def digest(settings: Settings, inputs: list[str]) -> str:
-    """What a run's folder is called: equal runs share one, so that the same command resumes.
+    """The name of a run's folder: equal runs share one, so that the same command resumes.
 
     Where the paintings are does not count: `inputs` say what they are.
     """
@@ -181,7 +181,7 @@ def device_and_bf16(settings: Settings) -> tuple[torch.device, bool]:
 
 
 def predictor_width(weights: VGGWeights) -> int:
-    """Of the predictor, whose encoder is the start of a VGG; 0 for a loss network that is none."""
+    """The predictor's width; 0 where the loss network is no VGG19, with whose first layers its encoder begins."""
     shapes = {name: tuple(weights.convolutions[name][0].shape[1::-1]) for name in CONVOLUTIONS}
     if shapes == CONVOLUTIONS:
         return PREDICTOR

@@ -53,7 +53,7 @@ class OneStyle(nn.Module):
 
 @dataclass(frozen=True)
 class Length:
-    """How long a training is: steps, or seconds by the clock. Its rate falls to nothing towards the end."""
+    """The length of a training: steps, or seconds by the clock. The learning rate falls to 0 towards the end."""
 
     steps: int | None
     seconds: float = 60.0
@@ -69,7 +69,7 @@ class Length:
 
 
 def new_network(form: NetworkSettings, paintings: Sequence[Painting], weights: VGGWeights, seed: int) -> ConditionalNet:
-    """With random weights of the seed, and the loss network's first layers in the predictor."""
+    """A network with random weights of the seed, and the loss network's first layers in the predictor."""
     network = initialize(ConditionalNet(replace(form, architecture="conditional", styles=len(paintings))), seed)
     if network.predictor is not None:
         found = {name: weights.convolutions[name] for name in CONVOLUTIONS}
@@ -80,7 +80,7 @@ def new_network(form: NetworkSettings, paintings: Sequence[Painting], weights: V
 
 
 def statistics_of(network: ConditionalNet, paintings: Sequence[Painting]) -> Float[Tensor, "n s"] | None:
-    """What the predictor sees of the paintings, where there is one."""
+    """The predictor's inputs for the paintings; None without a predictor."""
     if network.predictor is None:
         return None
     return torch.cat([network.predictor.encoder(painting.small.to(network.table)) for painting in paintings])
@@ -132,7 +132,7 @@ def loss_of(
 
 
 def paintings_of(number: int, batch: int, count: int, seed: int) -> Int[Tensor, " b"]:
-    """Which paintings batch `number` mixes: all have had their turn before one comes again."""
+    """The indices of the paintings in batch `number`: all have had their turn before one comes again."""
     places = range(number * batch, (number + 1) * batch)
     generators = {turn: torch.Generator().manual_seed(seed * 1_000_003 + turn) for turn in {p // count for p in places}}
     orders = {turn: torch.randperm(count, generator=generator) for turn, generator in generators.items()}
@@ -147,7 +147,7 @@ def many_step(
     bf16: bool,
     flat_areas: float = 0.0,
 ) -> Step:
-    """What computes the loss of a batch for a network of many styles, whose table holds differences."""
+    """Returns the function that computes a batch's loss for a network of many styles, whose table holds differences."""
     predictor = network.predictor
 
     def step(batch: Tensor, number: int) -> Tensor:
@@ -169,7 +169,7 @@ def many_step(
 def further_step(
     network: ConditionalNet, row: nn.Parameter, criteria: Criteria, bf16: bool, flat_areas: float = 0.0
 ) -> Step:
-    """What computes the loss of a batch for a further style: only `row` learns."""
+    """Returns the function that computes a batch's loss for a further style: only `row` learns."""
 
     def step(batch: Tensor, number: int) -> Tensor:
         batch = sent(batch, network.table.device)
@@ -250,5 +250,5 @@ def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.opt
 
 
 def steps_done(path: Path) -> int:
-    """Of a run that has nothing left to do."""
+    """The steps of a finished run."""
     return int(torch.load(path, weights_only=True)["steps"])

@@ -1,4 +1,4 @@
-"""What the loss needs to know of each of many paintings, in memory and on the disk.
+"""Targets: what the loss keeps of each of many paintings, in memory and on the disk.
 
 A painting's Gram matrices, its positions for the sliced distance and its units take some seconds to compute and some
 15 MB to keep. All paintings share one criterion, which is given the targets of one after another.
@@ -52,7 +52,7 @@ class Criteria:
 
     @property
     def megabytes(self) -> float:
-        """What the targets take in memory."""
+        """Memory of all targets."""
         return sum(value.nbytes for each in self.targets for value in each.values()) / 1e6
 
 
@@ -126,7 +126,7 @@ def read(file: Path) -> Targets | None:
 
 
 def digest(loss: LossSettings, weights: VGGWeights) -> str:
-    """Of all that a painting's targets depend on, the loss's own code included. How much a term weighs is not."""
+    """A hash of all that a painting's targets depend on: the loss's own code is, the weights of its terms are not."""
     values = {name: value for name, value in asdict(loss).items() if "weight" not in name or "layer" in name}
     terms = sorted(name for name, weight in loss.weights.items() if weight > 0)
     code = [file_sha256(path) for path in sorted(Path(losses.__file__).parent.glob("*.py"))]

@@ -1,4 +1,4 @@
-"""Which run to resume, and from which of its checkpoints."""
+"""Finds the run to resume, and the checkpoint to resume it from."""
 
 import logging
 from pathlib import Path
@@ -28,7 +28,7 @@ class Start(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which runs `resume=auto` chooses among: those of a painting, by name or hash, and of a network; None is any."""
+    """The runs that `resume=auto` chooses among: of a painting, by name or hash, and of a network; None is any."""
 
     name: str | None = None
     painting_sha256: str | None = None

@@ -44,7 +44,7 @@ OUT_OF_MEMORY = ("out of memory", "not enough memory")  # of torch's errors
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves behind.
+    """The results of a run.
 
     `published` is the copy of the style file in `checkpoints/`; None where another network has its name. `metrics` are
     the last losses (`loss/…`), the figures on the held-out photos (`held_out/…`; none of a run that was stopped) and
@@ -58,7 +58,7 @@ class RunResult:
 
     @property
     def style(self) -> str:
-        """What `Stylizer.load` takes: the name where that finds this network, else the path of the style file."""
+        """The name for `Stylizer.load` where that finds this network, else the path of the style file."""
         return self.published.stem if self.published else str(self.style_file)
 
 
@@ -143,12 +143,12 @@ def run_worker(
 
 
 def follow(settings: Settings, folder: Path, checkpoint: Path | None) -> int:
-    """As `run_worker`, for the command line: returns the exit code."""
+    """Calls `run_worker` for the command line; returns the exit code."""
     return run_worker(settings, folder, checkpoint).exit_code
 
 
 def plan(inputs: TrainingInputs, folder: Path, start: Start | None) -> str:
-    """What is about to be done, in a line."""
+    """Describes in one line what is about to be done."""
     done = steps_done(start.checkpoint) if start else 0
     if done >= inputs.steps:
         return f"all {inputs.steps} steps were done already, in {folder}"
@@ -198,7 +198,7 @@ def publish(inputs: TrainingInputs, file: Path) -> Path | None:
 
 
 def style_file(inputs: TrainingInputs, folder: Path) -> Path:
-    """Where the run's network is kept."""
+    """The path of the run's style file."""
     return folder / f"{inputs.name}.safetensors"
 
 

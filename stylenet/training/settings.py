@@ -75,7 +75,7 @@ class Logging:
 
 @dataclass
 class Length:
-    """How long a run is: one of the two."""
+    """The length of a run: one of the two."""
 
     steps: int | None = None
     minutes: float | None = None

@@ -40,7 +40,7 @@ BASE = "network to start from"
 
 @dataclass(frozen=True)
 class Sources:
-    """What a run learns from, read into memory."""
+    """The inputs of a run, read into memory."""
 
     painting: Float[Tensor, "1 3 h w"]
     small_painting: Float[Tensor, "1 3 h2 w2"]  # as predictors see it
@@ -79,7 +79,7 @@ class TrainingInputs:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """What a resumed run must find or do as this one did."""
+        """The values that a resumed run must share with this one."""
         return {"steps": self.steps, "precision": self.machine.precision, "inputs": self.fingerprint}
 
     @property

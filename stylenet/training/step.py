@@ -1,5 +1,5 @@
-"""What every training step does, whether the network learns one painting or many: the photos that it is shown, the
-sum that it minimizes, and its learning rate."""
+"""The parts of every training step, of one painting or of many: the photos that the network is shown, the sum that is
+minimized, and the learning rate."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,13 +48,13 @@ def shown_photos(
 
 
 def pattern_origin(number: int) -> tuple[float, float]:
-    """Where batch `number` lies on the network's pattern: anywhere, as crops see only a part of an image's."""
+    """The place of batch `number` on the network's pattern, in pixels: random, as a crop sees a part of an image's."""
     generator = np.random.default_rng(number)  # not of torch, which could have to wait for a GPU
     return generator.uniform(0, PATTERN), generator.uniform(0, PATTERN)
 
 
 def total_of(values: Mapping[str, Tensor]) -> Float[Tensor, ""]:
-    """What a step minimizes: the sum of the weighted terms; one taken at every fourth batch counts four times there."""
+    """The sum of the weighted terms, which a step minimizes; one taken at every fourth batch counts four times."""
     return torch.stack([LOSS_TERMS[name].every * value for name, value in values.items()]).sum()
 
 

@@ -194,8 +194,8 @@ def test_a_truncated_checkpoint_is_one_line(
         (lambda state: state | {"in2.bias": torch.zeros(4, dtype=torch.long)}, "got torch.int64 (4,)"),
         (lambda state: state | {"in1.weight": torch.zeros(())}, "conv1.conv2d.weight should be floats (1, 3, 9, 9)"),
         (lambda state: state | {"in1.weight": torch.zeros(0)}, "a network's width must be at least 1"),
-        (lambda state: state | {"in2.bias": torch.full((4,), torch.nan)}, "not finite"),
-        (lambda state: state | {"in2.bias": torch.full((4,), 1e300, dtype=torch.double)}, "not finite"),
+        (lambda state: state | {"in2.bias": torch.full((4,), torch.nan)}, "NaN or infinite"),
+        (lambda state: state | {"in2.bias": torch.full((4,), 1e300, dtype=torch.double)}, "NaN or infinite"),
         (lambda state: state | {"in1.weight": torch.zeros(1).expand(2**40)}, "wanted a PyTorch state dict"),
     ],
 )

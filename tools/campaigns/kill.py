@@ -127,7 +127,7 @@ class Killer:
         return False
 
     def look_at(self, place: Path) -> None:
-        """What the kill left; sometimes that is made worse."""
+        """The files that the kill left; sometimes damaged further."""
         last, begun = list(place.glob("outputs/wave/*/last.ckpt")), list(place.glob("outputs/wave/*/decisions.json"))
         seen = self.campaign.seen
         seen["kills"] += 1

@@ -1,4 +1,4 @@
-"""What is done to a file to make a hostile one of it; the same for the same random numbers."""
+"""Mutations that make a hostile file of a good one; equal random numbers give equal files."""
 
 import random
 import struct
@@ -64,7 +64,7 @@ def other_number(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> by
 
 
 def other_digits(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
-    """The same for numbers in words: the headers of PPM, the JSON of a style file."""
+    """Mutates numbers in text: the headers of PPM, the JSON of a style file."""
     digits = [i for i, byte in enumerate(data[:5000]) if 48 <= byte < 58]
     if digits:
         place = dice.choice(digits)

@@ -37,7 +37,7 @@ def encoded(kind: str, mode: str, frames: int = 1, **options: object) -> bytes:
 
 
 def pictures() -> dict[str, bytes]:
-    """By a name that begins with the format."""
+    """The seeds, by names that begin with the format."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "described"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

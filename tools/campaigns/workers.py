@@ -20,7 +20,7 @@ SHARED = struct.Struct(
 
 @dataclass
 class Result:
-    """What came of a range of inputs."""
+    """The outcome of a range of inputs."""
 
     counts: Counter[str] = field(default_factory=Counter)  # by outcome; `crash`, `hang` and `wrong` are faults
     faults: list[tuple[int, str]] = field(default_factory=list)  # number of the input, what happened
@@ -45,7 +45,7 @@ def survey(work: Callable[[int], str], inputs: range, seconds: float, memory: in
 
 
 def _one_worker(work: Callable[[int], str], inputs: range, seconds: float, memory: int, result: Result) -> int:
-    """How many inputs were done before the end, the one that ended it included."""
+    """Number of inputs that were done, the one that ended it included."""
     shared = mmap.mmap(-1, SHARED.size)
     shared[:] = SHARED.pack(inputs[0], time.monotonic(), 0, 0)
     reader, writer = os.pipe()

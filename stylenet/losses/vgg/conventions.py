@@ -1,4 +1,4 @@
-"""How a VGG must be fed, and how to see from its activations that it is fed so."""
+"""Input normalizations of VGG files, and their recognition by the activations that they give."""
 
 import math
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ Convolutions = dict[str, tuple[Tensor, Tensor]]  # "conv1_1" -> weight (out in 3
 
 
 class ConventionError(ValueError):
-    """These weights do not fit this feeding; the message carries what was measured and what was wanted."""
+    """The weights do not match this normalization; the message has the measured and the expected numbers."""
 
 
 @dataclass(frozen=True)
 class Convention:
-    """A way to feed a VGG, and the mean activations on `reference_picture()` that show it to be right."""
+    """An input normalization of a VGG, and the mean activations on `reference_picture()` that confirm it."""
 
     name: str
     mean: Triple
@@ -30,7 +30,7 @@ class Convention:
 
 
 # By construction every channel is near 1 on photos. On the reference image the true file has layers of 0.81 to 1.44
-# (relu5_4, only 4x4 there: 0.43) and a spread of 0.31. Wrong feedings: torchvision's 3.5 and more, [-1, 1]
+# (relu5_4, only 4x4 there: 0.43) and a spread of 0.31. Wrong normalizations: torchvision's 3.5 and more, [-1, 1]
 # 1.6 to 2.9, 0-255 above 190, no mean: spread 0.99, red and blue exchanged but the mean not: 0.57. Not told
 # apart: red and blue exchanged in mean and weights alike (0.29), for VGG answers almost equally to both.
 NORMALIZED = Convention(
@@ -41,7 +41,7 @@ NORMALIZED = Convention(
     spread=0.45,
 )
 
-# torchvision's VGG16 has 0.28 in relu1_1, 0.56 in relu1_2 and 0.39 to 1.6 beyond. Wrong feedings, in relu1_2:
+# torchvision's VGG16 has 0.28 in relu1_1, 0.56 in relu1_2 and 0.39 to 1.6 beyond. Wrong normalizations, in relu1_2:
 # [0, 1] as it is or without the division by std 0.24, a file for 0-255 0.15, 0-255 itself 28 and more, a
 # normalized file 3.9. Not told apart: [-1, 1] (0.34). The bounds are wide for VGG19, which was not at hand.
 TORCHVISION = Convention(

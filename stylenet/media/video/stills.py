@@ -31,7 +31,7 @@ S = TypeVar("S")
 
 
 class Stills:
-    """What animations and sequences have in common as sources: no sound, no metadata, square pixels."""
+    """The base of animations and sequences as sources: no sound, no metadata, square pixels."""
 
     pixel_format = ""
     others: tuple[Stream, ...] = ()
@@ -130,7 +130,7 @@ def pixels_of(frame: Frame, alpha: bool) -> np.ndarray:
 
 
 class ImageWriter:
-    """What writers of animations and sequences have in common: frames alone, with square pixels."""
+    """The base of writers of animations and sequences: frames alone, with square pixels."""
 
     def __init__(self, name: str, source: FrameSource) -> None:
         self.name, self.source = name, source

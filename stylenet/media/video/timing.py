@@ -22,14 +22,14 @@ def read_time(text: str) -> Fraction:
 
 
 def written_time(seconds: Fraction) -> str:
-    """As `0:01:05.250`, which `read_time` reads; not later than what is asked."""
+    """A time as `0:01:05.250`, which `read_time` reads; not later than what is asked."""
     minutes, rest = divmod(int(seconds * 1000), 60_000)
     return f"{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
 
 
 @dataclass(frozen=True)
 class Span:
-    """From `start` to `end`, in seconds from the clip's beginning; without an end, to the clip's own."""
+    """A part of a clip: `start` to `end`, in seconds from the clip's beginning; without an end, to the clip's own."""
 
     start: Fraction = Fraction(0)
     end: Fraction | None = None

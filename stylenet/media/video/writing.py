@@ -26,7 +26,7 @@ ITS_OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # fa
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """What is written as a video: a `Clip`, or image files (`stylenet.media.video.stills`).
+    """A source of frames for a video: a `Clip`, or image files (`stylenet.media.video.stills`).
 
     `alpha`: frames have an opacity. `pixel_shape` is the width over the height of a pixel, None for square ones.
     """
@@ -110,7 +110,7 @@ class VideoWriter:
         return [stream for stream in self.source.others if stream.index not in self.copies]
 
     def notes(self) -> Iterator[str]:
-        """What the file does not have of the source."""
+        """Parts of the source that the file does not have."""
         width, height = self.size
         if self.hdr:
             yield "HDR became BT.709, as an ordinary screen shows it"
@@ -198,7 +198,7 @@ def on_white(pixels: np.ndarray) -> np.ndarray:
 
 
 def precision_lost(before: str, after: str) -> str:
-    """What a pixel format loses against another, in words: bits of a color, or resolution of colors."""
+    """Describes what a pixel format loses against another: bits of a color, or resolution of colors."""
     if not before:
         return ""
     old, new = av.VideoFormat(before), av.VideoFormat(after)

@@ -1,1 +1,1 @@
-"""What a run does between its steps."""
+"""Callbacks: what a run does between its steps."""

@@ -81,7 +81,7 @@ class Progress(Callback):
 
 
 def seconds_waited(trainer: pl.Trainer) -> float | None:
-    """How long the training waited for photos, where the data module counts it."""
+    """Seconds that the training waited for photos, where the data module counts them."""
     data = getattr(trainer, "datamodule", None)
     waited = getattr(data, "waited", None)
     return None if waited is None else float(waited)

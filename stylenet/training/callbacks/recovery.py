@@ -154,7 +154,7 @@ def halve_rate(trainer: pl.Trainer) -> float:
 
 @torch.no_grad()
 def complaint(network: nn.Module, photo: Float[Tensor, "1 3 s s"]) -> str | None:
-    """What is wrong with the stylized photo, if anything."""
+    """Describes what is wrong with the stylized photo, if anything."""
     image = network(photo)
     lively = image.amax((2, 3)) - image.amin((2, 3)) >= BLANK  # of NaN nothing is
     return None if bool(lively.any()) else "the output collapsed to one color"

@@ -1,4 +1,4 @@
-"""Where the metrics and contact sheets of a run are logged: `metrics.csv` always, and the trackers that are chosen.
+"""Logs a run's metrics and contact sheets: to `metrics.csv` always, and to the chosen trackers.
 
 A tracker is a Lightning logger. `configs/logger/NAME.yaml` names its class and arguments; no Python is needed to add
 one. Metric names are the same for every style and in every tracker, so that runs can be compared: `loss/content`,
