@@ -4,7 +4,7 @@
 class UserError(ValueError):
     """A mistake of the user's or of their files. The message is one line: what was wanted, what came, which setting.
 
-    Whatever it quotes of a stranger's file stays on that line: what a terminal would obey is escaped.
+    Whatever it quotes of an untrusted file stays on that line: control characters are escaped.
     """
 
     def __init__(self, message: str) -> None:

@@ -71,10 +71,10 @@ def curve(criterion: PerceptualLoss, photo: Tensor, start: str, optimizer: str, 
 
 def equivalent(goals: list[float], curves: list[list[float]]) -> Equivalent:
     """The equivalent, from the network's losses and the optimizer's curves, photo by photo."""
-    dice = random.Random(0)
+    rng = random.Random(0)
     everything = range(len(goals))
     steps = len(curves[0])
-    tries = [first_step(goals, curves, dice.choices(everything, k=len(goals))) for _ in range(RESAMPLES)]
+    tries = [first_step(goals, curves, rng.choices(everything, k=len(goals))) for _ in range(RESAMPLES)]
     counted = sorted(steps + 1 if found is None else found for found in tries)
     return Equivalent(
         first_step(goals, curves, everything),

@@ -47,6 +47,6 @@ class Compiled(nn.Module):
     def compiled(self) -> Callable[[Tensor], Tensor]:
         """The network by `torch.compile`."""
         if self.fast is None:
-            # For each size anew: with sizes left open, torch 2.15 makes code that is no faster than the network is.
+            # For each size again: with sizes left open, torch 2.15 makes code that is no faster than the network is.
             self.fast = torch.compile(self.network, dynamic=False)
         return self.fast

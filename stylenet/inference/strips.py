@@ -28,7 +28,7 @@ Reader: TypeAlias = Callable[[int, int], Float[Tensor, "b 3 n w"]]
 Writer: TypeAlias = Callable[[int, Float[Tensor, "b 3 n w"]], None]
 Progress: TypeAlias = Callable[[int, int], None]  # rows done, of how many
 # At the widest convolution: its input, the same with a border, and its output. For tensors above 32 MiB malloc asks the
-# system anew each time, which took a tenth of the time more; of smaller strips, the work around them is more.
+# system each time, which took a tenth of the time more; of smaller strips, the work around them is more.
 STRIP_BYTES = 32_000_000  # on a CPU
 # Measured memory over that at the widest convolution, as other layers hold something too.
 WHOLE, STRIPS = 1.5, 4

@@ -42,7 +42,7 @@ def back_at_full_size(
 
 
 def edge_weight(guide: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """A weight near 1 at edges and near 0 in flat areas: the gain of a guided filter that guides itself, 3 x 3 pixels."""
+    """Near 1 at edges, near 0 in flat areas: the gain of a guided filter that guides itself, 3 x 3 pixels."""
     variance = around(guide**2) - around(guide) ** 2
     return around(variance / (variance + EDGE**2))
 

@@ -17,7 +17,7 @@ MOST = 65_535  # of milliseconds, hundredths of a second, or plays, where a form
 
 
 @dataclass(frozen=True)
-class Show:
+class AnimationInfo:
     """The properties that an animation's frames share: width, height, and number of plays (0: for ever)."""
 
     width: int
@@ -29,7 +29,7 @@ class Show:
 class Writer(Protocol):
     """Writes an animation frame by frame into a seekable file. `still` is a frame as an image file of its own."""
 
-    def __init__(self, file: BufferedIOBase, show: Show) -> None: ...
+    def __init__(self, file: BufferedIOBase, info: AnimationInfo) -> None: ...
     def add(self, still: bytes, milliseconds: float) -> None: ...
     def finish(self) -> None: ...
 
@@ -37,11 +37,11 @@ class Writer(Protocol):
 class GifWriter:
     """An animated GIF, each frame with a palette of its own (GIF89a specification)."""
 
-    def __init__(self, file: BufferedIOBase, show: Show) -> None:
+    def __init__(self, file: BufferedIOBase, info: AnimationInfo) -> None:
         self.file = file
-        file.write(b"GIF89a" + struct.pack("<HHxxx", show.width, show.height))
-        if show.plays != 1:  # without this block it plays once, with it it is repeated as often as it says
-            repeats = min(max(show.plays - 1, FOR_EVER), MOST)
+        file.write(b"GIF89a" + struct.pack("<HHxxx", info.width, info.height))
+        if info.plays != 1:  # without this block it plays once, with it it is repeated as often as it says
+            repeats = min(max(info.plays - 1, FOR_EVER), MOST)
             file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<Hx", repeats))
 
     def add(self, still: bytes, milliseconds: float) -> None:
@@ -60,8 +60,8 @@ class GifWriter:
 class PngWriter:
     """An animated PNG; its frames must all be of one mode (PNG specification, third edition)."""
 
-    def __init__(self, file: BufferedIOBase, show: Show) -> None:
-        self.file, self.show = file, show
+    def __init__(self, file: BufferedIOBase, info: AnimationInfo) -> None:
+        self.file, self.info = file, info
         self.frames, self.number = 0, count()  # of the chunks that make the animation
         self.place = 0  # of the number of frames, which is known in the end
 
@@ -70,7 +70,7 @@ class PngWriter:
         if self.frames == 0:
             self.begin(still[:8], header, [chunk for chunk in chunks if chunk[0] not in (b"IDAT", b"IEND")])
         duration = min(round(milliseconds), MOST), 1000  # a fraction of a second
-        sides = self.show.width, self.show.height
+        sides = self.info.width, self.info.height
         self.file.write(_chunk(b"fcTL", struct.pack(">IIIIIHHBB", next(self.number), *sides, 0, 0, *duration, 0, 0)))
         for data in (data for name, data in chunks if name == b"IDAT"):
             first = self.frames == 0
@@ -85,7 +85,7 @@ class PngWriter:
         self.file.write(self.control() + b"".join(_chunk(*chunk) for chunk in about))
 
     def control(self) -> bytes:
-        return _chunk(b"acTL", struct.pack(">II", self.frames, self.show.plays))
+        return _chunk(b"acTL", struct.pack(">II", self.frames, self.info.plays))
 
     def finish(self) -> None:
         self.file.write(_chunk(b"IEND", b""))
@@ -98,10 +98,10 @@ class PngWriter:
 class WebpWriter:
     """An animated WebP (WebP container specification)."""
 
-    def __init__(self, file: BufferedIOBase, show: Show) -> None:
-        self.file, self.show = file, show
+    def __init__(self, file: BufferedIOBase, info: AnimationInfo) -> None:
+        self.file, self.info = file, info
         self.start, self.exif, self.frames = file.tell(), b"", 0
-        self.sides = _three_bytes(show.width - 1) + _three_bytes(show.height - 1)
+        self.sides = _three_bytes(info.width - 1) + _three_bytes(info.height - 1)
 
     def add(self, still: bytes, milliseconds: float) -> None:
         chunks = dict(_riff_chunks(still))
@@ -116,7 +116,7 @@ class WebpWriter:
         profile, self.exif = (_riff(name, chunks[name]) if name in chunks else b"" for name in (b"ICCP", b"EXIF"))
         flags = 0b10010 | bool(profile) << 5 | bool(self.exif) << 3  # animated, and it may be transparent
         header = _riff(b"VP8X", bytes([flags, 0, 0, 0]) + self.sides)
-        repeat = _riff(b"ANIM", bytes(4) + struct.pack("<H", min(self.show.plays, MOST)))
+        repeat = _riff(b"ANIM", bytes(4) + struct.pack("<H", min(self.info.plays, MOST)))
         self.file.write(b"RIFF\0\0\0\0WEBP" + header + profile + repeat)
 
     def finish(self) -> None:
@@ -154,16 +154,16 @@ def _three_bytes(value: int) -> bytes:
     return min(value, 2**24 - 1).to_bytes(3, "little")
 
 
-WRITERS: dict[str, Callable[[BufferedIOBase, Show], Writer]] = {
+WRITERS: dict[str, Callable[[BufferedIOBase, AnimationInfo], Writer]] = {
     "GIF": GifWriter,
     "PNG": PngWriter,
     "WEBP": WebpWriter,
 }
 
 
-def join(file: BufferedIOBase, stills: Iterable[tuple[bytes, float]], show: Show, format: str) -> None:
+def join(file: BufferedIOBase, stills: Iterable[tuple[bytes, float]], info: AnimationInfo, format: str) -> None:
     """Writes an animation of stills, each with its milliseconds, in a format of `WRITERS`."""
-    writer = WRITERS[format](file, show)
+    writer = WRITERS[format](file, info)
     for still, milliseconds in stills:
         writer.add(still, float(milliseconds))
     writer.finish()

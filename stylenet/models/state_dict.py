@@ -1,4 +1,4 @@
-"""Weights in PyTorch's own kind of file, a pickle, read so that a stranger's can do no harm.
+"""Weights in PyTorch's own kind of file, a pickle, read so that an untrusted one can do no harm.
 
 `weights_only` keeps code out, but bounds nothing: 300 bytes of pickle can ask for a text to be doubled thirty times, a
 zip can unpack to a thousand times its size, and a tensor can be one number repeated without end. So a file may name

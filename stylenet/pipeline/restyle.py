@@ -15,7 +15,7 @@ from itertools import chain
 from PIL import Image
 
 from stylenet.inference.styler import Styler
-from stylenet.media.animation import Show, join
+from stylenet.media.animation import AnimationInfo, join
 from stylenet.media.decoders import Source
 from stylenet.media.encoders import encoded
 from stylenet.media.formats import Format, own_format
@@ -114,7 +114,7 @@ class Restyling:
             first = next(frames)  # which determines the size
             still = partial(_still, self.format)
             stills = in_order(pool or Inline(), still, chain([first], frames), cost=lambda frame: frame.pixels)
-            join(file, stills, Show(self.width, self.height, self.picture.plays), self.format.name)
+            join(file, stills, AnimationInfo(self.width, self.height, self.picture.plays), self.format.name)
         self.notes.append(f"{self.picture.count} frames")
 
     def _decoded(self) -> Frame:

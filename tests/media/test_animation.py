@@ -9,7 +9,7 @@ import pytest
 from pictures import encoded
 from PIL import Image
 
-from stylenet.media.animation import Show, join
+from stylenet.media.animation import AnimationInfo, join
 from stylenet.media.encoders import encoded as still
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import ImageError
@@ -40,7 +40,7 @@ def joined(suffix: str, plays: int = 0, **kept: bytes) -> bytes:
     buffer = BytesIO()
     form = WRITABLE[suffix]
     stills = [(still(image, form, kept), time) for image, time in zip(SCENES, DURATIONS, strict=True)]
-    join(buffer, iter(stills), Show(40, 30, plays), form.name)
+    join(buffer, iter(stills), AnimationInfo(40, 30, plays), form.name)
     return buffer.getvalue()
 
 
@@ -142,5 +142,5 @@ def test_frames_are_written_as_they_come(suffix: str) -> None:
             lengths.append(buffer.tell())
             yield still(image.convert("RGBA"), form), 50.0
 
-    join(buffer, stills(), Show(40, 30, 0), form.name)
+    join(buffer, stills(), AnimationInfo(40, 30, 0), form.name)
     assert lengths[0] < lengths[1] < lengths[2] < len(buffer.getvalue())

@@ -61,8 +61,8 @@ CAMPAIGNS = [
 class Killer:
     """Runs and kills in a folder of its own."""
 
-    def __init__(self, campaign: Campaign, style: list[str], folder: Path, dice: random.Random) -> None:
-        self.campaign, self.style, self.folder, self.dice = campaign, style, folder, dice
+    def __init__(self, campaign: Campaign, style: list[str], folder: Path, rng: random.Random) -> None:
+        self.campaign, self.style, self.folder, self.rng = campaign, style, folder, rng
         length = f"minutes={campaign.minutes}" if campaign.minutes else f"steps={campaign.steps}"
         self.options = [*style, *campaign.options, length]
         self.whole: dict[int, bytes] = {}  # the style files of undisturbed runs, by their steps
@@ -103,7 +103,7 @@ class Killer:
 
     def kill(self, run: Run, place: Path) -> bool:
         """At a random moment, by the work that it has done, or in a write. False where the run was faster."""
-        moment = self.dice.uniform(0, self.seconds)
+        moment = self.rng.uniform(0, self.seconds)
         while run.process.is_alive() and (self.campaign.while_writing or worked(run.process.pid) < moment):
             if self.campaign.while_writing and self.is_held_in_a_write(run, place):
                 break
@@ -117,9 +117,9 @@ class Killer:
         """Stops a run where it stands in a write. One in six, else no run would get to later ones, and to its end."""
         new = {path.name for path in place.glob(PARTS)} - self.met
         self.met |= new
-        if not new or self.dice.random() > 1 / 6:
+        if not new or self.rng.random() > 1 / 6:
             return False
-        time.sleep(self.dice.uniform(0, 0.01))
+        time.sleep(self.rng.uniform(0, 0.01))
         run.send(signal.SIGSTOP)
         if any(path.name in new for path in place.glob(PARTS)):
             return True
@@ -134,10 +134,10 @@ class Killer:
         seen["before there was a run"] += not begun
         seen["before the first checkpoint"] += bool(begun and not last)
         seen["in a write"] += any(place.glob(PARTS))
-        if self.campaign.tear and last and self.dice.random() < 0.5:
+        if self.campaign.tear and last and self.rng.random() < 0.5:
             data = bytearray(last[0].read_bytes())
-            place_of_damage = self.dice.randrange(len(data))
-            if self.dice.random() < 0.5:
+            place_of_damage = self.rng.randrange(len(data))
+            if self.rng.random() < 0.5:
                 data = data[:place_of_damage]
             else:
                 data[place_of_damage : place_of_damage + 4096] = bytes(4096)
@@ -157,14 +157,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="campaigns with this in their name")
     arguments = parser.parse_args()
-    dice = random.Random(arguments.seed)
+    rng = random.Random(arguments.seed)
     campaigns = [campaign for campaign in CAMPAIGNS if arguments.only in campaign.name]
     with tempfile.TemporaryDirectory() as name:
         write_tiny_vgg(Path(name) / "vgg.safetensors")
         style = ["style=wave", f"loss_network.weights={name}/vgg.safetensors", *SMALL, "logger.sheet_every=10"]
         for campaign in campaigns:
             begun = time.monotonic()
-            killer = Killer(campaign, style, Path(tempfile.mkdtemp(dir=name)), dice)
+            killer = Killer(campaign, style, Path(tempfile.mkdtemp(dir=name)), rng)
             wanted = arguments.kills // len(campaigns)
             while campaign.seen["kills"] < wanted:
                 number = campaign.seen.total()

@@ -13,63 +13,63 @@ PNG = b"\x89PNG\r\n\x1a\n"
 Mutation = Callable[[bytearray, random.Random, Sequence[bytes]], bytearray]
 
 
-def flipped_bits(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
-    for _bit in range(dice.choice((1, 1, 2, 8, 64))):
-        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+def flipped_bits(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
+    for _bit in range(rng.choice((1, 1, 2, 8, 64))):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     return data
 
 
-def other_bytes(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
-    start = dice.randrange(len(data))
-    size = min(dice.choice((1, 2, 4, 16, 100)), len(data) - start)
-    data[start : start + size] = dice.randbytes(size)
+def other_bytes(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
+    start = rng.randrange(len(data))
+    size = min(rng.choice((1, 2, 4, 16, 100)), len(data) - start)
+    data[start : start + size] = rng.randbytes(size)
     return data
 
 
-def cut(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
-    return data[: dice.randrange(len(data))]
+def cut(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
+    return data[: rng.randrange(len(data))]
 
 
-def cut_out(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
-    start = dice.randrange(len(data))
-    del data[start : start + dice.choice((1, 2, 4, 30, 300))]
+def cut_out(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
+    start = rng.randrange(len(data))
+    del data[start : start + rng.choice((1, 2, 4, 30, 300))]
     return data
 
 
-def repeated(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
-    start = dice.randrange(len(data))
-    block = data[start : start + dice.choice((1, 4, 12, 64, 500))]
-    data[start:start] = block * dice.choice((1, 2, 10, 100))
+def repeated(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
+    start = rng.randrange(len(data))
+    block = data[start : start + rng.choice((1, 4, 12, 64, 500))]
+    data[start:start] = block * rng.choice((1, 2, 10, 100))
     return data
 
 
-def spliced(data: bytearray, dice: random.Random, stock: Sequence[bytes]) -> bytearray:
+def spliced(data: bytearray, rng: random.Random, stock: Sequence[bytes]) -> bytearray:
     """A block of another file, put over or between."""
-    other = dice.choice(stock)
-    start, place = dice.randrange(len(other)), dice.randrange(len(data))
-    block = other[start : start + dice.choice((4, 40, 400, len(other)))]
-    data[place : place + dice.choice((0, len(block)))] = block
+    other = rng.choice(stock)
+    start, place = rng.randrange(len(other)), rng.randrange(len(data))
+    block = other[start : start + rng.choice((4, 40, 400, len(other)))]
+    data[place : place + rng.choice((0, len(block)))] = block
     return data
 
 
-def other_number(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
+def other_number(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
     """A length, an offset or a side becomes one that breaks things: in either order of bytes, often early on."""
-    kind = dice.choice((">B", ">H", "<H", ">I", "<I", ">I", "<I", "<Q"))
+    kind = rng.choice((">B", ">H", "<H", ">I", "<I", ">I", "<I", "<Q"))
     size = struct.calcsize(kind)
     if len(data) > size:
-        reach = min(dice.choice((HEADER, HEADER, len(data))), len(data))
-        place = dice.randrange(max(reach - size, 1))
-        struct.pack_into(kind, data, place, dice.choice(INTERESTING) % 256**size)
+        reach = min(rng.choice((HEADER, HEADER, len(data))), len(data))
+        place = rng.randrange(max(reach - size, 1))
+        struct.pack_into(kind, data, place, rng.choice(INTERESTING) % 256**size)
     return data
 
 
-def other_digits(data: bytearray, dice: random.Random, _: Sequence[bytes]) -> bytearray:
+def other_digits(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
     """Mutates numbers in text: the headers of PPM, the JSON of a style file."""
     digits = [i for i, byte in enumerate(data[:5000]) if 48 <= byte < 58]
     if digits:
-        place = dice.choice(digits)
-        longest = bytes([dice.choice(b"0139")]) * dice.choice((5, 20, 500))
-        data[place : place + 1] = dice.choice((b"%d" % dice.choice(INTERESTING), b"-1", b"1e99", longest, b""))
+        place = rng.choice(digits)
+        longest = bytes([rng.choice(b"0139")]) * rng.choice((5, 20, 500))
+        data[place : place + 1] = rng.choice((b"%d" % rng.choice(INTERESTING), b"-1", b"1e99", longest, b""))
     return data
 
 
@@ -103,11 +103,11 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 def mutated(stock: Sequence[bytes], seed: int, index: int) -> bytes:
     """Input number `index` of the campaign `seed`: one file of the stock after one to four mutations."""
-    dice = random.Random(f"{seed}/{index}")
-    data = bytearray(dice.choice(stock))
-    for _ in range(dice.choice((1, 1, 2, 2, 3, 4))):
+    rng = random.Random(f"{seed}/{index}")
+    data = bytearray(rng.choice(stock))
+    for _ in range(rng.choice((1, 1, 2, 2, 3, 4))):
         if data:
-            data = dice.choice(MUTATIONS)(data, dice, stock)
-    if dice.random() < 0.8:
-        data = resealed(data, dice, stock)
+            data = rng.choice(MUTATIONS)(data, rng, stock)
+    if rng.random() < 0.8:
+        data = resealed(data, rng, stock)
     return bytes(data)

@@ -83,9 +83,9 @@ WAYS: dict[str, tuple[Callable[[Path, int], None], dict[str, int]]] = {
 def fill(place: Path) -> dict[str, int]:
     """Makes the files. Returns how many of each kind must be reported."""
     expected: Counter[str] = Counter()
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for number in range(GOOD):
-        (place / f"good{number:03}.jpg").write_bytes(encoded(dice.integers(0, 256, (40, 60, 3), np.uint8), "JPEG"))
+        (place / f"good{number:03}.jpg").write_bytes(encoded(rng.integers(0, 256, (40, 60, 3), np.uint8), "JPEG"))
     for name, (make, kinds) in WAYS.items():
         expected.update(kinds)
         for number in range(EACH):

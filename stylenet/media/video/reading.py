@@ -141,7 +141,7 @@ class Clip:
             yield from self.frames(None)
 
     def packets(self, copied: set[int]) -> Iterator[AnyPacket]:
-        """Yields the packets of the video and of these streams up to the span's end; later ones cannot belong before it."""
+        """Yields packets of the video and of these streams up to the span's end; later ones cannot belong before it."""
         streams: list[Stream] = [self.video, *(stream for stream in self.others if stream.index in copied)]
         running = {stream.index for stream in streams if stream.type in ("video", "audio")}
         for packet in self.container.demux(*streams):

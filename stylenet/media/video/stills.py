@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylenet.disk import shown, written_aside
 from stylenet.errors import UserError
-from stylenet.media.animation import WRITERS, Show, Writer
+from stylenet.media.animation import WRITERS, AnimationInfo, Writer
 from stylenet.media.encoders import encoded
 from stylenet.media.formats import WRITABLE, format_of
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
@@ -209,7 +209,7 @@ class AnimationWriter(ImageWriter):
             self.put(still, begin, time)
         mode = "RGBA" if self.format.name == "PNG" or image.mode == "RGBA" else "RGB"
         if self.writer is None:
-            self.writer = WRITERS[self.format.name](self.file, Show(*image.size))
+            self.writer = WRITERS[self.format.name](self.file, AnimationInfo(*image.size))
         self.waiting = encoded(image.convert(mode), self.format), time, time + duration
 
     def put(self, still: bytes, begin: Fraction, end: Fraction) -> None:
