@@ -20,6 +20,7 @@ from stylenet.models.transformer_net import TransformerNet
 from stylenet.release.pages import shown_photos
 
 STYLIZED, CELL, GAP = 512, 152, 4  # pixels: the side at which it is stylized, and the side that is shown
+PHOTOS = ("vash-gon", "singapore", "kingfisher", "neuschwanstein", "tree-in-field")  # a face, a night, an animal, …
 
 
 def cell(image: Image.Image) -> Image.Image:
@@ -33,7 +34,7 @@ def column(network: TransformerNet, photos: Float[Tensor, "n 3 s s"]) -> list[Im
 
 def main() -> None:
     target, *chosen = sys.argv[1:]
-    photos = shown_photos(STYLIZED)
+    photos = shown_photos(STYLIZED, PHOTOS)
     columns = [[Image.new("RGB", (CELL + GAP, CELL + GAP), "white"), *(cell(to_image(photo)) for photo in photos)]]
     for style in chosen or [name for name in styles() if (STYLES / f"{name}.jpg").exists()]:
         painting = Image.open(STYLES / f"{style.partition('-')[0]}.jpg").convert("RGB")

@@ -7,7 +7,7 @@ the machine, its name and its times, is on the card alone.
 import csv
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -96,10 +96,10 @@ def missing(judge: str | None, with_lpips: bool) -> tuple[str, ...]:
     return tuple(found)
 
 
-def shown_photos(size: int) -> Float[Tensor, "n 3 size size"]:
-    """The held-out photos on the contact sheets."""
+def shown_photos(size: int, names: Sequence[str] = SHOWN) -> Float[Tensor, "n 3 size size"]:
+    """Held-out photos by name, in [0, 1]; those on the contact sheets if none are named."""
     squares, titles = held_out_photos(size)
-    return squares[[titles.index(title) for title in SHOWN]].float() / 255
+    return squares[[titles.index(title) for title in names]].float() / 255
 
 
 def sheet(file: Path) -> UInt8[Tensor, "height width 3"]:
