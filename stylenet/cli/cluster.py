@@ -4,18 +4,16 @@ import argparse
 import importlib.util
 from collections.abc import Sequence
 
-from stylenet.cli.command import Parser, complain
-from stylenet.cli.infer_options import whole_number
+from stylenet.cli.command import Parser, complain, whole_number
+from stylenet.cli.infer_options import STYLE, add_brush_options, add_format_options, add_size_options, controls_of
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.inference.settings import Brush
-from stylenet.media.formats import WRITABLE
-from stylenet.media.limits import MAXIMUM_PIXELS, MINIMUM_SIDE
 from stylenet.models.catalog import find_reference
 
 EPILOG = """\
 IN and OUT are folders that all machines see under the same path, or URLs that fsspec opens (s3://bucket/photos).
-Results are named as by infer.py; OUT/outcomes/ has a row per image: path, style, width, height, milliseconds, error.
+Results are named as those of stylenet infer. OUT/outcomes/ has a row per image: path, style, width, height,
+milliseconds, error.
 
 examples:
   stylenet cluster photos/ styled/ -s starry                      all cores of this machine
@@ -28,23 +26,19 @@ def parser() -> Parser:
     add = result.add_argument
     add("source", metavar="IN", help="folder or URL with images, subfolders included")
     add("target", metavar="OUT", help="folder or URL for the results, outside IN")
-    add("-s", "--style", required=True, metavar="NAME_OR_FILE", help="a style of checkpoints/, or a style file")
-    add("--skip-existing", action="store_true", help="skip images whose result exists (resumes an interrupted run)")
-    add("--strength", type=float, default=1.0, metavar="NUMBER", help="0 is the photo, 1 the full style (default)")
-    add("--stroke", type=float, default=1.0, metavar="NUMBER", help="width of the strokes, 0.5 to 2")
-    add("--match-colors", action="store_true", help="fit the result's palette to the photo's")
-    add("--keep-colors", action="store_true", help="keep the colors of the photo")
-    add("--size", type=whole_number(MINIMUM_SIDE), metavar="N", help="short side of the results")
-    add("--max-size", type=whole_number(MINIMUM_SIDE), metavar="N", help="maximum long side of the results")
-    add("--max-pixels", type=whole_number(1), default=MAXIMUM_PIXELS, metavar="N", help="refuse images with more")
-    add("--format", choices=[suffix[1:] for suffix in WRITABLE], help="default: each image's own, else PNG")
-    add("--quality", type=whole_number(1, 100), metavar="1…100", help="of JPEG and WebP; default: 92")
+    add("-s", "--style", required=True, metavar="STYLE", help=STYLE)
+    add_brush_options(result)
+    add_size_options(result)
+    add_format_options(result.add_argument_group("files"))
     group = result.add_argument_group("cluster")
     group.add_argument("--address", help="a running Ray cluster: auto, or host:port; default: this machine alone")
-    group.add_argument("--actors", type=whole_number(1), metavar="N", help="at most; default: one per GPU or CPU core")
     group.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: GPUs if there are any"
+        "--actors",
+        type=whole_number(1),
+        metavar="N",
+        help="processes; default: one per GPU or CPU core",
     )
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: GPUs if there are any")
     return result
 
 
@@ -57,7 +51,7 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     """Checks everything that can be checked before Ray starts, then runs. Raises `UserError`."""
     if importlib.util.find_spec("ray") is None:
         raise UserError("a cluster needs Ray: pip install 'stylenet[ray]'")
-    brush, reference = brush_of(chosen), find_reference(chosen.style)
+    brush, reference = controls_of(chosen), find_reference(chosen.style)
     from stylenet.cluster.places import Place  # after the checks: torch takes seconds to import
     from stylenet.cluster.plan import planned
     from stylenet.cluster.run import Cluster, run
@@ -82,11 +76,3 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
     print(f"{shown(chosen.target)}: {summary}")
     return 1 if summary.failed else 0
-
-
-def brush_of(chosen: argparse.Namespace) -> Brush:
-    """The style controls. Raises `UserError`, which names the option."""
-    try:
-        return Brush(chosen.strength, chosen.stroke, chosen.keep_colors, chosen.match_colors)
-    except UserError as error:
-        raise UserError(f"--{error}") from error

@@ -40,6 +40,23 @@ def program() -> str:
     return PROGRAM.get()
 
 
+def typed_program() -> str:
+    """The running command as it is typed in a shell: `stylenet infer`, or `python infer.py`."""
+    return f"python {program()}" if program().endswith(".py") else program()
+
+
+def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
+    """An argparse type: whole numbers within limits."""
+    allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+            raise argparse.ArgumentTypeError(f"must be {allowed}, got {text}")
+        return int(text)
+
+    return number
+
+
 def complain(message: str) -> None:
     """Prints one line to standard error, with the name of the command in front."""
     print(f"{program()}: {message}", file=sys.stderr, flush=True)

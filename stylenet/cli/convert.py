@@ -30,7 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a checkpoint: .pth, .model …")
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="default: FILE with the suffix .safetensors")
-    parser.add_argument("--name", help="the name on its card; default: that of FILE")
+    parser.add_argument("file", type=Path, metavar="CHECKPOINT", help="a file such as mosaic.pth or mosaic.model")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the style file to write; default: CHECKPOINT with the suffix .safetensors",
+    )
+    parser.add_argument("--name", metavar="NAME", help="the style's name on its card; default: CHECKPOINT's")
     return parser.parse_args(list(sys.argv[1:] if typed is None else typed))

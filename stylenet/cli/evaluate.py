@@ -1,18 +1,29 @@
 """Measures networks: prints one line of JSON for each style and size.
 
-Losses are those that the network was trained with, unweighted, on photos it was not trained on: the built-in held-out
-ones, or those of a folder. `untouched` is the style loss of the photos themselves; `share` is the style loss of the
-results over it. `ssim` is the similarity of result and photo; `shift` and `noise` measure stability. Beside the
-painting (1 is as in the painting, null where it has none): `chroma`, `contrast_ratio`, `texture`, the octaves `bands`
-from fine to coarse and the mean of the three coarse ones, `coarse`; `empty` is the share of flat areas minus the
-painting's; `color_sw` and `feature_sw` are distances of colors and features. The others are artifacts (0 is none,
-except for `contrast`). --judge adds `judged`, the share by a network that no training optimized, and takes `feature_sw`
-on it.
---photo FILE --against FILE compares an image that anything else made of that photo with this network's, both at the
-size of that image: `theirs` beside `ours`. Strokes are compared in pixels with the painting at 512 px, so images
-whose short side is about as long are compared best.
---gatys N adds the Gatys equivalent: the number of steps of direct optimization, up to N, that reach the same loss
-(hours on a CPU).
+  stylenet evaluate starry
+  stylenet evaluate starry wave --photos holiday/ --size 256 512
+  stylenet evaluate starry --photo photo.jpg --against theirs.jpg
+
+Photos are those that no network was trained on, or those of a folder. The figures are means over them:
+
+  content, style      losses that the network was trained with, without weights
+  untouched, share    style loss of the photos themselves; style over untouched
+  judged              with --judge: the share by a loss network that no training optimized
+  ssim, lpips         similarity of result and photo (1: equal); with --lpips: their perceptual distance
+  shift, noise        change of the result when the photo moves by a pixel, or has some noise
+  chroma, contrast_ratio, texture, bands, coarse
+                      ratios to the painting (1: as in the painting; null: the painting has none); bands are octaves
+                      of stroke sizes from fine to coarse, and coarse is the mean of the three coarsest
+  empty               share of flat areas, less the painting's
+  color_sw, feature_sw
+                      distances to the painting's colors and features
+  others              artifacts; 0: none (but contrast: 0 is a uniform image)
+
+--photo and --against compare an image that anything else made of a photo (theirs) with the network's result of that
+size (ours). The painting is seen at 512 px, so images with a short side of about 512 px are compared best.
+
+The Gatys equivalent (--gatys N) is the number of steps of direct optimization, up to N, that reach the same loss. It
+takes hours on a CPU.
 """
 
 import argparse
@@ -96,7 +107,7 @@ def settings_of(chosen: argparse.Namespace) -> EvaluationSettings:
 
 def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
-    parser.add_argument("styles", nargs="+", metavar="STYLE", help="names in checkpoints/, or style files")
+    parser.add_argument("styles", nargs="+", metavar="STYLE", help="a name in checkpoints/, or a style file")
     parser.add_argument("--photos", metavar="DIR", help="a folder of photos; default: the built-in held-out ones")
     parser.add_argument(
         "--size",
@@ -134,7 +145,10 @@ def check_comparison(parser: Parser, chosen: argparse.Namespace) -> None:
 
 def add_weights(parser: Parser) -> None:
     parser.add_argument(
-        "--weights", default="auto", help="weights of the loss network: auto (default), torchvision, or a file"
+        "--weights",
+        metavar="WEIGHTS",
+        default="auto",
+        help="weights of the loss network: auto (default), torchvision, or a file",
     )
 
 
@@ -142,16 +156,22 @@ def add_gatys_options(
     parser: Parser, steps: int = 0, photos: int | None = None, defaults: Sequence[str] = OPTIMIZERS
 ) -> None:
     optimizers = parser.add_argument_group("Gatys equivalent").add_argument
-    optimizers("--gatys", type=int, default=steps, metavar="N", help=f"search in N steps; default: {steps}; 0: none")
+    optimizers(
+        "--gatys",
+        type=int,
+        default=steps,
+        metavar="N",
+        help=f"search up to N steps; 0: none; default: {steps}",
+    )
     optimizers(
         "--gatys-photos",
         type=int,
         default=photos,
         metavar="M",
-        help=f"on the first M photos; default: {photos or 'all'}",
+        help=f"on the first M photos only; default: {photos or 'all'}",
     )
     shown = {"nargs": "+", "choices": OPTIMIZERS, "default": defaults}
-    optimizers("--gatys-optimizers", **shown, help=f"default: {' '.join(defaults)}")  # type: ignore[arg-type]
+    optimizers("--gatys-optimizers", **shown, help=f"optimizers to try; default: {' '.join(defaults)}")  # type: ignore[arg-type]
     optimizers("--gatys-optimisers", **shown, dest="gatys_optimizers", help=argparse.SUPPRESS)  # type: ignore[arg-type]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser
+from stylenet.cli.infer_options import STYLE
 from stylenet.disk import check_writable, shown
 from stylenet.errors import UserError
 from stylenet.export.settings import CHANNELS, SUFFIX
@@ -40,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
-    parser.add_argument("style", metavar="NAME_OR_FILE", help="a style of checkpoints/, or a style file")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=f"default: NAME{SUFFIX}")
+    parser.add_argument("style", metavar="STYLE", help=STYLE)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=f"default: STYLE{SUFFIX}")
     parser.add_argument(
         "--channels", type=int, choices=CHANNELS, default=CHANNELS[0], help="3: RGB (default); 4: RGBA, alpha is kept"
     )

@@ -13,7 +13,7 @@ from stylenet.models.catalog import find_style
 from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
 
 DESCRIPTION = """\
-Publishes a network on the Hugging Face Hub, or gets one from it. Logging in is done by: hf auth login"""
+Uploads a network to the Hugging Face Hub, or downloads one. Log in first with: hf auth login"""
 EXAMPLES = """\
 examples:
   stylenet hub push starry user/starry --license mit   weights, model card, image
@@ -39,14 +39,14 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
     commands = parser.add_subparsers(metavar="push|pull", required=True, parser_class=Subparser)
     to = commands.add_parser("push", prog=f"{program()} push", help="upload a network")
-    to.add_argument("style", metavar="NAME_OR_FILE")
-    to.add_argument("repo", metavar="USER/REPO", help="created if missing")
-    to.add_argument("--license", required=True, help="of the network, as the hub names it: mit, cc-by-4.0, other …")
-    to.add_argument("--private", action="store_true", help="of a new repository")
-    to.add_argument("--onnx", action="store_true", help="also upload an ONNX export (needs the extra onnx)")
+    to.add_argument("style", metavar="STYLE", help="a name in checkpoints/, or a style file")
+    to.add_argument("repo", metavar="USER/REPO", help="the repository, created if missing")
+    to.add_argument("--license", required=True, help="license by the hub's name for it: mit, cc-by-4.0, other …")
+    to.add_argument("--private", action="store_true", help="make a new repository private")
+    to.add_argument("--onnx", action="store_true", help="add an ONNX export (needs pip install 'stylenet[onnx]')")
     to.set_defaults(run=push)
     of = commands.add_parser("pull", prog=f"{program()} pull", help="download a network")
-    of.add_argument("address", metavar="hf:USER/REPO[@REVISION][/FILE]")
+    of.add_argument("address", metavar="hf:USER/REPO[@REVISION][/FILE]", help="the network's address on the hub")
     of.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: checkpoints/REPO.safetensors")
     of.set_defaults(run=pull)
     return parser.parse_args(arguments)

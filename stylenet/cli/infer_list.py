@@ -18,7 +18,7 @@ def list_styles() -> int:
         if text is not None:
             print(f"{shown(name):{wide}}  {text}".rstrip())
     if not found:
-        complain("there are no styles yet: python train.py trains one")
+        complain("there are no styles yet: stylenet train style=NAME trains one")
     return 0 if all(text is not None for _, text in cards) else 1
 
 

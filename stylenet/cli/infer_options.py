@@ -2,9 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from stylenet.cli.command import Parser
+from stylenet.cli.command import Parser, typed_program, whole_number
 from stylenet.cli.infer_video import add_video_options, memory_of
 from stylenet.disk import shown
 from stylenet.engines.settings import ENGINES, TORCH, check_engine
@@ -14,16 +14,20 @@ from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import MAXIMUM_PIXELS, MINIMUM_SIDE
 from stylenet.pipeline.plan import Job
 
+STYLE = "a name in checkpoints/, a style file, hf:USER/REPO, or one style of a file of many: gallery#wave"
+DEVICE = "auto (default: the fastest available), cpu, cuda, cuda:1 or mps"
 EXAMPLES = """\
 examples:
-  python infer.py photo.jpg -s starry                 writes photo-starry.jpg beside it
-  python infer.py holiday/ 'more/*.png' -s wave -o styled   writes into the folder styled
+  {program} photo.jpg -s starry                       writes photo-starry.jpg beside it
+  {program} holiday/ 'more/*.png' -s wave -o styled   writes into the folder styled
 """
 
 
 def parser() -> Parser:
-    result = Parser(description="Stylizes images and videos with a trained network.", epilog=EXAMPLES)
-    for add_options in (add_main_options, add_brush_options, add_size_options, add_file_options, add_video_options):
+    result = Parser("Stylizes images and videos with a trained network.", EXAMPLES.format(program=typed_program()))
+    add_main_options(result)
+    add_mask_options(add_brush_options(result))
+    for add_options in (add_size_options, add_file_options, add_video_options):
         add_options(result)
     return result
 
@@ -42,26 +46,22 @@ def add_main_options(to: Parser) -> None:
         "--style",
         action="append",
         metavar="STYLE[:WEIGHT]",
-        help="a style of checkpoints/, a style file, or one style of a file of many, as in gallery#wave; "
-        "given several times: the weighted mean of the results, as in "
-        "-s starry:0.7 -s wave:0.3 (the time is that of all together; styles of one "
-        "file of many take that of one)",
+        help=f"{STYLE}; given several times, the weighted mean of the results: -s starry:0.7 -s wave:0.3",
     )
     add(
         "--painting",
         metavar="FILE",
-        help="in place of -s: a preview in the style of this painting, which a network of many styles predicts "
-        "without training (needs checkpoints/gallery.safetensors)",
+        help="instead of -s: a preview in the style of this painting, predicted without training by a network of "
+        "many styles (checkpoints/gallery.safetensors)",
     )
     add(
         "-o",
         "--output",
         metavar="DIR_OR_FILE",
-        help="a file if it has a suffix (which chooses the format: .jpg, .png, .mp4, .gif …) or is a pattern like "
-        "out/%%04d.png; else a folder, created if missing; - is standard output; "
-        "default: <stem>-<style>.<ext> beside each input",
+        help="a file, whose suffix chooses the format (.jpg, .png, .mp4, .gif …), or a pattern such as out/%%04d.png; "
+        "else a folder, created if missing; - is standard output; default: INPUT-STYLE.SUFFIX beside each input",
     )
-    add("--device", default="auto", help="cpu, cuda, cuda:1, mps; default: the fastest available")
+    add("--device", default="auto", metavar="DEVICE", help=DEVICE)
     add(
         "--engine",
         choices=ENGINES,
@@ -72,11 +72,12 @@ def add_main_options(to: Parser) -> None:
     add("--list", action="store_true", help="list available styles")
 
 
-def add_brush_options(to: Parser) -> None:
-    """Adds the options of `Brush` and the mask; `brush_and_mask` reads them."""
-    add = to.add_argument_group(
+def add_brush_options(to: Parser) -> argparse._ArgumentGroup:
+    """Adds the options of `Brush`, which `controls_of` reads; returns their group."""
+    group = to.add_argument_group(
         "style controls", "Options combine and are applied in this order: stroke, style, colors, strength, mask."
-    ).add_argument
+    )
+    add = group.add_argument
     add(
         "--strength",
         type=float,
@@ -89,15 +90,20 @@ def add_brush_options(to: Parser) -> None:
         type=float,
         default=1.0,
         metavar="NUMBER",
-        help="stroke width, 0.5 to 2 times the style's own, with the image's edges kept; 2 takes a quarter of the "
-        "time, 0.5 four times as long",
+        help="stroke width, 0.5 to 2 times the style's own, with the image's edges kept; the time is divided by its "
+        "square",
     )
     add("--match-colors", action="store_true", help="fit the result's palette to the original's")
     add("--keep-colors", action="store_true", help="keep the original's colors; take only luminance from the style")
+    return group
+
+
+def add_mask_options(to: argparse._ArgumentGroup) -> None:
+    add = to.add_argument
     add(
         "--mask",
         metavar="FILE",
-        help="mask image, stretched to the input: white applies the style, black keeps the original, gray mixes; "
+        help="mask image, stretched to the input: the style is applied where it is white, mixed where it is gray; "
         "with two styles, the first is applied to white and the second to black areas",
     )
     add("--mask-invert", action="store_true", help="invert the mask")
@@ -110,40 +116,30 @@ def add_size_options(to: Parser) -> None:
     )
     side = whole_number(MINIMUM_SIDE)
     group.add_argument("--size", type=side, metavar="N", help="resize the short side to N pixels")
+    group.add_argument("--max-size", type=side, metavar="N", help="limit the long side to N pixels")
     group.add_argument(
         "--max-pixels",
         type=whole_number(1),
         default=MAXIMUM_PIXELS,
         metavar="N",
-        help="refuse images with more pixels; default: %(default)s",
+        help="refuse images of more than N pixels; default: %(default)s",
     )
-    group.add_argument("--max-size", type=side, metavar="N", help="limit the long side to N pixels")
 
 
 def add_file_options(to: Parser) -> None:
-    add = to.add_argument_group("files").add_argument
-    formats = [suffix[1:] for suffix in WRITABLE]
-    shard = "do every Nth image from the Kth on, 1/N to N/N: one task of an array job; needs -o"
-    add("--shard", metavar="K/N", help=shard)
-    add(
-        "--format",
-        choices=formats,
-        help="image format of the results; default: the output's, else each input's own, else PNG",
-    )
+    group = to.add_argument_group("files")
+    add_format_options(group)
+    shard = "process every Nth image from the Kth on, 1/N to N/N: one task of an array job; needs -o"
+    group.add_argument("--shard", metavar="K/N", help=shard)
+
+
+def add_format_options(to: argparse._ArgumentGroup) -> None:
+    """Adds the options that any command has which writes many image files."""
+    add, formats = to.add_argument, [suffix[1:] for suffix in WRITABLE]
+    own = "format of the results; default: by the output's name, else each image's own, else PNG"
+    add("--format", choices=formats, metavar="FORMAT", help=f"{', '.join(formats)}: {own}")
     add("--quality", type=whole_number(1, 100), metavar="1…100", help="quality of JPEG and WebP; default: 92")
-    add("--skip-existing", action="store_true", help="skip inputs whose output exists (resumes an interrupted batch)")
-
-
-def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """An argparse type: whole numbers within limits."""
-    allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
-            raise argparse.ArgumentTypeError(f"must be {allowed}, got {text}")
-        return int(text)
-
-    return number
+    add("--skip-existing", action="store_true", help="skip images whose result exists (resumes an interrupted batch)")
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:

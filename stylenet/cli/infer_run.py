@@ -74,8 +74,8 @@ def predicted(options: argparse.Namespace) -> Painter:
         stylizer = preview(painting, options.device, engine=options.engine)
     except ImageError as error:
         raise UserError(f"--painting {error}") from error
-    train = f"python train.py style.image={shlex.quote(shown(painting))}"
-    complain(f"a preview, predicted from {shown(painting.name)} without training; {train} trains on it")
+    train = f"stylenet train style.image={shlex.quote(shown(painting))}"
+    complain(f"a preview, predicted from {shown(painting.name)} without training; to train on it: {train}")
     return stylizer
 
 

@@ -30,7 +30,7 @@ COMMANDS = {
     "convert": Command("stylenet.cli.convert", "import a network trained with pytorch/examples' fast_neural_style"),
     "export": Command("stylenet.cli.export", "export a network to ONNX, for other runtimes"),
     "web": Command("stylenet.cli.web", "write the browser page as static files"),
-    "hub": Command("stylenet.cli.hub", "publish a network on the Hugging Face Hub, or get one from it"),
+    "hub": Command("stylenet.cli.hub", "upload a network to the Hugging Face Hub, or download one"),
     "release": Command("stylenet.cli.release", "train and evaluate the networks in checkpoints/"),
 }
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from stylenet.cli.command import Parser
 from stylenet.cli.evaluate import add_weights
+from stylenet.cli.infer_options import DEVICE
 from stylenet.disk import check_writable, find_file, shown
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import OPTIMIZERS, STARTS
@@ -67,18 +68,24 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
     add = parser.add_argument
     add("photo", type=Path, metavar="PHOTO", help="the image to stylize")
-    add("painting", metavar="PAINTING", help="an image file")
-    add("-o", "--output", type=Path, metavar="FILE", help="default: PHOTO-optimized.png beside the photo")
+    add("painting", metavar="PAINTING", help="the image whose style it gets")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the result; default: PHOTO-optimized.png beside the photo",
+    )
     add("--size", type=int, default=512, metavar="N", help="short side of the result in pixels; default: 512")
     add("--style-size", type=int, default=512, metavar="N", help="short side of the painting in pixels; default: 512")
     add("--steps", type=int, default=100, metavar="N", help="evaluations of the loss at each size; default: 100")
     add("--scales", type=int, default=2, metavar="N", help="number of sizes, from coarse to fine; default: 2")
-    add("--start", choices=STARTS, default="photo", help="the first image; default: photo")
-    add("--optimizer", choices=OPTIMIZERS, default="lbfgs", help="default: lbfgs")
+    add("--start", choices=STARTS, default="photo", help="the image to start from; default: photo")
+    add("--optimizer", choices=OPTIMIZERS, default="lbfgs", metavar="NAME", help="lbfgs (default) or adam")
     add("--style-weight", type=float, metavar="NUMBER", help="weight of the style loss; default: as in training")
     add("--every", type=int, default=0, metavar="N", help="also write the image after every N steps")
     add_weights(parser)
-    add("--device", default="auto", metavar="DEVICE", help="auto (fastest available, default), cpu, cuda, cuda:1, mps")
+    add("--device", default="auto", metavar="DEVICE", help=DEVICE)
     chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
     for name, least in {"size": SMALLEST, "style_size": SMALLEST, "steps": 1, "scales": 1, "every": 0}.items():
         if getattr(chosen, name) < least:

@@ -13,8 +13,10 @@ EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the report and prints where it is; returns the exit code."""
-    parser = Parser("Write one self-contained HTML file about the training runs in a folder.", EXAMPLES)
-    parser.add_argument("folder", type=Path, help="a folder with run folders below it, one run folder, or a sweep's")
+    parser = Parser("Writes one self-contained HTML file about the training runs in a folder.", EXAMPLES)
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="outputs/, a folder in it, a run folder, or a sweep's"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: FOLDER/report.html")
     chosen = parser.parse_args(arguments)
     from stylenet.report import write_report  # imported late, so that --help is quick

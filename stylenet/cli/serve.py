@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylenet.cli.command import Parser
+from stylenet.cli.command import Parser, whole_number
 from stylenet.errors import UserError
 from stylenet.serve.settings import FALLBACKS, Limits, ServiceSettings
 
@@ -22,7 +22,7 @@ examples:
   stylenet serve --styles starry wave --workers 4 --host 0.0.0.0 --rate 60
 
 Every option can be set by an environment variable as well: {PREFIX}PORT=80, {PREFIX}STYLES='starry wave';
-a flag has precedence. API keys are set by {KEYS} alone, separated by spaces, as a command line is public.
+the option has precedence. API keys are set by {KEYS} alone, separated by spaces.
 """
 
 
@@ -35,11 +35,11 @@ def parser() -> Parser:
 
 def add_main_options(to: Parser) -> None:
     add, defaults = to.add_argument, ServiceSettings()
-    add("--styles", nargs="+", default=[], metavar="STYLE", help="names or style files; default: all of checkpoints/")
+    add("--styles", nargs="+", default=[], metavar="STYLE", help="names in checkpoints/, or style files; default: all")
     add("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0: all; default: %(default)s")
-    add("--port", type=number(0, 65_535), default=8000, help="0: any free port; default: %(default)s")
-    add("--device", choices=DEVICES, default="auto", help="default: all GPUs, else the CPU")
-    add("--workers", type=number(1), metavar="N", help="processes; default: one per GPU, or one per CPU core")
+    add("--port", type=whole_number(0, 65_535), default=8000, help="port; 0: any free one; default: %(default)s")
+    add("--device", choices=DEVICES, default="auto", help="auto (default): all GPUs, else the CPU")
+    add("--workers", type=whole_number(1), metavar="N", help="processes; default: one per GPU or CPU core")
     add("--fallback", choices=FALLBACKS, help="use a style's tiny network while half of the queue is full")
     drain = "seconds for requests to end after SIGTERM; default: %(default)g"
     add("--drain", type=seconds, default=defaults.drain_seconds, metavar="SECONDS", help=drain)
@@ -47,46 +47,36 @@ def add_main_options(to: Parser) -> None:
 
 
 def add_limits(to: Parser) -> None:
-    add, defaults = to.add_argument_group("limits").add_argument, ServiceSettings()
-    add("--queue", type=number(1), default=defaults.queue, metavar="N", help="waiting requests; default: %(default)s")
+    group = to.add_argument_group("limits", "The most that is accepted.")
+    add, count, defaults = group.add_argument, whole_number(1), ServiceSettings()
+    add("--queue", type=count, default=defaults.queue, metavar="N", help="waiting requests; default: %(default)s")
     add("--rate", type=seconds, metavar="N", help="requests per minute and client; default: no limit")
     add_three(add, "max", "an image", defaults.picture)
 
 
 def add_job_options(to: Parser) -> None:
-    add, defaults = to.add_argument_group("jobs").add_argument, ServiceSettings()
-    add("--jobs", type=number(1), default=defaults.jobs, metavar="N", help="waiting or running; default: %(default)s")
+    group = to.add_argument_group("jobs", "The most that is accepted of videos and animations.")
+    add, count, defaults = group.add_argument, whole_number(1), ServiceSettings()
+    add("--jobs", type=count, default=defaults.jobs, metavar="N", help="waiting or running; default: %(default)s")
     add_three(add, "job", "a job", defaults.job)
     add("--results", type=Path, metavar="DIR", help="folder for uploads and results; default: a temporary one")
-    space = "disk space for uploads and results; default: %(default)s"
-    add("--results-bytes", type=number(1), default=defaults.results_bytes, metavar="N", help=space)
+    space = "bytes of uploads and results on the disk; default: %(default)s"
+    add("--results-bytes", type=count, default=defaults.results_bytes, metavar="N", help=space)
     kept = "how long results are kept; default: %(default)g"
     add("--results-seconds", type=seconds, default=defaults.results_seconds, metavar="SECONDS", help=kept)
 
 
 def add_three(add: Callable[..., Any], prefix: str, of: str, limits: Limits) -> None:
     """The options of one `Limits`."""
-    default = "default: %(default)s"
-    add(f"--{prefix}-bytes", type=number(1), default=limits.bytes, metavar="N", help=f"body of {of}; {default}")
-    add(f"--{prefix}-pixels", type=number(1), default=limits.pixels, metavar="N", help=f"of {of}; {default}")
+    count, default = whole_number(1), "default: %(default)s"
+    add(f"--{prefix}-bytes", type=count, default=limits.bytes, metavar="N", help=f"bytes of {of}; {default}")
+    add(f"--{prefix}-pixels", type=count, default=limits.pixels, metavar="N", help=f"pixels of {of}; {default}")
     time = f"time for {of}; default: %(default)g"
     add(f"--{prefix}-seconds", type=seconds, default=limits.seconds, metavar="SECONDS", help=time)
 
 
-def number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """What argparse makes of a whole number within bounds."""
-    allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
-            raise argparse.ArgumentTypeError(f"must be {allowed}, got {text}")
-        return int(text)
-
-    return read
-
-
 def seconds(text: str) -> float:
-    """What argparse makes of a number above 0."""
+    """An argparse type: numbers above 0."""
     try:
         value = float(text)
     except ValueError:

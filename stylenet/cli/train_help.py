@@ -1,14 +1,21 @@
 """`stylenet train --help`, made from the YAML files in `configs/`, without Hydra."""
 
+import inspect
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from stylenet.cli.command import program
-from stylenet.training.settings import CONFIGS, Settings
+from stylenet.cli.command import typed_program
+from stylenet.losses.settings import OLD_NAMES
+from stylenet.training.settings import CONFIGS, MISSING, Settings
+
+COMMENT = re.compile(r"    (\w+): .*  # (.*)")  # a field of a dataclass
+COLUMN = 50  # of the explanations
+HIDDEN = {("loss", name) for name in OLD_NAMES} | {("logger", "use")}  # old names; classes that the presets name
 
 HELP = """\
 Trains a network on one painting:
@@ -20,9 +27,10 @@ Presets, as in GROUP=PRESET (configs/GROUP/PRESET.yaml):
 
 {groups}
 
-Settings and their defaults, as in NAME=VALUE or GROUP.NAME=VALUE (explained in stylenet/training/settings.py):
+Settings and their defaults, as in NAME=VALUE or GROUP.NAME=VALUE:
 
 {settings}
+
 Other forms:
 
   {program} -m style=starry,wave     one run for each combination of the listed values
@@ -33,15 +41,35 @@ Other forms:
 
 
 def help_text() -> str:
-    """The presets of each group, and every setting with its default."""
-    called = f"python {program()}" if program().endswith(".py") else program()
+    """The presets of each group, and every setting with its default and its comment in the code."""
     groups = "\n".join(
         f"{folder.name}: {', '.join(sorted(file.stem for file in folder.glob('*.yaml')))}"
         for folder in sorted(CONFIGS.iterdir())
         if folder.is_dir() and not folder.name.startswith("_")
     )
-    settings = yaml.safe_dump(default_settings(), sort_keys=False, allow_unicode=True)
-    return HELP.format(program=called, groups=groups, settings=settings)
+    settings = "\n".join(lines_of(default_settings(), Settings()))
+    return HELP.format(program=typed_program(), groups=groups, settings=settings)
+
+
+def lines_of(values: Mapping[str, Any], fields: Any, group: str = "") -> Iterator[str]:
+    """A line for each setting, those of a group below its name; `fields` is the dataclass that has them."""
+    comments = dict(COMMENT.findall(inspect.getsource(type(fields)))) if is_dataclass(fields) else {}
+    indent = "  " if group else ""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and not group:
+            yield f"{name}:"
+            yield from lines_of(value, getattr(fields, name), name)
+        elif (group, name) not in HIDDEN:
+            line = f"{indent}{name}: {shown(value)}"
+            yield f"{line:{COLUMN}}  {comments[name]}" if name in comments else line
+
+
+def shown(value: Any) -> str:
+    """A value in one line of YAML."""
+    if value == MISSING:
+        return "(required)"
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=1000)
+    return text.removesuffix("...\n").strip()
 
 
 def default_settings() -> dict[str, Any]:

@@ -14,8 +14,8 @@ Writes the browser page into a folder: style transfer of photos and the camera o
 server can serve the folder; no image leaves the browser."""
 EXAMPLES = """\
 examples:
-  stylenet web page && python -m http.server -d page  http://localhost:8000
-  stylenet web page -s wave -s my-painting.safetensors  more networks
+  stylenet web page && python -m http.server -d page    serves http://localhost:8000
+  stylenet web page -s wave -s my-painting.safetensors  adds two networks
 """
 
 
@@ -38,14 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="created if missing")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to write, created if missing")
     parser.add_argument(
         "-s",
         "--style",
         action="append",
         default=[],
-        metavar="NAME_OR_FILE",
-        help="another network for the page (needs the extra onnx); the small ones of checkpoints/ are there",
+        metavar="STYLE",
+        help="a name in checkpoints/ or a style file to add to the page, which has the small ones of checkpoints/ "
+        "already; needs pip install 'stylenet[onnx]'; may be given several times",
     )
     return parser.parse_args(arguments)
 

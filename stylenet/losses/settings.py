@@ -27,14 +27,14 @@ class LossSettings:
     # With relu3_2 alone, skies fell apart into dark and light patches, and faces with them.
     content_layers: list[str] = field(default_factory=lambda: ["relu2_2", "relu3_2"])
     style_layers: list[str] = field(default_factory=lambda: ["relu1_2", "relu2_2", "relu3_3", "relu4_1"])
-    content_layer_weights: list[float] = field(default_factory=list)
-    style_layer_weights: list[float] = field(default_factory=list)
-    form: str = "scale_free"  # or johnson
-    content_scale: int = 1  # content is compared on means over squares of this many pixels
-    style_scales: list[int] = field(default_factory=lambda: [1])  # style likewise, at each of them
+    content_layer_weights: list[float] = field(default_factory=list)  # default: equal
+    style_layer_weights: list[float] = field(default_factory=list)  # default: equal
+    form: str = "scale_free"  # or johnson: the paper's terms
+    content_scale: int = 1  # content is compared on means over squares of so many pixels
+    style_scales: list[int] = field(default_factory=lambda: [1])  # the same for style, at each of these scales
     full_size_layers: list[str] = field(default_factory=list)  # style layers at scale 1; default: all style layers
-    style_tile: int = 0  # pixels: style is compared in tiles of about this side; 0: in the whole image
-    balanced: bool = False  # Gram distances over both norms (`stylenet.losses.measures.balanced_distance`)
+    style_tile: int = 0  # side in pixels of the tiles in which style is compared; 0: whole images
+    balanced: bool = False  # Gram distances over both norms, so that low contrast is not rewarded
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "content": 1.0,  # of the energy of the photo's features

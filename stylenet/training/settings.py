@@ -24,27 +24,27 @@ CONFIGS = shipped_files() / "configs"
 class Style:
     """A painting. Its path is seen from the working directory, or else from the source tree."""
 
-    image: str = MISSING
-    name: str | None = None  # of the style file; taken from the image's name when none is given
-    suffix: str = ""  # put behind that name, for a network that is not the full one
-    title: str | None = None
+    image: str = MISSING  # the painting's file
+    name: str | None = None  # of the style file; the image's if none is given
+    suffix: str = ""  # put behind the name, for smaller networks
+    title: str | None = None  # this and the next five: facts for the model card
     artist: str | None = None
     year: str | None = None
     died: int | None = None  # the year of the artist's death
     source: str | None = None
     license: str | None = None
-    size: int = 640  # the short side, in pixels, at which the loss network sees the painting: the size of its strokes
+    size: int = 640  # short side in pixels at which the painting is seen, and so the size of its strokes
 
 
 @dataclass
 class Network:
     """See `stylenet.models.network.NetworkSettings`. `network_preset` has the default of training."""
 
-    width: int = 32
-    blocks: int = 5
-    fold: int = 1
-    architecture: str = "transformer"  # a key of stylenet.models.registry.NETWORKS
-    waves: int = 0
+    width: int = 32  # channels at full resolution
+    blocks: int = 5  # residual blocks
+    fold: int = 1  # 2: nothing is computed at full resolution
+    architecture: str = "transformer"  # key of stylenet.models.registry.NETWORKS, set by network=PRESET
+    waves: int = 0  # plane waves of a pattern along which flat areas are filled; 0: none
 
 
 def network_preset(name: str = "full") -> Network:
@@ -66,11 +66,11 @@ class Logging:
     """Trackers of a run, beside its `metrics.csv`. See `stylenet.training.loggers`."""
 
     use: dict[str, Any] = field(default_factory=dict)  # class and arguments of each tracker, by name: configs/logger/
-    wandb: bool | None = None  # false: without Weights & Biases; true: with it
+    wandb: bool | None = None  # false: no Weights & Biases; true: with it
     project: str | None = None  # name or team/name; stylenet if none is given
     entity: str | None = None  # the team
     tags: list[str] = field(default_factory=list)
-    sheet_every: int | None = None  # steps between two contact sheets; a twentieth of the run if none is given
+    sheet_every: int | None = None  # steps between two contact sheets; default: a twentieth of the run
 
 
 @dataclass
@@ -105,22 +105,22 @@ class Settings:
     network: Network = field(default_factory=network_preset)
     loss_network: LossNetwork = field(default_factory=LossNetwork)
     loss: LossSettings = field(default_factory=loss_preset)
-    trainer: dict[str, Any] = field(default_factory=lambda: dict(ONE_DEVICE))  # handed to Lightning's Trainer
+    trainer: dict[str, Any] = field(default_factory=lambda: dict(ONE_DEVICE))  # any argument of Lightning's Trainer
     logger: Logging = field(default_factory=Logging)
     budget: Length = field(default_factory=Length)
-    steps: int | None = None
-    minutes: float | None = None
-    batch: int = MISSING  # photos a step, on all devices together
-    crop: int = MISSING  # pixels, square
+    steps: int | None = None  # length of the run; default: that of budget
+    minutes: float | None = None  # the same by the clock
+    batch: int = MISSING  # photos per step, on all devices together
+    crop: int = MISSING  # side of the square crops in pixels
     learning_rate: float = MISSING  # of Adam, at the top of its schedule
-    seed: int = 0
-    flat_areas: float = 0.3  # share of the photos of which a part is made flat: skies to be filled
-    init: str | None = None  # a style to start from, by name or file; auto: a trained base; none: random weights
-    replace: bool = False  # an existing file in checkpoints/
-    objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes: held-out figures
-    resume: str | None = None  # a run's last.ckpt
-    styles: str | None = None  # a folder of paintings: trains one network of many styles
-    add_to: str | None = None  # a network of many styles, which the painting is added to
+    seed: int = 0  # of the first weights, the crops and the noise
+    flat_areas: float = 0.3  # share of the photos of which a part is made flat, as skies are
+    init: str | None = None  # style to start from, by name or file; auto: a shipped one; null: random weights
+    replace: bool = False  # true: overwrite the style in checkpoints/
+    objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes
+    resume: str | None = None  # auto (the newest run), a run folder, or its last.ckpt
+    styles: str | None = None  # folder of paintings for one network of many styles
+    add_to: str | None = None  # network of many styles to add the painting to
 
 
 def style_settings(painting: str | os.PathLike[str]) -> Style:

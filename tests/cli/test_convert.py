@@ -115,7 +115,7 @@ def test_the_command_prints_the_next_one_and_replaces_nothing_unasked(
     assert "\x1b" not in read_card(out).name
     assert main([str(file)]) == 0
     assert main([str(file)]) == 1
-    assert "already" in capsys.readouterr().err
+    assert "exists; choose another file with -o" in capsys.readouterr().err
     assert main([str(file), "-o", str(file)]) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b.model", "a b.safetensors", "new"]
 

@@ -1,6 +1,7 @@
 """`--help` and wrong options are answered before anything large is imported."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -79,3 +80,11 @@ def test_the_help_of_train_lists_the_presets() -> None:
     lines = help_text().splitlines()
     assert "network: conditional, dilated, full, small, tiny" in lines
     assert "budget: cpu, gpu" in lines
+
+
+def test_the_help_of_train_explains_the_settings_and_leaves_old_names_out() -> None:
+    lines = help_text().splitlines()
+    assert any(re.fullmatch(r"  style_tile: \d+ +side in pixels of the tiles .*", line) for line in lines)
+    assert any(re.fullmatch(r"  image: \(required\) +the painting's file", line) for line in lines)
+    assert not [line for line in lines if "calm_weight" in line or "_target_" in line]
+    assert max(map(len, lines)) <= 140
