@@ -17,9 +17,11 @@ from stylenet.cli.command import program
 
 log = logging.getLogger(__name__)
 
+begun: list[Path] = []  # the folders of the sweeps of this process, for whoever starts them to finish
+
 
 class SweepCallback(Callback):
-    """Writes a record of each run into `hydra.sweep.dir`, and the report when all have ended."""
+    """Writes a record of each run into `hydra.sweep.dir`."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Makes the sweep's folder. A study that is resumed is left the trials that it has not had."""
@@ -27,8 +29,10 @@ class SweepCallback(Callback):
 
         for name in ("alembic", "optuna"):  # which report each step of opening a study
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("hydra.core.utils").setLevel(logging.CRITICAL)  # all settings of each run that fails, twice
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
+        begun.append(folder)
         if "n_trials" in config.hydra.sweeper and config.hydra.sweeper.get("storage"):
             done = len(read_records(folder))
             with flag_override(config, ["readonly", "struct"], [False, False]):
@@ -53,8 +57,3 @@ class SweepCallback(Callback):
         )
         if error is None:
             job_return.return_value = objective
-
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        from stylenet.cli.sweep_record import finish_sweep
-
-        finish_sweep(Path(config.hydra.sweep.dir))

@@ -3,16 +3,17 @@
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from stylenet.cli.command import program
+from stylenet.cli.command import complain, program
 from stylenet.errors import UserError
 from stylenet.report import write_report
 from stylenet.report.runs import read_run
 from stylenet.report.sweep import Record, best_of, read_records, table, write_record
+from stylenet.training.objective import objective_value
 from stylenet.training.run_folder import OUTPUTS
 
 log = logging.getLogger(__name__)
@@ -74,10 +75,18 @@ def unescaped(found: re.Match[str]) -> str:
     return "=" + re.sub(r"\\(.)", r"\1", found[1])
 
 
-def objective_value(objective: str, held_out: Mapping[str, float]) -> float:
-    """The held-out figure of that name, or the sum of several joined by `+`; NaN if one is missing."""
-    names = [name.strip().removeprefix("held_out/") for name in objective.split("+")]
-    return sum(held_out.get(name, math.nan) for name in names)
+def finish_search(sweep: Path) -> int:
+    """As `finish_sweep`, with a line to standard error where runs failed."""
+    code, records = finish_sweep(sweep), read_records(sweep)
+    if failed := [record for record in records if record.error]:
+        complain(f"error: {len(failed)} of {len(records)} runs failed, the last one: {failed[-1].error}")
+    return code
+
+
+def all_failed(sweep: Path) -> bool:
+    """Whether the sweep has runs, and no objective of any."""
+    records = read_records(sweep)
+    return bool(records) and best_of(records) is None
 
 
 def finish_sweep(sweep: Path) -> int:

@@ -42,6 +42,7 @@ def started(typed: list[str]) -> int:
     arguments = in_grammar(typed)
     settings = [argument for argument in arguments if is_setting(argument)]
     flags = [argument for argument in arguments if not is_setting(argument)]
+    check_search(settings)
     if set(flags) - set(SWEEP) or any(name_of(each) == "sweep" or each.startswith("hydra") for each in settings):
         return by_hydra(arguments)
     with hydra_configs() as compose:
@@ -54,6 +55,18 @@ def started(typed: list[str]) -> int:
         code = sweep(runs_of(settings), recorded(lambda run: checked(compose, run), folder))
         finish_sweep(folder)
         return code
+
+
+def check_search(settings: Sequence[str]) -> None:
+    """Raises `UserError` for an objective that cannot be minimized, before any run of a sweep begins."""
+    from stylenet.cli.train_arguments import name_of
+    from stylenet.training.objective import check_objective
+
+    given = {name_of(setting): setting.partition("=")[2].strip("'\"") for setting in settings}
+    if "objective" in given:
+        check_objective(given["objective"])
+    if given.get("hydra.sweeper.direction", "minimize") != "minimize":
+        raise UserError("hydra.sweeper.direction must be minimize, as all figures of an objective are")
 
 
 def checked(compose: Callable[[Sequence[str]], Any], settings: list[str]) -> int:
@@ -108,7 +121,11 @@ def by_hydra(arguments: list[str]) -> int:
     from stylenet.training.settings import Settings
 
     ConfigStore.instance().store("settings", Settings)
+    from stylenet.cli import sweep_callback
+    from stylenet.cli.sweep_record import all_failed, finish_search
+
     process, codes = sys.argv, [0]
+    sweep_callback.begun.clear()
 
     @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
     def job(_: Any) -> None:
@@ -118,9 +135,12 @@ def by_hydra(arguments: list[str]) -> int:
     sys.argv = [process[0], *with_budget(arguments)]  # for Hydra
     try:
         job()
+    except ValueError:  # Optuna looks for its best trial
+        if not any(all_failed(folder) for folder in sweep_callback.begun):
+            raise
     finally:
         sys.argv = process
-    return max(codes)
+    return max([*codes, *map(finish_search, sweep_callback.begun)])
 
 
 def with_budget(arguments: list[str]) -> list[str]:

@@ -20,6 +20,8 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
         raise UserError(f"styles={composed.styles} trains on all paintings of a folder and excludes {other}")
     if composed.resume not in (None, "auto"):
         raise UserError("resume: a run on many paintings is resumed by its own command")
+    if composed.patience is not None:
+        raise UserError("patience ends a run on one painting; a run on many has no validations")
     if composed.styles:
         composed.style.image = ""  # there is not one
     from stylenet.training.many_run import run_further, run_many

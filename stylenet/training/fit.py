@@ -11,6 +11,7 @@ from stylenet.distributed import worker_context
 from stylenet.training.budget import CHECKPOINTS, GRADIENT_CLIP, SHEET_PHOTOS, sheet_interval, validation_interval
 from stylenet.training.callbacks.checkpoints import Checkpoints, WholeCheckpoints
 from stylenet.training.callbacks.contact_sheets import ContactSheets
+from stylenet.training.callbacks.early_stopping import ObjectiveStopping
 from stylenet.training.callbacks.progress import Progress
 from stylenet.training.callbacks.recovery import NonFiniteGuard
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
@@ -28,7 +29,8 @@ def fit(
     inspect_every, save_every = intervals(inputs.steps)
     stop, guard = StopOnSignal(), NonFiniteGuard(inspect_every, inputs.data.held_out[:1])
     checkpoints = Checkpoints(folder, save_every, saved=steps_done(checkpoint))
-    trainer = make_trainer(inputs, folder, loggers, [stop, guard, checkpoints])
+    early = [ObjectiveStopping(inputs.settings.objective, patience)] if (patience := inputs.settings.patience) else []
+    trainer = make_trainer(inputs, folder, loggers, [stop, guard, *early, checkpoints])
     trainer.fit(inputs.module, datamodule=inputs.data, ckpt_path=checkpoint, weights_only=True)
     with stop:  # a signal waits until all is on the disk
         checkpoints.save(trainer)

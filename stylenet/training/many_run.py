@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 PREDICTOR = 64  # channels of its hidden layer, where the network's settings name none
 REPORTS = 20  # lines over a run
-NOT_IN_DIGEST = ("logger", "replace", "resume", "styles", "add_to")
+NOT_IN_DIGEST = ("logger", "replace", "resume", "styles", "add_to", "patience")
 TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run with them
 
 

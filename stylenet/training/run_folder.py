@@ -140,6 +140,9 @@ def with_recorded_files(settings: Settings, folder: Path) -> Settings:
     return found
 
 
+UNSET = ("styles", "add_to", "patience")  # which networks of before know nothing of
+
+
 def settings_digest(settings: Mapping[str, Any]) -> str:
     """A hash of all settings that can change the network."""
     telling = {
@@ -147,7 +150,7 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
         for name, value in upgraded(settings).items()
         if name not in ("logger", "replace", "resume", "objective")
     }
-    telling = {name: value for name, value in telling.items() if name not in ("styles", "add_to") or value is not None}
+    telling = {name: value for name, value in telling.items() if name not in UNSET or value is not None}
     if telling.get("network", {}).get("architecture") == "transformer":  # as in runs before there was a choice
         telling["network"] = {name: value for name, value in telling["network"].items() if name != "architecture"}
     return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()

@@ -2,27 +2,32 @@
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
 from run_folders import make_run
 
-from stylenet.cli.sweep_record import finish_sweep, objective_value, record_run
+from stylenet.cli.sweep_record import finish_sweep, record_run
+from stylenet.errors import UserError
 from stylenet.report.sweep import read_records
 from stylenet.training import loggers
 from stylenet.training.checks import find_machine
+from stylenet.training.objective import check_objective, objective_value
 from stylenet.training.settings import Settings
+from stylenet.training.values import check_values
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def composed(*overrides: str) -> Any:
+def composed(*overrides: str, hydra: bool = True) -> Any:
     ConfigStore.instance().store("settings", Settings)
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return compose("train", ["style=wave", *overrides], return_hydra_config=True)
+        return compose("train", ["style=wave", *overrides], return_hydra_config=hydra)
 
 
 def test_the_search_keeps_its_study_in_its_own_folder() -> None:
@@ -51,11 +56,12 @@ def test_the_launchers_of_the_documentation_compose(package: str, overrides: lis
 
 def test_the_lines_of_the_documentation_compose_and_suit_the_trainer() -> None:
     lines = re.findall(
-        r"`python train.py (style=starry [^`]*trainer[^`]*)`", (ROOT / "docs/experiments.md").read_text()
+        r"`python train.py (style=starry [^`]*(?:trainer|patience)[^`]*)`", (ROOT / "docs/experiments.md").read_text()
     )
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
-        settings = composed(*(re.sub(r"^trainer", "++trainer", word) for word in line.split()[1:]))
+        settings = composed(*(re.sub(r"^trainer", "++trainer", word) for word in line.split()[1:]), hydra=False)
+        check_values(OmegaConf.to_object(settings))
         assert find_machine({**settings.trainer, "accelerator": "cpu"}).devices == 1
 
 
@@ -87,3 +93,32 @@ def test_a_sweep_records_good_and_failed_runs_and_ends_with_a_report(
     assert read_records(sweep)[0].typed == """python train.py style=wave 'init=it'"'"'s.pt'"""
     assert finish_sweep(sweep) == 1
     assert "no such style" in (sweep / "report.html").read_text()
+
+
+@pytest.mark.parametrize("objective", ["held_out/chroma", "style+held_out/texture", "held_out/nothing", ""])
+def test_an_objective_that_cannot_be_minimized_is_refused_before_any_run(
+    objective: str, here: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for sweep in ("sweep=search", "batch=1,2"):
+        assert here("-m", sweep, "style=wave", f"objective={objective}") == 1
+        (line,) = capfd.readouterr().err.splitlines()
+        assert "objective is minimized and must be one of held_out/content, " in line
+    with pytest.raises(UserError, match="objective is minimized"):  # also from a file in configs/sweep/
+        check_objective(objective)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_search_is_not_maximized(here: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    assert here("-m", "sweep=search", "style=wave", "hydra.sweeper.direction=maximize") == 1
+    assert "hydra.sweeper.direction must be minimize" in capfd.readouterr().err
+
+
+def test_a_search_whose_runs_all_fail_ends_in_one_line(
+    here: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    assert here("-m", "sweep=search", "style=wave", "batch=-1", "hydra.sweeper.n_trials=2") == 1
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    assert "error: 2 of 2 runs failed, the last one: batch must be at least 1, got -1" in err.splitlines()[-1]
+    assert (tmp_path / "outputs/sweeps/search/report.html").exists()

@@ -1,0 +1,30 @@
+"""Ends a run early whose objective no longer falls."""
+
+import logging
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
+
+from stylenet.training.objective import objective_value
+
+log = logging.getLogger(__name__)
+
+
+class ObjectiveStopping(EarlyStopping):
+    """Lightning's `EarlyStopping` on an objective, which may be a sum of held-out figures.
+
+    Ends the run after `patience` validations without a lower value, or after one that is not finite.
+    """
+
+    def __init__(self, objective: str, patience: int) -> None:
+        super().__init__("objective", patience=patience)
+        self.objective = objective
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        found = {name.removeprefix("held_out/"): float(value) for name, value in trainer.callback_metrics.items()}
+        trainer.callback_metrics[self.monitor] = torch.tensor(objective_value(self.objective, found))
+        super().on_validation_end(trainer, pl_module)
+        if self.stopping_reason_message and trainer.is_global_zero:
+            text = "stopped early at step %d: %s no longer falls (patience=%d)"
+            log.info(text, trainer.global_step, self.objective, self.patience)
