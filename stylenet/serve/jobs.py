@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from stylenet.serve.pool import Pool, PoolClosed, TooLate, WorkerDied
+from stylenet.serve.pool import Pool, PoolClosed
+from stylenet.serve.process import TooLate, WorkerDied
 from stylenet.serve.settings import ServiceSettings
 from stylenet.serve.work import Done, Refused, Reply, Work
 

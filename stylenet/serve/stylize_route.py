@@ -14,7 +14,8 @@ from stylenet.media.picture import Size
 from stylenet.serve import documentation
 from stylenet.serve.admission import STYLIZE, Refusal
 from stylenet.serve.options import Options
-from stylenet.serve.pool import PoolClosed, TooLate, WorkerDied
+from stylenet.serve.pool import PoolClosed
+from stylenet.serve.process import TooLate, WorkerDied
 from stylenet.serve.requests import Body, body_of
 from stylenet.serve.service import Service
 from stylenet.serve.settings import Limits

@@ -178,7 +178,7 @@ def test_an_output_with_a_known_suffix_is_a_file_and_one_without_or_with_a_slash
 @pytest.mark.parametrize("name", ["out.jp2", "out.jpgg", "x/out.v2", "out.heic", "out.avi"])
 def test_an_output_with_an_unknown_suffix_is_refused_with_what_can_be_written(folder: Path, name: str) -> None:
     with pytest.raises(
-        ValueError, match=r"cannot write this kind of file; there are \.jpg, .*\.mp4.*; a folder of .*/$"
+        ValueError, match=r"cannot write this kind of file; supported: \.jpg, .*\.mp4.*; a folder of .*/$"
     ):
         plan(["photo.png"], "night", name)
 

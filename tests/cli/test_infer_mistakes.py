@@ -12,7 +12,7 @@ MISTAKES = {
     "INPUT": ("missing.png -s night", "missing.png: No such file or directory"),
     "--help": ("--help=all", "argument -h/--help: ignored explicit argument 'all'"),
     "--style": ("photo.png -s night:-1 -s night:2", "a style's weight must be a number above 0, got -1"),
-    "--output": ("photo.png -s night -o new.heic", "new.heic: cannot write this kind of file; there are .jpg, "),
+    "--output": ("photo.png -s night -o new.heic", "new.heic: cannot write this kind of file; supported: .jpg, "),
     "--device": ("photo.png -s night --device tpu", "there is no device 'tpu'; this machine has: "),
     "--engine": ("photo.png -s night --engine caffe", "argument --engine: invalid choice: 'caffe'"),
     "--list": ("--list=all", "argument --list: ignored explicit argument 'all'"),
