@@ -19,7 +19,7 @@ from pathlib import Path
 from stylenet.cli.command import Parser, complain
 from stylenet.cli.evaluate import add_gatys_options, check_gatys
 from stylenet.cli.train import composed_settings
-from stylenet.disk import file_sha256, find_file, shipped_files
+from stylenet.disk import file_sha256, find_file, shipped_files, shown
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings
 
@@ -67,7 +67,19 @@ def released(style: str, chosen: argparse.Namespace, evaluation: EvaluationSetti
 def train_arguments(style: str, settings: Sequence[str]) -> list[str]:
     """The arguments of `stylenet train` for a network such as `starry-small`."""
     painting, _, network = style.partition("-")
+    check_name(style, painting, network)
     return [f"style={painting}", *([f"network={network}"] if network else []), *settings]
+
+
+def check_name(style: str, painting: str, network: str) -> None:
+    """Raises `UserError` for a name that is no shipped painting's, alone or with the name of a smaller network."""
+    configs = shipped_files() / "configs"
+    if not (configs / "style" / f"{painting}.jpg").is_file() or painting != Path(painting).name:
+        known = ", ".join(sorted(path.stem for path in (configs / "style").glob("*.jpg")))
+        own = "a painting of your own is trained by: stylenet train style.image=FILE"
+        raise UserError(f"there is no painting {shown(painting)} in configs/style/; there are: {known}; {own}")
+    if network and not (configs / "network" / f"{network}.yaml").is_file():
+        raise UserError(f"there is no network {shown(network)} in configs/network/ for {shown(style)}")
 
 
 def style_file(style: str) -> Path:
@@ -165,6 +177,8 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     add_gatys_options(parser, steps=60, photos=4, defaults=("lbfgs",))
     chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
     check_gatys(parser, chosen)
+    if chosen.judge not in ("", "auto", "torchvision") and not Path(chosen.judge).is_file():
+        parser.error(f"--judge: there is no file {shown(chosen.judge)}")
     known = [*sorted(path.stem for path in (shipped_files() / "configs" / "style").glob("*.jpg")), *SMALLER]
     chosen.styles = [word for word in chosen.words if "=" not in word] or known
     chosen.settings = [word for word in chosen.words if "=" in word]

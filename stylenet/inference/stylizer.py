@@ -19,6 +19,7 @@ from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
+from stylenet.inference.evenness import evened, extremes
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
 from stylenet.inference.settings import PLAIN, Brush
@@ -138,10 +139,11 @@ class Stylizer(Painter):
             return super()._stylize_image(image, brush, mask)
         # From Pillow's memory to Pillow's memory: an array of the whole would be there beside it, and its copy.
         result = Image.new("RGB", image.size)
+        found = extremes(torch.tensor(image.getextrema(), dtype=torch.uint8)[None, :, None])
 
         def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
             rows = np.array(image.crop((0, first, image.width, end)))
-            return self._prepared(torch.from_numpy(rows).movedim(-1, 0)[None])
+            return evened(self._prepared(torch.from_numpy(rows).movedim(-1, 0)[None]), found)
 
         def write(first: int, rows: Float[Tensor, "1 3 n w"]) -> None:
             result.paste(to_image(rows[0]), (0, first))
@@ -154,7 +156,8 @@ class Stylizer(Painter):
             return self._each_in_strips(pixels)
         try:
             with torch.inference_mode(), self._memory_errors(*pixels.shape[-2:]):
-                stylized: Tensor = self.network(self._prepared(pixels)).float()
+                photos = self._prepared(pixels)
+                stylized: Tensor = self.network(evened(photos, extremes(photos))).float()
         except NoMemoryError:
             self._take_less(pixels[:, 0].numel())
             return self._each_in_strips(pixels)
@@ -177,8 +180,10 @@ class Stylizer(Painter):
         result = torch.empty_like(photos)
 
         def stylize(photo: Tensor, target: Tensor) -> None:
+            found = extremes(photo[None])
+
             def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
-                return self._prepared(photo[None, :, first:end])
+                return evened(self._prepared(photo[None, :, first:end]), found)
 
             def write(first: int, rows: Float[Tensor, "1 3 n w"]) -> None:
                 rounded = to_uint8(rows) if target.dtype == torch.uint8 else rows

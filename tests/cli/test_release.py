@@ -10,6 +10,7 @@ from runs import SMALL
 from safetensors.torch import load_file
 
 from stylenet.cli import release
+from stylenet.cli.main import run_command
 from stylenet.data.painting import STYLES
 from stylenet.device import device_name
 from stylenet.disk import file_sha256
@@ -223,3 +224,26 @@ def test_weights_are_stored_as_16_bits_where_that_shows_in_no_picture(
     release.halve(tmp_path / "a.safetensors")
     assert {value.dtype for value in load_file(tmp_path / "a.safetensors").values()} == {stored}
     assert read_card(tmp_path / "a.safetensors").name == "a"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["nobody", "steps=1"], "nobody: there is no painting nobody in configs/style/; there are: mada, "),
+        (["my photo 100%#1:2.jpg"], "there is no painting my photo 100%#1:2.jpg in configs/style/"),
+        (["wave-huge"], "wave-huge: there is no network huge in configs/network/"),
+        (["wave", "--judge", "none.pth"], "--judge: there is no file none.pth"),
+    ],
+)
+def test_what_cannot_be_released_is_one_line_before_any_training(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(release, "train", lambda *_: pytest.fail("trained"))
+    assert run_command("release", words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line
