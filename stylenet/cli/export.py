@@ -13,11 +13,13 @@ from stylenet.models.catalog import find_reference
 
 DESCRIPTION = """\
 Exports a trained network to ONNX, for ONNX Runtime, OpenVINO and browsers. Input and output are uint8 images
-`batch height width channels` of any size."""
+`batch height width channels` of any size. A file of many styles gives a second input: blend weights `batch styles`."""
 EXAMPLES = """\
 examples:
   stylenet export starry -o starry.onnx               RGB, for programs
   stylenet export starry -o starry.onnx --channels 4  RGBA, for the browser page
+  stylenet export gallery#wave                        one style of many
+  stylenet export gallery                             all of them, with weights as a second input
 """
 
 
@@ -28,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     target = options.output or Path(f"{reference.name}{SUFFIX}")
     check_target(target, reference.file, named=options.output is not None)
     from stylenet.export.onnx import export_onnx  # after the checks: torch takes seconds to import
-    from stylenet.models.loading import load_single_style
+    from stylenet.models.loading import load_style
 
-    network, card = load_single_style(reference)
+    network, card = load_style(reference)
     try:
         export_onnx(network, card, target, options.channels)
     except OSError as error:

@@ -14,13 +14,13 @@ CARD_KEY = "stylenet"
 CONVOLUTION = 4  # dimensions of its weight
 
 
-def finish(model: "ModelProto", shape: Sequence[str | int], card: str | None = None) -> None:
-    """Changes the model in place. `shape` names the dimensions of its input and output."""
+def finish(model: "ModelProto", shapes: Sequence[Sequence[str | int]], card: str | None = None) -> None:
+    """Changes the model in place. `shapes` name the dimensions of its inputs; the output has those of the first."""
     import onnx
 
     remove_traces(model)
     store_weights_as_fp16(model.graph)
-    for value in (model.graph.input[0], model.graph.output[0]):
+    for value, shape in zip((*model.graph.input, *model.graph.output), (*shapes, shapes[0]), strict=True):
         set_shape(value, shape)
     model.producer_name, model.producer_version = "stylenet", __version__
     if card is not None:

@@ -3,10 +3,10 @@
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import nn
@@ -16,21 +16,26 @@ from stylenet.errors import UserError
 from stylenet.export.model_file import finish
 from stylenet.export.picture_graph import PictureGraph, exportable
 from stylenet.export.settings import CHANNELS
+from stylenet.models.conditional import ConditionalNet
 from stylenet.models.style_file import Card
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 20
-EXAMPLE_BATCH, EXAMPLE_SIDE = 2, 64  # an example batch of 1 would fix the batch at 1
+EXAMPLE = {"batch": 2, "height": 64, "width": 64}  # a batch of 1 would fix the batch at 1
+
+Shape: TypeAlias = tuple[str | int, ...]  # with a name for a dimension of any size
+Inputs: TypeAlias = dict[str, tuple[Shape, torch.dtype]]  # by their names
 
 
 def export_onnx(network: nn.Module, card: Card, path: Path, channels: int = 3) -> None:
     """Writes `network` as an ONNX file that maps `uint8` images `b h w c` to stylized ones of the same shape.
 
     With 3 channels (RGB), or 4 (RGBA; alpha passes through). Height and width are at least the network's minimum side.
-    Convolution weights are stored as fp16, and computed with as fp32. The card is in the file's metadata under
-    `stylenet`, as JSON. Raises `UserError` when the packages of the extra `onnx` are missing.
+    A network of many styles has a second input, `weights`: for each image the weights `b styles` of a blend, which are
+    divided by their sum. Convolution weights are stored as fp16, and computed with as fp32. The card is in the file's
+    metadata under `stylenet`, as JSON. Raises `UserError` when the packages of the extra `onnx` are missing.
     """
     model = onnx_model(network, card, channels)
     with written_aside(path) as aside:
@@ -41,10 +46,11 @@ def onnx_model(network: nn.Module, card: Card, channels: int = 3) -> "ModelProto
     """The same as an `onnx.ModelProto` in memory."""
     if channels not in CHANNELS:
         raise UserError(f"an image has 3 channels (RGB) or 4 (RGBA), got {channels}")
-    example = torch.zeros(EXAMPLE_BATCH, EXAMPLE_SIDE, EXAMPLE_SIDE, channels, dtype=torch.uint8)
-    shape = ("batch", "height", "width", channels)
-    model = _exported(PictureGraph(network), example, shape, minimum_side(network))
-    finish(model, shape, card.to_json())
+    inputs: Inputs = {"picture": (("batch", "height", "width", channels), torch.uint8)}
+    if isinstance(network, ConditionalNet):
+        inputs["weights"] = (("batch", network.settings.styles), torch.float32)
+    model = _exported(PictureGraph(network), inputs, minimum_side(network))
+    finish(model, [shape for shape, _ in inputs.values()], card.to_json())
     return model
 
 
@@ -53,10 +59,9 @@ def float_model(network: nn.Module) -> "ModelProto":
 
     Raises `UserError` as `export_onnx` does.
     """
-    example = torch.zeros(EXAMPLE_BATCH, 3, EXAMPLE_SIDE, EXAMPLE_SIDE)
     shape = ("batch", 3, "height", "width")
-    model = _exported(exportable(network), example, shape, minimum_side(network))
-    finish(model, shape)
+    model = _exported(exportable(network), {"picture": (shape, torch.float32)}, minimum_side(network))
+    finish(model, [shape])
     return model
 
 
@@ -64,22 +69,26 @@ def minimum_side(network: nn.Module) -> int:
     return int(getattr(network, "minimum_side", 16))
 
 
-def _exported(graph: nn.Module, example: torch.Tensor, shape: Sequence[str | int], least: int) -> "ModelProto":
-    """The graph for all sizes that `shape` names; sides are at least `least`, a batch at least 1."""
+def _exported(graph: nn.Module, inputs: Inputs, least: int) -> "ModelProto":
+    """The graph for all sizes that are named; sides are at least `least`, a batch at least 1."""
     require_packages()
-    sizes = {
-        axis: torch.export.Dim(name, min=1 if name == "batch" else least)
-        for axis, name in enumerate(shape)
-        if isinstance(name, str)
-    }
+    lows = {"batch": 1, "height": least, "width": least}
+    sizes = {name: torch.export.Dim(name, min=low) for name, low in lows.items()}
+    shapes = [
+        {axis: sizes[name] for axis, name in enumerate(shape) if isinstance(name, str)} for shape, _ in inputs.values()
+    ]
+    examples = [
+        torch.ones([EXAMPLE[size] if isinstance(size, str) else size for size in shape], dtype=dtype)
+        for shape, dtype in inputs.values()
+    ]
     with quiet():
         program = torch.onnx.export(
             graph,
-            (example,),
-            input_names=["picture"],
+            tuple(examples),
+            input_names=list(inputs),
             output_names=["stylized"],
             opset_version=OPSET,
-            dynamic_shapes=(sizes,),
+            dynamic_shapes=tuple(shapes),
             dynamo=True,
             verbose=False,
         )
