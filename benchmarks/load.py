@@ -172,7 +172,7 @@ def hostile(options: argparse.Namespace) -> bool:
     with service(*serve_options(options), "--max-pixels", "4000000") as (url, _):
         target = f"{url}/v1/stylize?style={options.style}"
         tally = asyncio.run(crowd(target, bodies, 8, 3600, len(bodies)))
-        lost = int(metrics(url)["stylenet_worker_restarts"])
+        lost = int(metrics(url)["stylenet_worker_restarts_total"])
         usual = httpx.post(target, content=photo(options.side)).status_code
     print(f"{options.hostile} mutilated images: {dict(sorted(tally.codes.items()))}; {lost} workers lost; then {usual}")
     bad = [code for code in tally.codes if code == 0 or (code >= 500 and code not in (503, 504))]

@@ -42,7 +42,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     stylize_route.add(app, service)
     job_routes.add(app, service)
     state_routes.add(app, service)
-    documentation.add(app, keys=bool(settings.api_keys))
+    documentation.add(app, bool(settings.api_keys), next(iter(service.files)))
     page.add(app, list(service.files))
     gated(app, service)
     return app

@@ -30,7 +30,6 @@ FORM = {
             },
             "style": {"type": "string", "description": "All options can be fields of the form, too."},
         },
-        "example": {"style": "starry"},
     }
 }
 BODY: dict[str, Any] = {
@@ -119,8 +118,8 @@ ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css
 POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
-def add(app: FastAPI, keys: bool) -> None:
-    """Adds /docs, whose scripts come from this service and not from a host elsewhere."""
+def add(app: FastAPI, keys: bool, style: str) -> None:
+    """Adds /docs, whose scripts come from this service and not from a host elsewhere. `style` is the one to try."""
     contents = files("fastapi_swagger.resources")
     plain = app.openapi
 
@@ -142,11 +141,27 @@ def add(app: FastAPI, keys: bool) -> None:
             return Response(status_code=404)
         return Response(contents.joinpath(name).read_bytes(), media_type=ASSETS[name])
 
-    def with_keys() -> dict[str, Any]:
-        schema = plain()
-        schema.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{"key": []}]
+    def finished() -> dict[str, Any]:
+        schema = tidied(plain(), style)
+        if keys:
+            schema["components"] = {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
+            schema["security"] = [{"key": []}]
         return schema
 
-    if keys:
-        app.openapi = with_keys  # type: ignore[method-assign]
+    app.openapi = finished  # type: ignore[method-assign]
+
+
+def tidied(schema: dict[str, Any], style: str) -> dict[str, Any]:
+    """The description without what FastAPI adds and is not so here: its own errors, and `null` for what is left out."""
+    schema.pop("components", None)
+    for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+        answers = operation["responses"]
+        if "HTTPValidationError" in str(answers.get("422")):
+            del answers["422"]
+        for option in operation.get("parameters", []):
+            kinds = option["schema"].pop("anyOf", [])
+            option["schema"] |= next((kind for kind in kinds if kind != {"type": "null"}), {})
+        form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+        if form is not None:
+            form["schema"]["properties"]["style"]["example"] = style
+    return schema

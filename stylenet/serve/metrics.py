@@ -4,8 +4,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from stylenet.serve.jobs import Jobs
@@ -14,6 +22,8 @@ from stylenet.serve.pool import Pool
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 PAGE = 4096
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter has a second line, the time when it began
 
 
 class Metrics:
@@ -61,7 +71,6 @@ class State(Collector):
             "queue_length": ("Requests that wait for a worker", len(pool.requests)),
             "workers": ("Worker processes", len(pool.workers)),
             "workers_busy": ("Images that workers are at work on", sum(lane.busy for lane in pool.lanes)),
-            "worker_restarts": ("Workers replaced since the start", pool.restarts),
             "worker_silence_seconds": ("Time since a worker last finished or answered", pool.silence()),
             "jobs_waiting": ("Jobs that wait for a worker", len(pool.jobs)),
             "jobs_kept": ("Jobs waiting, running or kept with their results", len(jobs.jobs)),
@@ -69,6 +78,7 @@ class State(Collector):
         }
         for name, (help_, value) in values.items():
             yield GaugeMetricFamily(f"stylenet_{name}", help_, value=float(value))
+        yield CounterMetricFamily("stylenet_worker_restarts", "Workers replaced since the start", value=pool.restarts)
         memory = GaugeMetricFamily("stylenet_worker_memory_bytes", "Resident memory of a worker", labels=["worker"])
         for place, worker in enumerate(pool.workers):
             memory.add_metric([str(place)], resident(worker.process.pid if worker.process else None))

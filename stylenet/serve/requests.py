@@ -12,6 +12,7 @@ from stylenet.errors import UserError
 from stylenet.serve.options import Options, merged
 
 FIELDS = 32  # of a form
+FILES = ("image", "mask")
 CHUNK = 1 << 20
 
 
@@ -49,6 +50,8 @@ async def body_of(request: Request, query: Options) -> Body:
     files: dict[str, UploadFile] = {}
     fields: dict[str, Any] = {}
     for name, value in form.multi_items():
+        if name in FILES and not (value.filename if isinstance(value, UploadFile) else value):
+            continue  # what a browser sends where no file was chosen
         found = files if isinstance(value, UploadFile) else fields
         if name in found:
             raise HTTPException(422, f"{name[:100]}: given twice")

@@ -26,10 +26,12 @@ def test_metrics_answer_without_a_redirect(service: TestClient) -> None:
         'stylenet_worker_memory_bytes{worker="0"} ',
         "stylenet_queue_length 0.0",
         "stylenet_workers 1.0",
+        "stylenet_worker_restarts_total ",
     ):
         found = [line for line in lines if line.startswith(start)]
         assert len(found) == 1, start
         assert not found[0].endswith("} 0.0")
+    assert "_created" not in answer.text
 
 
 def test_the_interface_is_described_with_examples(service: TestClient) -> None:
@@ -44,6 +46,16 @@ def test_the_interface_is_described_with_examples(service: TestClient) -> None:
         for operation in paths.values():
             assert operation["summary"]
     assert "0 is the photo" in json.dumps(schema)
+
+
+def test_the_description_has_nothing_that_is_not_so(service: TestClient) -> None:
+    schema = service.get("/openapi.json").json()
+    text = json.dumps(schema)
+    assert "ValidationError" not in text
+    assert "null" not in text
+    post = schema["paths"]["/v1/stylize"]["post"]
+    assert {option["name"]: option["schema"].get("type") for option in post["parameters"]}["quality"] == "integer"
+    assert post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["style"]["example"] == "night"
 
 
 def test_the_documentation_loads_nothing_from_elsewhere(service: TestClient) -> None:

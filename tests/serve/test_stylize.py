@@ -127,6 +127,18 @@ def test_forms_have_one_image_and_one_mask_and_no_other_files(service: TestClien
     assert mask.json()["detail"].startswith("the mask is not")
 
 
+def test_a_file_that_was_not_chosen_in_a_browser_is_none(service: TestClient) -> None:
+    """A form sends it as a file without a name, /docs as an empty field."""
+    parts = [("image", 'filename="a.png"', noise()), ("mask", 'filename=""', b""), ("mask", "", b"")]
+    heads = [f'--x\r\nContent-Disposition: form-data; name="{name}"; {more}\r\n\r\n' for name, more, _ in parts]
+    body = b"\r\n".join(head.encode() + data for head, (_, _, data) in zip(heads, parts, strict=True))
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    answer = service.post(URL, content=body + b"\r\n--x--\r\n", headers=kind)
+    assert answer.status_code == 200, answer.text
+    assert answer.content == service.post(URL, content=noise()).content
+    assert service.post(URL, files={"image": ("a.png", noise()), "mask": ("b.png", b"")}).status_code == 415
+
+
 def test_an_image_enlarged_beyond_the_limit_is_413(service: TestClient) -> None:
     assert service.post(f"{URL}&size=5000", content=noise()).status_code == 413
 
