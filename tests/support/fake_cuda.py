@@ -99,6 +99,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTensorMode]:
     mode = torch.autograd.grad_mode.inference_mode
     start = mode.__init__
     monkeypatch.setattr(mode, "__init__", lambda self, mode=True: start(self, False))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)  # which CUDA itself would do
     with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fakes:
         yield fakes
 
