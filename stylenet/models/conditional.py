@@ -143,13 +143,6 @@ def _through(layer: nn.Module, x: Tensor, pairs: Iterator[tuple[Tensor, Tensor]]
     return layer(x)  # type: ignore[no-any-return]
 
 
-def check_single(network: nn.Module, names: Sequence[str], file: str) -> None:
-    """Raises `UserError` for a network of many styles, where one is needed."""
-    if isinstance(network, ConditionalNet):
-        one = f"choose one, as in {file}#{names[0]}"
-        raise UserError(f"{file} holds {len(names)} styles: {one}; available: {', '.join(names)}")
-
-
 def interpolated(networks: Sequence[nn.Module], weights: Sequence[float]) -> TransformerNet | None:
     """One network with the weighted mean of the networks' norm parameters; None unless all else in them is equal."""
     first = networks[0]

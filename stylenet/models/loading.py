@@ -8,7 +8,7 @@ from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.models import style_file
 from stylenet.models.catalog import StyleReference, find_reference
-from stylenet.models.conditional import ConditionalNet, check_single
+from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import Card
 
@@ -42,5 +42,8 @@ def load_single_style(style: str | os.PathLike[str], device: torch.device | str 
     """Calls `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
     reference = find_reference(style)
     network, card = load_style(reference, device)
-    check_single(network, card.style_names, reference.file.stem)
+    if isinstance(network, ConditionalNet):
+        file, names = reference.file.stem, card.style_names
+        one = f"choose one, as in {file}#{names[0]}"
+        raise UserError(f"{file} holds {len(names)} styles: {one}; available: {', '.join(names)}")
     return network, card

@@ -1,4 +1,4 @@
-"""Checkpoints of other programs: the network that they mean, and what a stranger puts into them."""
+"""Checkpoints of other programs: the network that they mean, and untrusted ones."""
 
 import io
 import os

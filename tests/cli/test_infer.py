@@ -146,7 +146,7 @@ def test_the_two_commands_in_the_help_work(call: Run, folder: Path) -> None:
     assert {"photo-starry.jpg", "styled/a-wave.jpg", "styled/b-wave.png"} < set(names(folder))
 
 
-def test_infer_imports_nothing_of_the_learning_wing(folder: Path) -> None:
+def test_infer_imports_nothing_that_only_training_needs(folder: Path) -> None:
     heavy = "{'pytorch_lightning', 'lightning', 'hydra', 'torchvision', 'wandb', 'datasets', 'stylenet.losses.vgg'}"
     code = f"import sys, infer; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -43,7 +43,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     [
         (["--port", "65536"], "argument --port: must be a whole number from 0 to 65535, got 65536 (see --help)"),
         (["--port", "high"], "argument --port: must be a whole number from 0 to 65535, got high (see --help)"),
-        (["--styles", "dawn"], "there is no style dawn; there are: "),
+        (["--styles", "dawn"], "there is no style dawn; available: "),
         (["--styles", "night#wave"], "night holds one style and has none behind #"),
         (["--styles", "photo.png"], "photo.png is not a whole safetensors file"),
         (["--styles"], "argument --styles: expected at least one argument (see --help)"),

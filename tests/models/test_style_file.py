@@ -1,4 +1,4 @@
-"""The style file: what goes in comes out, and what a stranger puts in does no harm."""
+"""The style file: what goes in comes out, and an untrusted one does no harm."""
 
 import json
 import os

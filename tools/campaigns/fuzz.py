@@ -1,4 +1,4 @@
-"""Feeds mutilated files to what reads strangers' files, and counts what comes of it.
+"""Feeds mutilated files to the parsers of untrusted files, and counts the outcomes.
 
     python tools/campaigns/fuzz.py decode --inputs 100000       image files, as infer.py reads them
     python tools/campaigns/fuzz.py photo --inputs 20000         image files, as train.py reads its photos
