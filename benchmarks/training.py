@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylenet.data.datamodule import PhotoCrops
-from stylenet.device import bf16_pays, peak_memory, pick_device
+from stylenet.device import bf16_pays, peak_memory, pick_device, sent
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.losses.vgg.layers import BLOCKS
@@ -114,7 +114,7 @@ def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Ca
     optimizer = make_optimizer(module.network, 1e-3)
 
     def step() -> None:
-        pixels = next(batches).to(DEVICE, non_blocking=True)
+        pixels = sent(next(batches), DEVICE)
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
             total = total_of(module.weighted_losses(pixels, 1))
         optimizer.zero_grad()

@@ -105,6 +105,39 @@ def test_a_kernel_of_a_gpu_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert by_kind(events, True) == {"convolutions": 2.0}  # of three steps
 
 
+def test_trainings_in_another_folder_find_what_was_typed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = runpy.run_path(str(BENCHMARKS / "paintings.py"))
+    for name in ("my photos=1", "vgg 1%.pth", "starry"):
+        Path(name).mkdir()
+    settings = ["data.path=my photos=1", "loss_network.weights=vgg 1%.pth", "init=wave", "style.name=starry", "steps=2"]
+    typed, changed = found["split"](["out", "p.jpg", "--", *settings])
+    weights = f"{tmp_path}/vgg 1%.pth"
+    assert typed == ["out", "p.jpg"]
+    assert changed[:2] == [f"data.path={tmp_path}/my photos=1", f"loss_network.weights={weights}"]
+    assert changed[2:] == ["init=wave", "style.name=starry", "steps=2"]
+    assert [found["absolute"](text) for text in ("torchvision", "vgg 1%.pth")] == ["torchvision", weights]
+
+
+def test_a_painting_that_fails_does_not_end_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = runpy.run_path(str(BENCHMARKS / "paintings.py"))
+    names = found["main"].__globals__
+
+    def trained(folder: Path, painting: Path, settings: list[str]) -> Path:
+        if painting.name == "bad.jpg":
+            raise names["FailedError"]("train failed")
+        return painting
+
+    names |= {"trained": trained, "figures": lambda *_: {"style": 0.5, "complaints": ["pale"]}}
+    monkeypatch.setattr(sys, "argv", ["paintings.py", str(tmp_path), "bad.jpg", "my painting (1).jpg"])
+    assert found["main"]() == 1
+    captured = capsys.readouterr()
+    assert captured.err == "bad.jpg: train failed\n"
+    assert "| my painting (1) |  | 0.5 |" in captured.out
+
+
 @pytest.mark.slow
 def test_the_script_for_a_gpu_runs_dry_on_a_cpu(tmp_path: Path, tiny_vgg_file: Path) -> None:
     path = os.pathsep.join([without(tmp_path / "lacking"), str(ROOT)])

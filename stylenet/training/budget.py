@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from stylenet.data.datamodule import PhotoCrops
+from stylenet.device import sent
 from stylenet.evaluation.held_out import photo_by_photo, stylized_by
 from stylenet.losses.terms import CYCLE
 from stylenet.training.module import StyleTransferModule, make_optimizer
@@ -77,7 +78,7 @@ def seconds_per_batch(
 
     def batch(number: int) -> None:
         photos = next(batches)
-        photos = photos[: len(photos) // devices].to(device)
+        photos = sent(photos[: len(photos) // devices], device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             total = total_of(trial.weighted_losses(photos, number))
         optimizer.zero_grad()
