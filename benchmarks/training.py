@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylenet.data.datamodule import PhotoCrops
-from stylenet.device import bf16_pays, peak_memory, pick_device, sent
+from stylenet.device import bf16_is_faster, peak_memory, pick_device, sent
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.losses.vgg.layers import BLOCKS
@@ -107,7 +107,7 @@ def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Ca
     """One step of what Lightning runs, with its optimizer, gradient clip and loader."""
     vgg = VGGFeatures(weights)
     criterion = PerceptualLoss(vgg, painting, loss_preset("johnson"))
-    bf16 = bf16_pays(DEVICE.type)
+    bf16 = bf16_is_faster(DEVICE.type)
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     module = StyleTransferModule(initialize(TransformerNet(), 0), criterion, 100, 1e-3).to(DEVICE)
     batches = iter(PhotoCrops(crop=crop, batch=batch).crops())

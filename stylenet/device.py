@@ -42,7 +42,7 @@ def available_devices() -> list[str]:
 
 
 @cache
-def bf16_pays(device_type: str) -> bool:
+def bf16_is_faster(device_type: str) -> bool:
     """Whether convolutions in bf16 are faster than in fp32 here: on GPUs and CPUs with units for it.
 
     Decided by what the machine says of itself, so that equal runs decide equally, however loaded it is.

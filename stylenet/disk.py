@@ -70,22 +70,22 @@ def check_folder(folder: Path, file: Path | None = None) -> None:
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yields a temporary file beside `path` that replaces it when the block succeeds and is removed when it fails.
 
     Readers never see a partial file, and a failure leaves the old one. Creates the folder if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Short, whatever the length of the name itself; made by open(), so it has the user's own permissions.
-    aside = path.parent / f".{secrets.token_hex(8)}.part"
+    temporary = path.parent / f".{secrets.token_hex(8)}.part"
     try:
-        aside.open("xb").close()
-        yield aside
-        with aside.open("rb+") as file:
+        temporary.open("xb").close()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # else a power cut could leave the new name on an empty file
-        os.replace(aside, path)
+        os.replace(temporary, path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stylenet.device import bf16_pays, pick_device
+from stylenet.device import bf16_is_faster, pick_device
 from stylenet.errors import UserError
 
 
@@ -24,9 +24,9 @@ def test_a_cpu_computes_in_bf16_where_it_has_units_that_may_be_used(
     for name in ("amx_tile", "avx512_bf16"):
         monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda name=name: name == units, raising=False)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    bf16_pays.cache_clear()
-    assert bf16_pays("cpu") is expected
-    bf16_pays.cache_clear()
+    bf16_is_faster.cache_clear()
+    assert bf16_is_faster("cpu") is expected
+    bf16_is_faster.cache_clear()
 
 
 def test_a_device_that_is_not_there_is_an_error_that_lists_what_is() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageOps
 
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 from stylenet.media.image import decode_image, to_image
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.style_file import load_style
@@ -71,8 +71,8 @@ def main() -> int:
         print(f"gallery_page.py: {file} holds one style", file=sys.stderr)
         return 1
     sheet(network, card.style_names, paintings).save(file.with_suffix(".jpg"), quality=80)
-    with written_aside(file.with_suffix(".md")) as aside:
-        aside.write_text(page(file, card.facts), encoding="utf-8")
+    with atomic_write(file.with_suffix(".md")) as temporary:
+        temporary.write_text(page(file, card.facts), encoding="utf-8")
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from stylenet.cli.command import Parser, program
-from stylenet.disk import check_writable, shown, written_aside
+from stylenet.disk import atomic_write, check_writable, shown
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
 from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
@@ -74,7 +74,7 @@ def pull(options: argparse.Namespace) -> int:
     if options.output is None and target.exists():
         raise UserError(f"{shown(target)} exists; choose another file with -o")
     check_writable(target)
-    with written_aside(target) as aside:
-        shutil.copyfile(cached, aside)
+    with atomic_write(target) as temporary:
+        shutil.copyfile(cached, temporary)
     print(f"{shown(target)}: {text.partition('@')[0]}@{cached.parent.name}")
     return 0

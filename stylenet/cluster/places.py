@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import check_folder, shown, written_aside
+from stylenet.disk import atomic_write, check_folder, shown
 from stylenet.errors import UserError
 
 PROTOCOL = "://"
@@ -62,8 +62,8 @@ class Place:
     def write(self, name: str, data: bytes) -> None:
         """Writes a file of which no reader ever sees a part."""
         if not self.is_url:
-            with written_aside(Path(self.text, name)) as aside:
-                aside.write_bytes(data)
+            with atomic_write(Path(self.text, name)) as temporary:
+                temporary.write_bytes(data)
             return
         target = posixpath.join(self.root, name)
         filesystem = self.filesystem()

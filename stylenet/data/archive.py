@@ -28,7 +28,7 @@ def open_archive(settings: PhotoSettings, memory: int) -> Photos:
     photos = DecodedPhotos(rows, settings.size, memory, place, sources)
     for entry in entries:
         if kind := fault(entry):
-            photos.tally.skip(entry.filename, kind)
+            photos.stats.skip(entry.filename, kind)
     return photos
 
 

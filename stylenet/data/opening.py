@@ -57,7 +57,7 @@ def open_photos(settings: PhotoSettings | None = None, processes: int = 1) -> Ph
     memory = quarter_of_memory() if settings.memory is None else settings.memory
     photos = SOURCES[settings.source](settings, memory // processes)
     if photos.reach(1) == 0:
-        raise PhotosError(f"{photos.place}: no usable photo ({photos.tally.causes()})")
+        raise PhotosError(f"{photos.place}: no usable photo ({photos.stats.causes()})")
     photos[0]  # finds the first that can be used, or says that none can
     return photos
 
@@ -75,7 +75,7 @@ def _folder(settings: PhotoSettings, memory: int) -> Photos:
     sources = [f"{shown(folder.name)}: {len(rows)} files"]
     photos = DecodedPhotos(rows, settings.size, memory, f"data.path={shown(str(settings.path))}", sources)
     for name, kind in others:
-        photos.tally.skip(name, kind)
+        photos.stats.skip(name, kind)
     return photos
 
 

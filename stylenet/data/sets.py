@@ -15,8 +15,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from stylenet.data.decoder import GONE, DecodedPhoto, UnusablePhotoError, decode_photo
+from stylenet.data.photo_stats import PhotoStats
 from stylenet.data.sources import PhotosError, Row, Rows, one_line
-from stylenet.data.tally import Tally
 from stylenet.media.limits import MINIMUM_SIDE
 
 Pixels = UInt8[np.ndarray, "h w 3"]
@@ -34,7 +34,7 @@ class Photos(ABC):
 
     in_order = False  # whether the first pass must go through them in order
     sources: list[str]
-    tally: Tally
+    stats: PhotoStats
     place: str
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Photos(ABC):
 
     def report(self) -> list[str]:
         """Lines for the end of the run: how many were used, and by kind what was skipped or converted."""
-        return self.tally.report()
+        return self.stats.report()
 
 
 class ArrayPhotos(Photos):
@@ -67,7 +67,7 @@ class ArrayPhotos(Photos):
         digest = hashlib.sha256()
         for photo in self._photos:
             digest.update(photo.tobytes())
-        self.place, self.tally = "the photos that were given", Tally()
+        self.place, self.stats = "the photos that were given", PhotoStats()
         self.sources = [f"{len(self._photos)} arrays, sha256 {digest.hexdigest()[:12]}"]
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class DecodedPhotos(Photos):
     """
 
     def __init__(self, rows: Rows, size: int, memory: int, place: str, sources: list[str]) -> None:
-        self.sources, self.tally, self.place = sources, Tally(), place
+        self.sources, self.stats, self.place = sources, PhotoStats(), place
         self._rows, self._size, self._room = rows, size, memory
         self._kept: dict[int, Pixels] = {}
         self._usable: dict[int, bool] = {}
@@ -114,10 +114,10 @@ class DecodedPhotos(Photos):
         for place in itertools.chain(range(index, len(self)), range(index)):
             if (pixels := self._pixels(place)) is not None:
                 return _as_tensor(pixels)
-        raise PhotosError(f"{self.place}: no usable photo ({self.tally.causes()})")
+        raise PhotosError(f"{self.place}: no usable photo ({self.stats.causes()})")
 
     def report(self) -> list[str]:
-        return self.tally.report(waiting=len(self) - len(self._usable))
+        return self.stats.report(waiting=len(self) - len(self._usable))
 
     def _pixels(self, index: int) -> Pixels | None:
         if index in self._kept or self._usable.get(index) is False:
@@ -129,10 +129,10 @@ class DecodedPhotos(Photos):
             if problem.kind == GONE:
                 self._rows.check()
             if self._is_news(index, usable=False):
-                self.tally.skip(row.name, problem.kind)
+                self.stats.skip(row.name, problem.kind)
             return None
         if self._is_news(index, usable=True):
-            self.tally.use(row.name, photo.changes)
+            self.stats.use(row.name, photo.changes)
         self._keep(index, photo.pixels)
         return photo.pixels
 
@@ -160,7 +160,7 @@ class StreamedPhotos(Photos):
     in_order = True
 
     def __init__(self, rows: Iterator[Row], size: int, memory: int, place: str, sources: list[str]) -> None:
-        self.sources, self.tally, self.place = sources, Tally(), place
+        self.sources, self.stats, self.place = sources, PhotoStats(), place
         self._stream, self._size, self._room = rows, size, memory
         self._photos: list[Pixels] = []
         self._coming: deque[tuple[Row, Future[DecodedPhoto]]] = deque()
@@ -191,7 +191,7 @@ class StreamedPhotos(Photos):
             return len(self._photos)
 
     def report(self) -> list[str]:
-        lines = self.tally.report()
+        lines = self.stats.report()
         if isinstance(self._end, MemoryError):
             lines.append(f"  the set ends after {len(self):,} photos: the memory for them is full (data.memory)")
         return lines
@@ -217,10 +217,10 @@ class StreamedPhotos(Photos):
         try:
             photo = decoded.result()
         except UnusablePhotoError as problem:
-            self.tally.skip(row.name, problem.kind)
-            barren = not self._photos and self.tally.skipped >= PATIENCE
+            self.stats.skip(row.name, problem.kind)
+            barren = not self._photos and self.stats.skipped >= PATIENCE
             return StopIteration("no photo in sight") if barren else None
-        self.tally.use(row.name, photo.changes)
+        self.stats.use(row.name, photo.changes)
         self._photos.append(photo.pixels)
         self._room -= photo.pixels.nbytes
         return MemoryError() if self._room < photo.pixels.nbytes else None

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from stylenet import export, models
-from stylenet.disk import cache_folder, one_at_a_time, written_aside
+from stylenet.disk import atomic_write, cache_folder, one_at_a_time
 from stylenet.models.network import StyleNetwork
 
 FOLDER = "engines"  # of the cache
@@ -25,8 +25,8 @@ def network_graph(network: StyleNetwork) -> bytes:
 
 
 def _export(network: StyleNetwork, path: Path) -> None:
-    with written_aside(path) as aside:
-        aside.write_bytes(_exported(network))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(_exported(network))
 
 
 def _exported(network: StyleNetwork) -> bytes:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylenet.device import bf16_pays, total_memory
+from stylenet.device import bf16_is_faster, total_memory
 from stylenet.engines.graph import network_graph
 from stylenet.engines.runtimes import RUNTIMES, Run
 from stylenet.engines.settings import OPENVINO, check_engine
@@ -41,7 +41,7 @@ class Engine:
 
     @property
     def precision(self) -> torch.dtype:
-        fast = torch.bfloat16 if self.name == OPENVINO and bf16_pays("cpu") else torch.float32
+        fast = torch.bfloat16 if self.name == OPENVINO and bf16_is_faster("cpu") else torch.float32
         return self.dtype or fast
 
     def check_use(self, network: nn.Module, device: str | torch.device, compile: bool | str) -> None:  # noqa: A002

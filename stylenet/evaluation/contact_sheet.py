@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 
 GAP = 4  # pixels, white
 
@@ -33,5 +33,5 @@ def grid_row(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "3 height widt
 
 
 def save_sheet(sheet: UInt8[Tensor, "height width 3"], path: Path) -> None:
-    with written_aside(path) as aside:
-        Image.fromarray(sheet.numpy()).save(aside, "JPEG", quality=82)
+    with atomic_write(path) as temporary:
+        Image.fromarray(sheet.numpy()).save(temporary, "JPEG", quality=82)

@@ -43,7 +43,7 @@ def optimize(
     return picture.detach().clamp(0, 1)
 
 
-class EnoughError(Exception):
+class BudgetExhaustedError(Exception):
     """The steps are spent, maybe in the middle of a line search."""
 
 
@@ -55,9 +55,9 @@ class Run:
         self.steps, self.watch, self.done = steps, watch, 0
 
     def evaluate(self) -> float:
-        """The loss; leaves its gradient at the image. Raises `EnoughError` when all steps are done."""
+        """The loss; leaves its gradient at the image. Raises `BudgetExhaustedError` when all steps are done."""
         if self.done == self.steps:
-            raise EnoughError
+            raise BudgetExhaustedError
         self.done += 1
         self.picture.grad = None
         total = self.criterion.total(self.picture, self.photo)
@@ -81,7 +81,7 @@ def lbfgs(run: Run) -> None:
     best = Best(run)
     try:
         optimizer.step(best.evaluate)
-    except EnoughError:
+    except BudgetExhaustedError:
         best.restore()  # the line search may have stopped at a bad place
 
 

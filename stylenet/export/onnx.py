@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import nn
 
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 from stylenet.errors import UserError
 from stylenet.export.model_file import finish
 from stylenet.export.picture_graph import PictureGraph, exportable
@@ -38,8 +38,8 @@ def export_onnx(network: nn.Module, card: Card, path: Path, channels: int = 3) -
     metadata under `stylenet`, as JSON. Raises `UserError` when the packages of the extra `onnx` are missing.
     """
     model = onnx_model(network, card, channels)
-    with written_aside(path) as aside:
-        aside.write_bytes(model.SerializeToString())
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
 
 
 def onnx_model(network: nn.Module, card: Card, channels: int = 3) -> "ModelProto":

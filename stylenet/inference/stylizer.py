@@ -14,7 +14,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from stylenet.device import bf16_pays, pick_device, working_memory
+from stylenet.device import bf16_is_faster, pick_device, working_memory
 from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -233,4 +233,4 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     """fp16 on a GPU; on a CPU bf16 where it has units for it and they prove faster, else fp32."""
     if device.type != "cpu":
         return torch.float16
-    return torch.bfloat16 if bf16_pays("cpu") else torch.float32
+    return torch.bfloat16 if bf16_is_faster("cpu") else torch.float32

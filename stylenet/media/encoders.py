@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 from stylenet.media.formats import Format, format_of
 from stylenet.media.image import to_image
 from stylenet.media.limits import ImageError
@@ -27,8 +27,8 @@ def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> No
     target = Path(path)
     form = format_of(target)
     data = encoded(image if isinstance(image, Image.Image) else to_image(image), form)
-    with written_aside(target) as aside:
-        aside.write_bytes(data)
+    with atomic_write(target) as temporary:
+        temporary.write_bytes(data)
 
 
 def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None = None) -> bytes:

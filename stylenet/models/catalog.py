@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import shipped_files, shown, source_tree, written_aside
+from stylenet.disk import atomic_write, shipped_files, shown, source_tree
 from stylenet.errors import UserError
 from stylenet.models import hub
 from stylenet.models.hub import SUFFIX
@@ -96,8 +96,8 @@ def publish_style(file: Path, name: str, replace: bool) -> Path | None:
     place = CHECKPOINTS / f"{name}{SUFFIX}"
     if place.exists() and not replace:
         return None
-    with written_aside(place) as aside:
-        shutil.copyfile(file, aside)
+    with atomic_write(place) as temporary:
+        shutil.copyfile(file, temporary)
     return place
 
 

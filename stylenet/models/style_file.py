@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from stylenet.disk import shown, written_aside
+from stylenet.disk import atomic_write, shown
 from stylenet.errors import UserError
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import NETWORKS, build_network
@@ -113,9 +113,9 @@ def change_card(path: Path, card: Card) -> None:
 
 
 def _write(path: Path, weights: Mapping[str, torch.Tensor], card: Card) -> None:
-    with written_aside(path) as aside:
+    with atomic_write(path) as temporary:
         # Not save_file(), which gives the file permissions of its own.
-        aside.write_bytes(save(dict(weights), {CARD_KEY: card.to_json()}))
+        temporary.write_bytes(save(dict(weights), {CARD_KEY: card.to_json()}))
 
 
 def read_card(path: Path) -> Card:

@@ -15,7 +15,7 @@ import numpy as np
 from av.stream import Stream
 from tqdm import tqdm
 
-from stylenet.disk import shown, written_aside
+from stylenet.disk import atomic_write, shown
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
@@ -74,8 +74,8 @@ def stylize_clip(styler: Styler, job: ClipJob, say: Callable[[str], None]) -> st
     Raises `UserError` when the clip cannot be read or written, `Stopped` after Ctrl-C or SIGTERM: what was done by then
     stands beside the target, as a file that plays.
     """
-    with open_source(job) as source, open_target(job) as aside, signals() as caught:
-        with open_writer(job, source, aside) as writer:
+    with open_source(job) as source, open_target(job) as temporary, signals() as caught:
+        with open_writer(job, source, temporary) as writer:
             if writer.left_out():
                 say(f"{source.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
             watch = stylize_items(styler, job, source, writer, caught)
@@ -85,7 +85,7 @@ def stylize_clip(styler: Styler, job: ClipJob, say: Callable[[str], None]) -> st
         for text in (*source.notes(), *writer.notes()):
             say(f"{source.name}: {text}")
         if caught:
-            raise Stopped(kept(aside, job, writer.seconds), caught[0])
+            raise Stopped(kept(temporary, job, writer.seconds), caught[0])
     size = f"{writer.size[0]} x {writer.size[1]}"
     return f"{source.name} -> {shown(job.target)}  {size}, {watch}"
 
@@ -102,22 +102,24 @@ def open_source(job: ClipJob) -> Source:
 
 def open_target(job: ClipJob) -> AbstractContextManager[Path]:
     """A file beside the target, which takes its name in the end; a sequence's files do so one by one."""
-    return nullcontext(job.target) if Sequence.of(os.fspath(job.target)) else written_aside(job.target)
+    return nullcontext(job.target) if Sequence.of(os.fspath(job.target)) else atomic_write(job.target)
 
 
-def open_writer(job: ClipJob, source: Source, aside: Path) -> Target:
+def open_writer(job: ClipJob, source: Source, temporary: Path) -> Target:
     """A writer for the job's target by its name. Raises `UserError`."""
     sequence, suffix = Sequence.of(os.fspath(job.target)), job.target.suffix.lower()
     if sequence is not None:
         first = source.first if isinstance(source, SequenceFrames) else 1
         return SequenceWriter(sequence, source, first, job.quality)
     if suffix in FORMATS or suffix not in WRITABLE:
-        return VideoWriter(aside, shown(job.target), source, Encoding.of(job.target, job.codec, job.crf, source.alpha))
+        return VideoWriter(
+            temporary, shown(job.target), source, Encoding.of(job.target, job.codec, job.crf, source.alpha)
+        )
     if not WRITABLE[suffix].frames:
         wanted = ", ".join(name for name, format_ in WRITABLE.items() if format_.frames)
         problem = f"{shown(job.target)}: holds a single image, not a video"
         raise UserError(f"{problem}; {wanted} hold animations, and names like %04d{suffix} a sequence")
-    return AnimationWriter(aside, job.target, source, job.quality)
+    return AnimationWriter(temporary, job.target, source, job.quality)
 
 
 def stylize_items(styler: Styler, job: ClipJob, source: Source, writer: Target, caught: list[int]) -> Stopwatch:
@@ -164,12 +166,12 @@ def signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def kept(aside: Path, job: ClipJob, seconds: Fraction) -> str:
+def kept(temporary: Path, job: ClipJob, seconds: Fraction) -> str:
     """Gives what was written so far a name that is not taken yet, and says which."""
     unfinished = job.target
-    if aside != job.target:
+    if temporary != job.target:
         unfinished = free_name(job.target)
-        os.replace(aside, unfinished)
+        os.replace(temporary, unfinished)
     rest = written_time(job.span.start + seconds)
     return f"{shown(job.source)}: stopped; frames so far are in {shown(unfinished)}; continue with --start {rest}"
 

@@ -14,7 +14,7 @@ from io import BufferedIOBase, BytesIO
 from operator import attrgetter
 from pathlib import Path
 
-from stylenet.disk import shown, written_aside
+from stylenet.disk import atomic_write, shown
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import OWN_SIZE, Size
@@ -131,7 +131,7 @@ class Batch:
 def _opened_target(target: Path) -> Iterator[BufferedIOBase]:
     """A file to write, which is there when the block has ended well."""
     if target is not STANDARD_OUTPUT:
-        with written_aside(target) as aside, aside.open("wb") as file:
+        with atomic_write(target) as temporary, temporary.open("wb") as file:
             yield file
     else:
         buffer = BytesIO()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylenet.disk import check_writable, shown, written_aside
+from stylenet.disk import atomic_write, check_writable, shown
 from stylenet.errors import UserError
 from stylenet.report.page import LIMIT, Sweep, page
 from stylenet.report.runs import METRICS, Run, find_runs, read_run
@@ -27,8 +27,8 @@ def write_report(root: Path, output: Path | None = None, limit: int = LIMIT) -> 
     check_writable(place, *(run.folder / METRICS for run in runs))
     text = page(runs, f"Training runs in {shown(root.resolve().name)}", place.parent, sweep, limit)
     try:
-        with written_aside(place) as aside:
-            aside.write_text(text, encoding="utf-8", errors="replace")
+        with atomic_write(place) as temporary:
+            temporary.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise UserError(f"the report cannot be written to {shown(place)}: {error.strerror}") from error
     return place

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 from stylenet.report.page import Sweep
 from stylenet.report.runs import Run, read_run
 
@@ -51,8 +51,8 @@ def write_record(sweep: Path, record: Record) -> None:
     names = sweep / RECORDS
     names.mkdir(parents=True, exist_ok=True)
     count = len(list(names.glob("*.json")))  # a study that is resumed counts its runs from 0 again
-    with written_aside(names / f"{count:05d}-{os.getpid()}-{record.number}.json") as aside:
-        aside.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    with atomic_write(names / f"{count:05d}-{os.getpid()}-{record.number}.json") as temporary:
+        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
 def read_records(sweep: Path) -> list[Record]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 from stylenet.errors import UserError
 from stylenet.inference.mask import Mask, as_mask
 from stylenet.inference.painter import BoundStyler
@@ -152,8 +152,8 @@ def stored(done: Done, target: Path | None) -> Done:
     """The result, moved into its file if it has one."""
     if target is None:
         return done
-    with written_aside(target.with_suffix(done.suffix)) as aside:
-        aside.write_bytes(done.data)
+    with atomic_write(target.with_suffix(done.suffix)) as temporary:
+        temporary.write_bytes(done.data)
     return replace(done, data=b"")
 
 

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from stylenet.device import bf16_pays, pick_device
+from stylenet.device import bf16_is_faster, pick_device
 from stylenet.distributed import worker_context
 from stylenet.errors import UserError
 from stylenet.losses.perceptual import check_terms
@@ -90,7 +90,7 @@ def lightnings_choice(trainer: Mapping[str, Any]) -> tuple[torch.device, int]:
 
 def suitable_precision(device: torch.device) -> str:
     """Lightning's name for the fastest precision that serves."""
-    return "bf16-mixed" if bf16_pays(device.type) else "32-true"
+    return "bf16-mixed" if bf16_is_faster(device.type) else "32-true"
 
 
 def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

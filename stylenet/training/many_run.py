@@ -14,7 +14,7 @@ from torch import nn
 from stylenet.data import RandomCrops, open_photos
 from stylenet.data.painting import find_painting
 from stylenet.data.paintings import Painting, read_painting_file, read_paintings
-from stylenet.disk import file_sha256, plain_name, shown, written_aside
+from stylenet.disk import atomic_write, file_sha256, plain_name, shown
 from stylenet.errors import UserError
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
 from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style, infer_command
@@ -28,7 +28,7 @@ from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.card import training_facts
 from stylenet.training.checks import prefix_errors, validate
 from stylenet.training.many_targets import criteria_for
-from stylenet.training.run_folder import OUTPUTS, claimed, disk_errors
+from stylenet.training.run_folder import OUTPUTS, disk_errors, locked
 from stylenet.training.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def train(settings: Settings, name: str, inputs: list[str], learned: list[nn.Par
     batches = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
     folder = OUTPUTS / name / digest(settings, inputs)
     folder.mkdir(parents=True, exist_ok=True)
-    with disk_errors(folder), claimed(folder), StopOnSignal() as stop:
+    with disk_errors(folder), locked(folder), StopOnSignal() as stop:
         checkpoint, length, told = folder / "many.ckpt", length_of(settings), 0.0
         log.info("%s: batch %d, %s, in %s", name, settings.batch, length, folder)
         steps = 0
@@ -202,8 +202,8 @@ def finish(network: ConditionalNet, card: Card, target: Path, folder: Path, styl
     with disk_errors(file):
         save_style(file, network, card)
     try:
-        with written_aside(target) as aside:
-            shutil.copyfile(file, aside)
+        with atomic_write(target) as temporary:
+            shutil.copyfile(file, temporary)
         file = target
     except OSError as error:
         log.warning("the style file stays in its run folder: %s cannot be written (%s)", shown(target), error.strerror)

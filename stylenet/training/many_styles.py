@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from stylenet.data.paintings import Painting
 from stylenet.device import sent
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 from stylenet.errors import UserError
 from stylenet.losses.vgg import VGGWeights
 from stylenet.models.conditional import ConditionalNet
@@ -233,8 +233,8 @@ def save(
     path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer, steps: int, seconds: float
 ) -> None:
     done = {"steps": steps, "seconds": seconds}
-    with written_aside(path) as aside:
-        torch.save({"parameters": list(parameters), "optimizer": optimizer.state_dict(), **done}, aside)
+    with atomic_write(path) as temporary:
+        torch.save({"parameters": list(parameters), "optimizer": optimizer.state_dict(), **done}, temporary)
 
 
 def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer) -> tuple[int, float]:

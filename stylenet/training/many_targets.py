@@ -19,7 +19,7 @@ from torch import Tensor
 from stylenet import losses
 from stylenet.data import unit_photos
 from stylenet.data.paintings import Painting
-from stylenet.disk import file_sha256, written_aside
+from stylenet.disk import atomic_write, file_sha256
 from stylenet.losses.criterion import measure_units, untouched
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.settings import LossSettings
@@ -72,8 +72,8 @@ def criteria_for(
         found = read(file)
         if found is None:
             found = maker.targets(painting)
-            with written_aside(file) as aside:
-                aside.write_bytes(save(found))
+            with atomic_write(file) as temporary:
+                temporary.write_bytes(save(found))
             if number % REPORTED == 0:
                 log.info("targets of %d of %d paintings", number, len(paintings))
         targets.append({name: value.to(device) for name, value in found.items()})

@@ -26,9 +26,9 @@ from stylenet.training.fit import fit
 from stylenet.training.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.training.resume import Start, steps_done
 from stylenet.training.run_folder import (
-    claimed,
     disk_errors,
     keep_inputs,
+    locked,
     new_run_folder,
     read_decisions,
     write_decisions,
@@ -106,7 +106,7 @@ def lead(
         inputs = prepare(settings, resolved, checkpoint is not None, start and start.folder, photos)
     folder = start.folder if start else new_run_folder(inputs.name)
     export_worker_context(folder, checkpoint)
-    with disk_errors(folder), claimed(folder), memory_errors(settings):
+    with disk_errors(folder), locked(folder), memory_errors(settings):
         write_settings(folder, dict(composed))
         keep_inputs(folder, settings)
         write_decisions(folder, inputs.resolved)

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from stylenet.disk import find_file, plain_name, shown, written_aside
+from stylenet.disk import atomic_write, find_file, plain_name, shown
 from stylenet.errors import UserError
 from stylenet.training.settings import Settings, upgraded
 
@@ -44,7 +44,7 @@ def new_run_folder(style: str) -> Path:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Locks the folder for this run, so that two never write into one. Raises `UserError`.
 
     A killed run's lock ends with it; the partial files that it left are removed.
@@ -113,8 +113,8 @@ def keep_painting(folder: Path, painting: Path) -> None:
     files = read_files(folder)
     if "style.image" not in files:
         copy = f"painting{painting.suffix}"
-        with written_aside(folder / copy) as aside:
-            shutil.copyfile(painting, aside)
+        with atomic_write(folder / copy) as temporary:
+            shutil.copyfile(painting, temporary)
         write_files(folder, {**files, "style.image": copy})
 
 
@@ -173,8 +173,8 @@ def write_decisions(folder: Path, decisions: dict[str, Any]) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_decisions(folder: Path) -> dict[str, Any]:

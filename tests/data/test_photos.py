@@ -153,7 +153,7 @@ def test_the_sample_has_its_splits_apart_and_names_its_sources(sample: Path) -> 
 def test_the_built_in_sample_holds_enough_photos_to_train_and_sixteen_to_judge() -> None:
     photos = open_photos()
     assert len(photos) >= 50
-    assert len(list(photos)) == photos.tally.used
+    assert len(list(photos)) == photos.stats.used
     squares, titles = held_out_photos(32)
     assert squares.shape == (16, 3, 32, 32)
     assert len(set(titles)) == 16

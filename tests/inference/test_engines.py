@@ -221,7 +221,7 @@ def test_temporal_smoothing_is_refused() -> None:
 def test_openvino_computes_in_bf16_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     needs_openvino()
     for faster, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr("stylenet.engines.network.bf16_pays", lambda device, faster=faster: faster)
+        monkeypatch.setattr("stylenet.engines.network.bf16_is_faster", lambda device, faster=faster: faster)
         assert (Engine("openvino").precision, Engine("onnx").precision) == (dtype, torch.float32)
     photo = noise(40, 60)
     stylized = Stylizer(night(), CARD, dtype=torch.bfloat16, engine="openvino").stylize(photo)

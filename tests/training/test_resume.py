@@ -17,7 +17,7 @@ from stylenet.errors import UserError
 from stylenet.models.style_file import read_card
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
 from stylenet.training.resume import Start, Wanted, find_start, is_whole, newest_whole, steps_done
-from stylenet.training.run_folder import claimed, disk_errors
+from stylenet.training.run_folder import disk_errors, locked
 
 QUIET = "logger.sheet_every=1000"
 
@@ -103,7 +103,7 @@ def test_auto_takes_the_run_that_lived_last_and_none_that_is_going(
     assert find_start("auto", WAVE) == Start(runs / "a", newer)
     with FileLock(runs / "a" / ".lock"):
         assert find_start("auto", WAVE) == Start(runs / "b", older)
-        with pytest.raises(UserError, match="is still running"), claimed(runs / "a"):
+        with pytest.raises(UserError, match="is still running"), locked(runs / "a"):
             pass
     newer.unlink()
     os.utime(runs / "a" / "decisions.json", (300, 300))
@@ -122,7 +122,7 @@ def test_a_path_may_be_a_run_folder_or_one_of_its_checkpoints(tmp_path: Path) ->
 
 def test_a_claim_clears_away_what_a_killed_run_was_writing(tmp_path: Path) -> None:
     (tmp_path / ".0123456789abcdef.part").write_bytes(b"half")
-    with claimed(tmp_path):
+    with locked(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 

@@ -15,7 +15,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from stylenet.disk import cache_folder, file_sha256, one_at_a_time, written_aside
+from stylenet.disk import atomic_write, cache_folder, file_sha256, one_at_a_time
 from stylenet.errors import UserError
 from stylenet.losses.vgg.conventions import (
     NORMALIZED,
@@ -139,8 +139,8 @@ def _into_cache(path: Path, artifact: Artifact) -> VGGWeights:
     convention = fitting_convention(convolutions, [mapped or NORMALIZED])
     name = f"Oxford, {convention.name}, {artifact.requirement.replace('==', ' ')}"
     weights = _described(name, "vgg19", artifact.member_sha256, convention, convolutions)
-    with written_aside(path) as aside:
-        aside.write_bytes(_packed(weights))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(_packed(weights))
     return weights
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from av.stream import Stream
 from PIL import Image
 
-from stylenet.disk import shown, written_aside
+from stylenet.disk import atomic_write, shown
 from stylenet.errors import UserError
 from stylenet.media.animation import WRITERS, AnimationInfo, Writer
 from stylenet.media.encoders import encoded
@@ -238,6 +238,6 @@ class SequenceWriter(ImageWriter):
     def add(self, image: Image.Image, time: Fraction, duration: Fraction) -> None:
         pixels = image if self.format.alpha else Image.fromarray(on_white(np.asarray(image)))
         data = encoded(pixels, self.format)
-        with written_aside(self.sequence.file(self.number)) as aside:
-            aside.write_bytes(data)
+        with atomic_write(self.sequence.file(self.number)) as temporary:
+            temporary.write_bytes(data)
         self.number += 1

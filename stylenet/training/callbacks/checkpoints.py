@@ -10,7 +10,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
-from stylenet.disk import written_aside
+from stylenet.disk import atomic_write
 from stylenet.training.resume import is_whole
 from stylenet.training.run_folder import LAST, PREVIOUS
 
@@ -29,8 +29,8 @@ class WholeCheckpoints(TorchCheckpointIO):
         packed = io.BytesIO()
         torch.save(checkpoint, packed)  # not into the file: of a full disk torch only says that it failed
         path = Path(path)
-        with written_aside(path) as aside:
-            aside.write_bytes(packed.getbuffer())
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(packed.getbuffer())
             if is_whole(path):
                 os.replace(path, path.with_name(PREVIOUS))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from stylenet.disk import shown
 
 
-class Tally:
+class PhotoStats:
     """Counts that threads may share."""
 
     def __init__(self) -> None:
