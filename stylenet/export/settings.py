@@ -1,4 +1,5 @@
 """Options of an export. Imports nothing large."""
 
-SUFFIX = ".onnx"
+ONNX = "onnx"
+FORMATS = {ONNX: ".onnx", "executorch": ".pte"}  # with the suffix of each
 CHANNELS = (3, 4)  # RGB, or RGBA whose alpha passes through
