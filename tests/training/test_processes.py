@@ -1,6 +1,7 @@
 """Training on two devices, here two processes of one CPU: as one process would with the whole batch."""
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from runs import ROOT, SMALL
 
+from stylenet.distributed import CHECKPOINT, FOLDER, LIGHTNINGS, export_worker_context, one_run, worker_context
 from stylenet.models.style_file import read_card
 
 TERMS = ("loss/content", "loss/style", "loss/tv", "loss/stability", "loss/total")
@@ -34,3 +36,17 @@ def test_two_processes_learn_as_one(tmp_path: Path, tiny_vgg_file: Path) -> None
     assert len(alone) == 4
     for one, two in zip(alone, together, strict=True):
         assert two == pytest.approx(one, rel=1e-4)
+
+
+def test_nothing_of_a_run_reaches_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of a second run in a sweep would otherwise be those of the first, and train its painting."""
+    for name in (FOLDER, CHECKPOINT, *LIGHTNINGS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MASTER_PORT", "1234")  # of a cluster
+    with one_run():
+        export_worker_context(Path("first"), None)
+        os.environ |= {"LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "4321"}
+        assert worker_context() == (Path("first").absolute(), None)
+    assert worker_context() is None
+    assert {name for name in (FOLDER, CHECKPOINT, *LIGHTNINGS) if name in os.environ} == {"MASTER_PORT"}
+    assert os.environ["MASTER_PORT"] == "1234"
