@@ -1,5 +1,8 @@
 """Errors that a user can fix: one line, exit code 1. Every other exception is a bug and keeps its traceback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(ValueError):
     """A mistake of the user's or of their files. The message is one line: what was wanted, what came, which setting.
@@ -9,3 +12,12 @@ class UserError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message))
+
+
+@contextmanager
+def prefix_errors(name: str) -> Iterator[None]:
+    """Puts the name of the setting or option that the block is about before its errors."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error

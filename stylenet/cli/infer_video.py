@@ -2,12 +2,11 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 
 from stylenet.disk import shown
-from stylenet.errors import UserError
+from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.settings import MEMORY
 from stylenet.media.sequence import Sequence as Numbered
 from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, format_of, rate_factor
@@ -67,9 +66,9 @@ def check_kinds(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
 def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     """Raises `UserError`, which names the option, for a codec or rate factor that a target does not take."""
     for target in {job.target for job in jobs if job.target.suffix.lower() in FORMATS}:
-        with option(f"--codec: {shown(target)}"):
+        with prefix_errors(f"--codec: {shown(target)}"):
             codec = format_of(target).codec(options.codec)
-        with option("--crf"):
+        with prefix_errors("--crf"):
             rate_factor(codec, options.crf)
 
 
@@ -81,9 +80,9 @@ def memory_of(options: argparse.Namespace) -> float:
 
 
 def span_of(options: argparse.Namespace) -> Span:
-    with option("--start"):
+    with prefix_errors("--start"):
         start = Fraction(0) if options.start is None else read_time(options.start)
-    with option("--end"):
+    with prefix_errors("--end"):
         return Span(start, None if options.end is None else read_time(options.end))
 
 
@@ -95,12 +94,3 @@ def rate_of(options: argparse.Namespace) -> Fraction:
     if not RATES[0] <= rate <= RATES[1]:
         raise UserError(f"--rate must be {RATES[0]} to {RATES[1]} frames per second, got {shown(str(options.rate))}")
     return rate
-
-
-@contextmanager
-def option(name: str) -> Iterator[None]:
-    """Prefixes the errors of the block with the name of the option that caused them."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{name}: {error}") from error

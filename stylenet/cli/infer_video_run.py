@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from stylenet.cli.infer_video import memory_of, option, rate_of, span_of
+from stylenet.cli.infer_video import memory_of, rate_of, span_of
 from stylenet.disk import shown
-from stylenet.errors import UserError
+from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import Size
 from stylenet.pipeline.plan import Job
@@ -24,7 +24,7 @@ def stylize_live(options: argparse.Namespace, styler: Styler, say: Say) -> int:
         raise UserError(f"--camera takes no inputs, got {shown(options.inputs[0])}")
     with pyav():
         from stylenet.pipeline.camera import stylize_camera
-    with option("--camera"):
+    with prefix_errors("--camera"):
         say(str(stylize_camera(styler, options.camera, memory_of(options), options.output)))
     return 0
 
@@ -34,7 +34,7 @@ def stylize_pipe(options: argparse.Namespace, styler: Styler, say: Say) -> int:
         raise UserError("--raw reads from stdin and writes to stdout: no inputs, no output")
     from stylenet.pipeline.raw_frames import end_as_filters_do, read_size, stylize_raw
 
-    with option("--raw"):
+    with prefix_errors("--raw"):
         size, memory = read_size(options.raw), memory_of(options)
         if sys.stdin.isatty() or sys.stdout.isatty():
             raise UserError("frames are read from and written to a pipe or file, not a terminal")

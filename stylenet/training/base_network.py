@@ -8,13 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.disk import shown
-from stylenet.errors import UserError
+from stylenet.errors import UserError, prefix_errors
 from stylenet.models.catalog import GALLERY, SHIPPED, find_style
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.registry import build_network
 from stylenet.models.style_file import SUFFIX, load_style, read_card
-from stylenet.training.checks import prefix_errors
 
 BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: the first that is another style
 

@@ -1,8 +1,7 @@
 """Validation of a run's settings: errors are one line that names the setting, before anything is written."""
 
 import inspect
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from stylenet.device import bf16_is_faster, pick_device
 from stylenet.distributed import worker_context
-from stylenet.errors import UserError
+from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.perceptual import check_terms
 from stylenet.training.loggers import check_loggers
 from stylenet.training.settings import Settings
@@ -98,12 +97,3 @@ def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for name, value in before.items():
         if now.get(name, value) != value:
             raise UserError(f"resume: the {name} changed since the run began ({value} then, {now[name]} now)")
-
-
-@contextmanager
-def prefix_errors(setting: str) -> Iterator[None]:
-    """Puts the setting's name before what is wrong with its value."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{setting}: {error}") from error

@@ -15,7 +15,7 @@ from stylenet.data import RandomCrops, open_photos
 from stylenet.data.painting import find_painting
 from stylenet.data.paintings import Painting, read_painting_file, read_paintings
 from stylenet.disk import atomic_write, file_sha256, plain_name, shown
-from stylenet.errors import UserError
+from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
 from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style, infer_command
 from stylenet.models.conditional import ConditionalNet
@@ -26,7 +26,7 @@ from stylenet.training import many_styles
 from stylenet.training.base_network import find_base
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.card import training_facts
-from stylenet.training.checks import prefix_errors, validate
+from stylenet.training.checks import validate
 from stylenet.training.many_targets import criteria_for
 from stylenet.training.run_folder import OUTPUTS, disk_errors, locked
 from stylenet.training.settings import Settings

@@ -18,7 +18,7 @@ from stylenet.data import Photos, open_photos, unit_photos
 from stylenet.data.datamodule import PhotoCrops, PhotosLike, as_photos
 from stylenet.data.painting import find_painting, read_painting_at
 from stylenet.disk import file_sha256
-from stylenet.errors import UserError
+from stylenet.errors import UserError, prefix_errors
 from stylenet.evaluation.appearance import SIDE as APPEARANCE_SIDE
 from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.losses.criterion import criterion_for
@@ -28,7 +28,7 @@ from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import SIDE
 from stylenet.training.base_network import find_init, first_network
 from stylenet.training.budget import steps_in
-from stylenet.training.checks import Machine, check_unchanged, prefix_errors, validate
+from stylenet.training.checks import Machine, check_unchanged, validate
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.run_folder import style_name, with_recorded_files
 from stylenet.training.settings import Settings
