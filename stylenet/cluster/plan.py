@@ -10,7 +10,7 @@ from stylenet.cluster.places import Place
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE
-from stylenet.pipeline.plan import SUFFIXES, plan
+from stylenet.pipeline.plan import IMAGE_SUFFIXES, plan
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def planned(source: Place, target: Place, style: str, suffix: str | None, skip_e
         target.check_writable()  # its driver, before anything is listed
     pairs = listed(source, target, style, suffix) if source.is_url else found(source, target, style, suffix)
     if not pairs:
-        raise UserError(f"{shown(source.text)} has no images ({', '.join(sorted(SUFFIXES))})")
+        raise UserError(f"{shown(source.text)} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     target.check_writable()
     there = existing(target, [result for _, result in pairs]) if skip_existing else set()
     left = [(name, result) for name, result in pairs if result not in there]
@@ -49,15 +49,17 @@ def check_apart(source: Place, target: Place) -> None:
 
 
 def found(source: Place, target: Place, style: str, suffix: str | None) -> list[tuple[str, str]]:
-    """The images of a folder, with the checks of `pipeline.plan`."""
+    """The images of a folder, without clips, with the checks of `pipeline.plan`."""
     output = "/" if target.is_url else target.text  # where a URL's names are only names
-    jobs = plan([source.text], style, output, suffix)
+    jobs = [job for job in plan([source.text], style, output, suffix) if not job.is_clip]
     return [(os.path.relpath(job.source, source.text), os.path.relpath(job.target, output)) for job in jobs]
 
 
 def listed(source: Place, target: Place, style: str, suffix: str | None) -> list[tuple[str, str]]:
     """The images of a URL. Raises `UserError` where two would become one result."""
-    names = [name for name in source.files() if posixpath.splitext(name)[1].lower() in SUFFIXES and not hidden(name)]
+    names = [
+        name for name in source.files() if posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES and not hidden(name)
+    ]
     pairs = [(name, result_name(name, style, suffix)) for name in names]
     first: dict[str, str] = {}
     for name, result in pairs:

@@ -44,7 +44,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         (["--port", "65536"], "argument --port: must be a whole number from 0 to 65535, got 65536 (see --help)"),
         (["--port", "high"], "argument --port: must be a whole number from 0 to 65535, got high (see --help)"),
         (["--styles", "dawn"], "there is no style dawn; available: "),
-        (["--styles", "night#wave"], "night holds one style and has none behind #"),
+        (["--styles", "night#wave"], "night holds one style: leave out # and the name behind it"),
         (["--styles", "photo.png"], "photo.png is not a whole safetensors file"),
         (["--styles"], "argument --styles: expected at least one argument (see --help)"),
         (["--workers", "0"], "argument --workers: must be a whole number of at least 1, got 0 (see --help)"),
