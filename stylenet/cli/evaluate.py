@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
         except UserError as error:
-            raise UserError(f"--photos: {error}" if chosen.photos else str(error)) from error
+            reason = str(error).removeprefix("data.path=")  # a setting of training
+            raise UserError(f"--photos: {reason}" if chosen.photos else str(error)) from error
         failed += sum(not measured(style, squares.float() / 255, settings) for style in chosen.styles)
     return finished(failed, len(chosen.styles) * len(chosen.size))
 

@@ -61,6 +61,13 @@ def test_a_page_needs_a_folder_that_can_be_written(no_work: Path, capsys: pytest
     assert "cannot write photo.png: File exists" in line
 
 
+def test_photos_that_are_not_there_are_named_as_they_were_typed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "night", "--photos", "nowhere"]) == 1
+    assert capsys.readouterr().err == "stylenet evaluate: error: --photos: nowhere is not a folder\n"
+
+
 def test_no_input_is_replaced_whatever_it_is_called(folder: Path) -> None:
     (folder / "link.png").symlink_to("photo.png")
     for name in ("photo.png", "./photo.png", "link.png"):
