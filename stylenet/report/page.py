@@ -14,6 +14,7 @@ from stylenet.report.runs import Run
 from stylenet.report.sheets import Cell, Shown, thumbnails
 
 LIMIT = 10_000_000  # bytes of the whole file
+BESIDE_SHEETS, NOTE = 1400, 200  # bytes of a run's slider and dividers, or of the line instead of them
 CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 # Settings that say what the painting is, or change nothing about the network.
 PAINTING = ("image", "title", "artist", "year", "died", "source", "license", "name")
@@ -31,17 +32,27 @@ class Sweep:
 
 
 def page(runs: Sequence[Run], title: str, place: Path, sweep: Sweep | None = None, limit: int = LIMIT) -> str:
-    """The report as HTML. Links are relative to the folder `place`."""
-    drawn = charts(runs)
-    table = table_of(runs, place, sweep)
-    sections = [section(number, run, place) for number, run in enumerate(runs)]
-    text = len(frame(title, runs, table, drawn, sections, {}, [], sweep).encode())
-    shown = all_thumbnails(runs, limit - text - 400 * len(runs))
-    sections = [
-        section(number, run, place, sheets) for number, (run, sheets) in enumerate(zip(runs, shown, strict=True))
-    ]
-    data = {f"run-{number}": without_last(sheets) for number, sheets in enumerate(shown) if sheets.sheets}
-    return frame(title, runs, table, drawn, sections, data, shown, sweep)
+    """The report as HTML, of at most `limit` bytes but for the table. Links are relative to the folder `place`."""
+    drawn, table = charts(runs), table_of(runs, place, sweep)
+    settings = True
+
+    def whole(shown: Sequence[Shown]) -> str:
+        each = shown or [Shown()] * len(runs)
+        sections = [section(number, run, place, each[number], settings) for number, run in enumerate(runs)]
+        data = {f"run-{number}": without_last(sheets) for number, sheets in enumerate(shown) if sheets.sheets}
+        return frame(title, summary(runs, shown, settings), table, drawn, sections, data, sweep)
+
+    text = len(whole([]).encode())
+    if text > limit - NOTE * len(runs):
+        settings = False
+        text = len(whole([]).encode())
+    budget = limit - text
+    while True:
+        page = whole(all_thumbnails(runs, budget))
+        excess = len(page.encode()) - limit
+        if excess <= 0 or budget <= 0:
+            return page
+        budget -= excess
 
 
 def all_thumbnails(runs: Sequence[Run], budget: int) -> list[Shown]:
@@ -49,9 +60,10 @@ def all_thumbnails(runs: Sequence[Run], budget: int) -> list[Shown]:
     found = [Shown()] * len(runs)
     order = sorted(range(len(runs)), key=lambda number: len(runs[number].sheets))
     for place, number in enumerate(order):
-        share = max(0, budget) // (len(order) - place)
+        share = max(0, budget) // (len(order) - place) - BESIDE_SHEETS
         found[number] = thumbnails(runs[number].sheets, share)
         budget -= sum(len(data) + 40 for _, data in found[number].sheets)
+        budget -= BESIDE_SHEETS if found[number].sheets else NOTE
     return found
 
 
@@ -62,12 +74,11 @@ def without_last(shown: Shown) -> list[tuple[int, str]]:
 
 def frame(
     title: str,
-    runs: Sequence[Run],
+    about: str,
     table: str,
     drawn: Sequence[str],
     sections: Sequence[str],
     data: Mapping[str, Any],
-    shown: Sequence[Shown],
     sweep: Sweep | None,
 ) -> str:
     here = Path(__file__)
@@ -78,7 +89,7 @@ def frame(
             f'<meta http-equiv="Content-Security-Policy" content="{CSP}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title><style>{here.with_suffix('.css').read_text(encoding='utf-8')}</style></head><body>",
-            f'<header><h1>{escape(title)}</h1><p class="faint">{summary(runs, shown)}</p>{best(sweep)}</header>',
+            f'<header><h1>{escape(title)}</h1><p class="faint">{about}</p>{best(sweep)}</header>',
             f'<main><div class="scroll">{table}</div>',
             f'<h2>Curves</h2><div class="charts">{"".join(drawn)}</div>' if drawn else "",
             "<h2>Runs</h2>",
@@ -89,13 +100,15 @@ def frame(
     )
 
 
-def summary(runs: Sequence[Run], shown: Sequence[Shown]) -> str:
+def summary(runs: Sequence[Run], shown: Sequence[Shown], settings: bool) -> str:
     finished = sum(run.finished and not run.problem for run in runs)
     parts = [f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}, {finished} finished"]
     if broken := sum(bool(run.problem) for run in runs):
         parts.append(f"{broken} with a problem")
     if left_out := sum(sheets.left_out for sheets in shown):
         parts.append(f"{left_out} contact sheets left out to keep this file small")
+    if not settings:
+        parts.append("the settings of each run left out to keep this file small")
     return "; ".join(parts)
 
 
@@ -172,7 +185,7 @@ def link(path: Path | None, place: Path) -> str:
     return f'<a href="./{address}">{escape(path.name)}</a>'
 
 
-def section(number: int, run: Run, place: Path, shown: Shown | None = None) -> str:
+def section(number: int, run: Run, place: Path, shown: Shown, with_settings: bool) -> str:
     """One run in full: sheets by step, each photo before and after, settings."""
     facts = [f"{name} {value:.4g}" for name, value in run.held_out.items()]
     head = f'<span class="swatch" style="--hue:{hue(number)}"></span>{escape(run.name)}'
@@ -182,9 +195,11 @@ def section(number: int, run: Run, place: Path, shown: Shown | None = None) -> s
     )
     parts = [
         f'<p class="bad">{escape(run.problem)}</p>' if run.problem else "",
-        pictures(shown) if shown else "",
+        pictures(shown),
         f'<p class="faint">{link(run.style_file, place)} · {link(run.folder, place)}</p>',
-        f'<details class="more"><summary>All settings</summary><dl>{settings}</dl></details>' if settings else "",
+        f'<details class="more"><summary>All settings</summary><dl>{settings}</dl></details>'
+        if settings and with_settings
+        else "",
     ]
     opened = " open" if number == 0 else ""
     return f'<details class="run" id="run-{number}"{opened}><summary>{head}</summary>{"".join(parts)}</details>'

@@ -131,6 +131,16 @@ def test_contact_sheets_are_reduced_until_the_file_is_small_enough(tmp_path: Pat
         assert len(re.findall(r"<tr data-run", small.read_text())) == 4
 
 
+def test_a_report_of_many_runs_keeps_to_the_limit(tmp_path: Path) -> None:
+    for number in range(40):
+        make_run(tmp_path / f"wave/2026-11-25_10-00-{number:02}", weight=number + 1.0, side=96)
+    for limit, settings in ((1_060_000, True), (200_000, True), (66_000, False)):
+        report = write_report(tmp_path, limit=limit)
+        assert report.stat().st_size <= limit
+        assert len(re.findall(r"<tr data-run", report.read_text())) == 40
+        assert ("the settings of each run left out" in report.read_text()) != settings
+
+
 def test_a_sheet_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
     run = make_run(tmp_path / "wave/2026-11-25_10-00-00")
     (run / "sheets/000004.jpg").write_bytes(b"no picture")
