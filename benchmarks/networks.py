@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from stylenet.cli.release import SMALLER, halve, is_made, stopped_run, style_file
+from stylenet.cli.train import quieten
 from stylenet.data.painting import STYLES
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings
@@ -67,6 +68,7 @@ def make(name: str, settings: Settings) -> int:
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    quieten()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="NAME or SETTING=VALUE")
     parser.add_argument("--seconds", type=float, help="of this call; without it, until all is done")

@@ -139,6 +139,7 @@ def test_a_painting_that_fails_does_not_end_the_others(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_script_for_a_gpu_runs_dry_on_a_cpu(tmp_path: Path, tiny_vgg_file: Path) -> None:
     path = os.pathsep.join([without(tmp_path / "lacking"), str(ROOT)])
     settings = {"PYTHON": sys.executable, "SIZES": "32", "COMPILE": "", "BATCH": "1", "CROP": "32"}
