@@ -77,7 +77,7 @@ def check_name(style: str, painting: str, network: str) -> None:
     if not (configs / "style" / f"{painting}.jpg").is_file() or painting != Path(painting).name:
         known = ", ".join(sorted(path.stem for path in (configs / "style").glob("*.jpg")))
         own = "a painting of your own is trained by: stylenet train style.image=FILE"
-        raise UserError(f"there is no painting {shown(painting)} in configs/style/; there are: {known}; {own}")
+        raise UserError(f"there is no painting {shown(painting)} in configs/style/; available: {known}; {own}")
     if network and not (configs / "network" / f"{network}.yaml").is_file():
         raise UserError(f"there is no network {shown(network)} in configs/network/ for {shown(style)}")
 

@@ -229,7 +229,7 @@ def test_weights_are_stored_as_16_bits_where_that_shows_in_no_picture(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["nobody", "steps=1"], "nobody: there is no painting nobody in configs/style/; there are: mada, "),
+        (["nobody", "steps=1"], "nobody: there is no painting nobody in configs/style/; available: mada, "),
         (["my photo 100%#1:2.jpg"], "there is no painting my photo 100%#1:2.jpg in configs/style/"),
         (["wave-huge"], "wave-huge: there is no network huge in configs/network/"),
         (["wave", "--judge", "none.pth"], "--judge: there is no file none.pth"),
