@@ -3,12 +3,10 @@
 The baseline, "plain", is the network of pytorch/examples as its users run it: eager, fp32, contiguous (`plain.py`).
 Ours is what `Stylizer` does by default, from a tensor of floats on the device to the same, with the full network and
 the smaller ones; once from a NumPy array of bytes to another, which on a GPU includes the copies from and to the host.
-"OpenVINO" is our full network in its CPU runtime, where that is installed (`pip install openvino`). All are warm, and
-take turns.
+On a CPU also in the other engines that are installed (`pip install -e '.[openvino]'`). All are warm, and take turns.
 """
 
 import sys
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -17,6 +15,8 @@ from plain import plain_network
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylenet.device import peak_memory, pick_device
+from stylenet.engines.settings import ONNX, OPENVINO
+from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
@@ -34,18 +34,18 @@ def stylizer(form: NetworkSettings, compile_: bool = False) -> Stylizer:
     return Stylizer(initialize(TransformerNet(form), 0), Card("bench", form), DEVICE.type, compile=compile_)
 
 
-def with_openvino(photo: torch.Tensor) -> Callable[[], object] | None:
-    """Our full network in OpenVINO's CPU runtime, in the precision that it chooses; None where it is not installed."""
-    try:
-        import openvino
-    except ModuleNotFoundError:
-        print("no row for OpenVINO: pip install openvino", file=sys.stderr)
-        return None
-    with torch.no_grad():
-        model = openvino.convert_model(initialize(TransformerNet(), 0).eval(), example_input=photo.cpu())
-    model.reshape(openvino.PartialShape(list(photo.shape)))
-    compiled, pixels = openvino.compile_model(model, "CPU"), photo.cpu().numpy()
-    return lambda: compiled(pixels)
+def with_engines(form: NetworkSettings) -> dict[str, Stylizer]:
+    """Our network in the other engines that are installed; on a GPU in none, as they run on the CPU."""
+    found = {}
+    for engine in (ONNX, OPENVINO) if DEVICE.type == "cpu" else ():
+        try:
+            dtypes = [None] if engine == ONNX else [torch.float32, None]
+            for dtype in dtypes:
+                each = Stylizer(initialize(TransformerNet(form), 0), Card("bench", form), dtype=dtype, engine=engine)
+                found[f"stylenet, --engine {engine}{'' if dtype is None else ', fp32'}"] = each
+        except UserError as error:
+            print(f"no row: {error}", file=sys.stderr)
+    return found
 
 
 @torch.inference_mode()
@@ -58,10 +58,9 @@ def bench(size: str, rate: float, compile_: bool) -> list[str]:
     stylizers = {name: stylizer(form) for name, form in FORMS.items()}
     if compile_:
         stylizers["stylenet, compiled"] = stylizer(FORMS["stylenet"], True)
+    stylizers |= with_engines(FORMS["stylenet"])
     works = {"plain": lambda: network(photo)}
     works |= {name: partial(each.stylize, photo) for name, each in stylizers.items()}
-    if (openvino := with_openvino(photo)) is not None:
-        works["stylenet in OpenVINO"] = openvino
     frame = (photo[0].permute(1, 2, 0) * 255).byte().cpu().numpy()
     works["stylenet, from NumPy to NumPy"] = partial(stylizers["stylenet"].stylize, frame)
     times = in_turn(works, rounds=7)
