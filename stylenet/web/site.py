@@ -1,11 +1,12 @@
 """The page as a folder of static files, for any web server."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylenet.disk import shown
+from stylenet.disk import file_sha256, shown
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
 from stylenet.web.networks import add_network, page_name, write_list
@@ -47,12 +48,23 @@ def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> N
     folder.mkdir(parents=True, exist_ok=True)
     for source in (PAGE, BUILT):
         shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    for name in TEMPLATES:
-        text = (PAGE / name).read_text(encoding="utf-8")
-        (folder / name).write_text(text.replace("{{policy}}", POLICY), encoding="utf-8")
     for style in styles:
         add_network(folder, style)
     write_list(folder)
+    values = {"{{policy}}": POLICY, "{{version}}": version_of(folder)}
+    for name in TEMPLATES:
+        text = (PAGE / name).read_text(encoding="utf-8")
+        for key, value in values.items():
+            text = text.replace(key, value)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def version_of(folder: Path) -> str:
+    """A hash of the folder's files, by which browsers know an old page from a new one."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + bytes.fromhex(file_sha256(file)))
+    return digest.hexdigest()[:16]
 
 
 def check_names(names: Sequence[str]) -> None:

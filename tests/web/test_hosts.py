@@ -1,14 +1,16 @@
 """The page from a plain host, without any host, and on WebGPU."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
-from page import pixels, ready, require_browser
+from page import PATIENCE, pixels, ready, require_browser
 from static_server import served
 
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import load_style
+from stylenet.web.site import HEADERS
 
 require_browser()
 
@@ -36,6 +38,48 @@ def test_a_plain_host_gives_threads_and_the_page_works_on_when_the_host_is_gone(
     ready(page)
     assert pixels(page)[..., :3].std() > 1
     context.close()
+
+
+def without(file: str, site: Path, folder: Path) -> Path:
+    """A copy of the page that lacks a file."""
+    shutil.copytree(site, folder)
+    (folder / file).unlink()
+    return folder
+
+
+def test_a_new_page_replaces_the_one_that_the_browser_has_kept(browser, site: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(site, tmp_path / "page")
+    context = browser.new_context()
+    page = context.new_page()
+    with served(folder, HEADERS) as url:
+        page.goto(url)
+        ready(page)
+        page.reload()
+        ready(page)
+        (old,) = page.evaluate("caches.keys()")
+        (folder / "index.html").write_text((folder / "index.html").read_text().replace("<h1>stylenet", "<h1>new"))
+        (folder / "offline.js").write_text((folder / "offline.js").read_text().replace(old, "stylenet-new"))
+        page.reload()
+        page.wait_for_function("caches.keys().then(names => names.join() === 'stylenet-new')", timeout=PATIENCE)
+    page.reload()  # without the server
+    ready(page)
+    assert page.locator("h1").inner_text() == "new"
+    context.close()
+
+
+def test_a_missing_runtime_is_one_line(browser, site: Path, tmp_path: Path) -> None:
+    for file, message in (
+        ("ort.jspi.min.js", "the runtime is missing on the server: /runtime/ort.jspi.min.js"),
+        (
+            "ort-wasm-simd-threaded.jspi.wasm.gz",
+            "/runtime/ort-wasm-simd-threaded.jspi.wasm.gz is missing on the server",
+        ),
+    ):
+        page = browser.new_page()
+        with served(without(f"runtime/{file}", site, tmp_path / file), HEADERS) as url:
+            page.goto(url)
+            page.locator("#status.error", has_text=message).wait_for(timeout=PATIENCE)
+        page.close()
 
 
 def test_webgpu_gives_the_pixels_of_pytorch_and_is_not_chosen_on_a_software_adapter(launch, address: str) -> None:

@@ -108,14 +108,15 @@ def test_the_camera_runs_until_it_is_turned_off_and_leaves_its_last_image(page) 
     assert download.value.suggested_filename == f"camera-{TINY}.png"
 
 
-def negative(channels: int, name: str = "picture") -> bytes:
+def negative(channels: int, *names: str) -> bytes:
     """A network that inverts an image, in the form of an export."""
     from onnx import TensorProto, helper
 
     shape = ["batch", "height", "width", channels]
-    values = [helper.make_tensor_value_info(key, TensorProto.UINT8, shape) for key in (name, "stylized")]
-    node = helper.make_node("BitwiseNot", [name], ["stylized"])
-    graph = helper.make_graph([node], "negative", values[:1], values[1:])
+    names = names or ("picture",)
+    values = [helper.make_tensor_value_info(key, TensorProto.UINT8, shape) for key in (*names, "stylized")]
+    node = helper.make_node("BitwiseNot", names[:1], ["stylized"])
+    graph = helper.make_graph([node], "negative", values[:-1], values[-1:])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
 
 
@@ -132,6 +133,7 @@ def test_an_exported_network_can_be_added_also_one_without_alpha(page) -> None:
         ("notes.txt", "open", "notes.txt is not an image that this browser can read"),
         ("broken.onnx", "add", "this is not an ONNX file that can be read"),
         ("foreign.onnx", "add", "this network was not exported by stylenet"),
+        ("gallery.onnx", "add", "this file holds several styles: export one, as in gallery#wave"),
         ("small.png", "open", "an image must be at least 16 px wide and high"),
     ],
 )
@@ -139,7 +141,11 @@ def test_a_file_that_cannot_be_used_is_one_line_and_the_page_goes_on(
     page, name: str, control: str, message: str
 ) -> None:
     pytest.importorskip("onnx", reason="needs the extra onnx")
-    contents = {"foreign.onnx": negative(3, "image"), "small.png": png(PHOTO[:15])}
+    contents = {
+        "foreign.onnx": negative(3, "image"),
+        "gallery.onnx": negative(3, "picture", "weights"),
+        "small.png": png(PHOTO[:15]),
+    }
     upload(page, (name, contents.get(name, b"nothing")), control)
     page.locator("#status.error", has_text=message).wait_for(timeout=PATIENCE)
     upload(page, ("again.png", png(PHOTO)))

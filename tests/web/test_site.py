@@ -56,6 +56,16 @@ def test_a_page_is_written_whole_with_its_smallest_network_first(folder: Path) -
     assert main(["web", str(folder)]) == 0  # again, over what is there
 
 
+def test_the_cache_of_browsers_is_named_by_what_the_page_holds(folder: Path) -> None:
+    names = []
+    for content in (b"one", b"one", b"another"):
+        (site.BUILT / "networks/wave.onnx").write_bytes(content)
+        write_site(folder)
+        (line,) = [line for line in (folder / "offline.js").read_text().splitlines() if line.startswith("const CACHE")]
+        names.append(line)
+    assert names[0] == names[1] != names[2]
+
+
 @pytest.fixture
 def without_type_checks() -> Iterator[None]:
     """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""

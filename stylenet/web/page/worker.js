@@ -12,7 +12,7 @@ let runtime; // a promise of { ort, provider, name }
 async function started() {
   const name = BUILD ? 'ort.jspi.min.js' : 'ort.wasm.min.js';
   const [ort, wasmBinary, webgpu] = await Promise.all([
-    import(new URL(name, RUNTIME)),
+    imported(new URL(name, RUNTIME)),
     unzipped(new URL(`ort-wasm-simd-threaded${BUILD}.wasm.gz`, RUNTIME)),
     wantsWebGPU(),
   ]);
@@ -27,10 +27,18 @@ async function started() {
   return { ort, provider: webgpu ? 'webgpu' : 'wasm', name: webgpu ? 'WebGPU' : words };
 }
 
+async function imported(url) {
+  try {
+    return await import(url);
+  } catch {
+    throw new Error(`the runtime is missing on the server: ${url.pathname}; "stylenet web FOLDER" writes it beside the page`);
+  }
+}
+
 /** Whether there is a graphics card: a software adapter is far slower than WebAssembly. */
 async function wantsWebGPU() {
   if (!BUILD || CHOICE === 'wasm' || !navigator.gpu) return false;
-  const adapter = await navigator.gpu.requestAdapter();
+  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
   return adapter !== null && (CHOICE === 'webgpu' || !adapter.info?.isFallbackAdapter);
 }
 
@@ -65,6 +73,7 @@ async function load({ key, source }) {
 function channelsOf(session) {
   const [input] = session.inputMetadata;
   const channels = input?.shape?.[3];
+  if (session.inputNames.length > 1) throw new Error('this file holds several styles: export one, as in gallery#wave');
   const fits = session.inputNames[0] === 'picture' && input.type === 'uint8' && (channels === 3 || channels === 4);
   if (!fits) throw new Error('this network was not exported by stylenet');
   return channels;
