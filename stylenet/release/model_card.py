@@ -81,10 +81,12 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
     size = f"{training['batch']} at {training['crop']} px, rate {training['learning_rate']:g}, {training['precision']}"
     took = f"; {run['minutes']:.0f} minutes on {run['device']}" if run else ""
     weights = LossSettings.from_card(loss).weights
+    mean = facts.get("mean")
+    mixed = f"; {mean['share']:g} of its weights, the rest of the network before (WiSE-FT)" if mean else ""
     rows = {
         "painting": f"{about}; seen at {painting['size']} px",
         "photos": "; ".join(facts["photos"]),
-        "training": f"{training['steps']} steps of {size}, seed {training['seed']}, from {start}{took}",
+        "training": f"{training['steps']} steps of {size}, seed {training['seed']}, from {start}{took}{mixed}",
         "loss": f"content at {', '.join(loss['content_layers'])}; style at {', '.join(loss['style_layers'])}; "
         f"weights {', '.join(f'{term} {weight:g}' for term, weight in weights.items())}",
         "loss network": facts["loss_network"]["name"],
