@@ -9,22 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 NOTHING = 3.01 / 255  # what a color spans, at most, in an image on which nothing can be seen
-SAMPLED = 16  # pixels from one that is looked at first to the next
 
 Extremes = tuple[Float[Tensor, "b 3 1 1"], Float[Tensor, "b 3 1 1"]]
 
 
 def extremes(pixels: Tensor) -> Extremes:
-    """The smallest and largest values of each color of images `b 3 h w`, in [0, 1].
-
-    On a CPU, those of some pixels where they show already that none of the images is even.
-    """
-    if pixels.device.type == "cpu" and not is_even(some := exact_extremes(pixels[..., ::SAMPLED, ::SAMPLED])).any():
-        return some
-    return exact_extremes(pixels)
-
-
-def exact_extremes(pixels: Tensor) -> Extremes:
+    """The smallest and largest values of each color of images `b 3 h w`, in [0, 1]."""
     unit = 255 if pixels.dtype == torch.uint8 else 1
     low, high = pixels.amin((2, 3), keepdim=True), pixels.amax((2, 3), keepdim=True)
     return low.float() / unit, high.float() / unit
@@ -37,8 +27,9 @@ def is_even(found: Extremes) -> Bool[Tensor, "b 1 1 1"]:
 
 
 def evened(photos: Float[Tensor, "b 3 n w"], found: Extremes) -> Float[Tensor, "b 3 n w"]:
-    """The photos, or parts of them; of one that spans no more than `NOTHING` in all, its color alone."""
-    if found[0].device.type == "cpu" and not is_even(found).any():  # known without waiting for a GPU
-        return photos
+    """The photos, or parts of them; of one that spans no more than `NOTHING` in all, its color alone.
+
+    No value is read back, for which a GPU would have to finish first.
+    """
     low, high = (each.to(photos.device) for each in found)
     return torch.where(is_even((low, high)), ((low + high) / 2).to(photos.dtype), photos)
