@@ -222,4 +222,4 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except Exception as error:  # the library's own, the system's, those of a header that isn't JSON
-        raise ValueError("it is not a safetensors file, or a damaged one") from error
+        raise ValueError("wanted a safetensors file, and this is another kind of file or a damaged one") from error
