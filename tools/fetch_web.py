@@ -43,11 +43,11 @@ SMALL = ("-small", "-tiny")
 
 
 def main() -> int:
-    """Makes what is missing; returns the exit code."""
+    """Makes what is missing, and what was exported from an earlier network; returns the exit code."""
     try:
         fetch_runtime(BUILT / "runtime")
         for name, path in styles().items():
-            if name.endswith(SMALL) and not (BUILT / f"networks/{name}.json").exists():
+            if name.endswith(SMALL) and is_older(BUILT / f"networks/{name}.json", path):
                 add_network(BUILT, path)
     except UserError as error:
         print(f"fetch_web.py: error: {error}", file=sys.stderr)
@@ -55,6 +55,11 @@ def main() -> int:
     (BUILT / "example.jpg").write_bytes(example_photo())
     print(f"{BUILT}: {sum(path.stat().st_size for path in BUILT.rglob('*.*')) / 1e6:.1f} MB")
     return 0
+
+
+def is_older(made: Path, source: Path) -> bool:
+    """Whether a file is not there, or was made before its source became what it is."""
+    return not made.exists() or made.stat().st_mtime < source.stat().st_mtime
 
 
 def fetch_runtime(folder: Path) -> None:
