@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,14 @@ from stylenet.losses.vgg.layers import BLOCKS
 from stylenet.losses.vgg.weights import VGGWeights
 from stylenet.models.style_file import Card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
+
+
+@pytest.fixture(scope="module")
+def without_type_checks() -> Iterator[None]:
+    """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def tiny_weights(channels: int = 4, last: str = "conv4_1") -> VGGWeights:

@@ -1,23 +1,13 @@
 """The ExecuTorch export: equal to PyTorch within 1 of 255 at its one size, by ExecuTorch's own runtime."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import jaxtyping
 import pytest
 import torch
 
 from stylenet.cli.main import main
 from stylenet.models.style_file import load_style
-
-
-@pytest.fixture
-def without_type_checks() -> Iterator[None]:
-    """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("without_type_checks")

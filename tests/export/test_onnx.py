@@ -3,10 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -30,12 +28,7 @@ SIZES = [(16, 16), (17, 19), (509, 403)]
 FULL_HD = (1080, 1920)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def without_type_checks() -> Iterator[None]:
-    """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("without_type_checks")
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """The ONNX export of a network of many styles: one of them as an ordinary file, or all with weights as an input."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -23,12 +21,7 @@ SETTINGS = NetworkSettings(width=2, blocks=1, architecture="conditional", styles
 CARD = Card("gallery", SETTINGS, {"styles": [{"name": name} for name in ("night", "wave", "scream")]})
 
 
-@pytest.fixture(autouse=True, scope="module")
-def without_type_checks() -> Iterator[None]:
-    """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("without_type_checks")
 
 
 @pytest.fixture(scope="module")

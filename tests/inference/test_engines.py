@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -32,12 +31,7 @@ def needs_openvino() -> None:
     pytest.importorskip("openvino", reason="needs the extra openvino")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def without_type_checks() -> Iterator[None]:
-    """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("without_type_checks")
 
 
 @pytest.fixture(autouse=True, scope="module")

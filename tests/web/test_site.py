@@ -1,10 +1,8 @@
 """The page's folder: what is written, from what, and for which networks."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import jaxtyping
 import pytest
 from service_client import save_gallery, save_tiny
 
@@ -64,14 +62,6 @@ def test_the_cache_of_browsers_is_named_by_what_the_page_holds(folder: Path) -> 
         (line,) = [line for line in (folder / "offline.js").read_text().splitlines() if line.startswith("const CACHE")]
         names.append(line)
     assert names[0] == names[1] != names[2]
-
-
-@pytest.fixture
-def without_type_checks() -> Iterator[None]:
-    """The exporter passes symbols for sizes, which the checks of shapes and types under pytest refuse."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("without_type_checks")
