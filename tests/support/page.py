@@ -11,6 +11,7 @@ from PIL import Image
 
 from stylenet.web.site import BUILT
 
+WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]  # by software
 SECONDS = 1000  # milliseconds
 PATIENCE = 120 * SECONDS
 READ = """id => {

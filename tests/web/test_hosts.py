@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from page import PATIENCE, pixels, ready, require_browser
+from page import PATIENCE, WEBGPU, pixels, ready, require_browser
 from static_server import served
 
 from stylenet.models.catalog import SHIPPED
@@ -14,7 +14,6 @@ from stylenet.web.site import HEADERS
 
 require_browser()
 
-WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
 SIDE = 64  # pixels: a software adapter takes seconds for them
 RUN = """async ([choice, values, side]) => {
   const { Engine } = await import('/engine.js');

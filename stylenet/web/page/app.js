@@ -6,7 +6,9 @@ import { mixed, pixelsOf } from './pixels.js';
 import { Styles } from './styles.js';
 
 const element = (id) => document.getElementById(id);
-const engine = new Engine(new URLSearchParams(location.search).get('engine') ?? 'auto');
+const engine = new Engine(new URLSearchParams(location.search).get('engine') ?? 'auto', (line) => {
+  element('engine').textContent = line;
+});
 const camera = new Camera();
 const styles = new Styles(element('styles'), () => stylizePhoto());
 const scratch = document.createElement('canvas');
@@ -235,7 +237,7 @@ async function start() {
   for (const network of await answer.json()) styles.add(network);
   const [first] = element('styles').querySelectorAll('input');
   if (first) first.checked = true;
-  element('engine').textContent = `Computed by ${await engine.start()}.`;
+  await engine.start();
   const example = await (await fetch('example.jpg')).blob();
   if (!opened && !camera.on) await open(Object.assign(example, { name: 'example.jpg' }));
   document.body.dataset.ready = 'true';

@@ -1,49 +1,70 @@
-// The page's side of the worker: calls that are promises.
+// What computes the images: WebGPU where it works, else WebAssembly.
+
+import { Runtime } from './runtime.js';
+
+const GPU = 'WebGPU';
 
 export class Engine {
-  constructor(choice) {
-    this.calls = new Map();
-    this.worker = new Worker(new URL(`worker.js?engine=${choice}`, import.meta.url), { type: 'module' });
-    this.worker.onmessage = ({ data }) => this.#settle(data);
-    this.worker.onerror = (event) => this.#fail(event.message || 'the runtime could not be loaded');
+  /** `choice` is auto, wasm or webgpu; `report` is told what computes from now on. */
+  constructor(choice, report = () => {}) {
+    this.runtime = new Runtime(choice);
+    this.report = report;
+    this.sources = new Map(); // of the networks, for another runtime
   }
 
   /** Starts the runtime; gives its name, as in "WebAssembly, 4 threads". */
-  start() {
-    return this.#call({ task: 'start' });
+  async start() {
+    const name = await this.runtime.start();
+    this.report(`Computed by ${name}.`);
+    return name;
   }
 
   /** Loads a network from a URL or from bytes, and keeps it under `key`. */
-  load(key, source) {
-    return this.#call({ task: 'load', key, source });
+  async load(key, source) {
+    await this.#attempt((runtime) => runtime.load(key, source));
+    this.sources.set(key, source);
   }
 
   /** Stylizes an ImageData; gives one of the same size, and the milliseconds. */
   async stylize(key, image) {
     const { width, height } = image;
-    const pixels = new Uint8Array(image.data); // a copy, which is handed over
-    const answer = await this.#call({ task: 'stylize', key, width, height, pixels }, [pixels.buffer]);
+    const answer = await this.#attempt((runtime) => runtime.stylize(key, width, height, image.data));
     const data = new Uint8ClampedArray(answer.pixels.buffer, answer.pixels.byteOffset, answer.pixels.length);
     return { image: new ImageData(data, width, height), milliseconds: answer.milliseconds };
   }
 
-  #call(message, transfer = []) {
-    const id = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
-    return new Promise((resolve, reject) => {
-      this.calls.set(id, { resolve, reject });
-      this.worker.postMessage({ ...message, id }, transfer);
-    });
+  /** Does a task. What fails on WebGPU alone is done by WebAssembly, and all that follows too. */
+  async #attempt(task) {
+    const { runtime } = this;
+    try {
+      return await task(runtime);
+    } catch (error) {
+      if (runtime !== this.runtime) return this.#attempt(task); // it was ended during the task
+      if (runtime.name !== GPU) throw error;
+      return this.#byWebAssembly(task, runtime, error);
+    }
   }
 
-  #settle({ id, result, error }) {
-    const call = this.calls.get(id);
-    this.calls.delete(id);
-    if (error === undefined) call.resolve(result);
-    else call.reject(new Error(error));
+  /** In a new worker: no session starts in one where WebGPU has failed. What fails there too is not WebGPU's fault. */
+  async #byWebAssembly(task, failed, error) {
+    const other = new Runtime('wasm');
+    let result;
+    try {
+      await other.start();
+      for (const [key, source] of this.sources) await other.load(key, source);
+      result = await task(other);
+    } catch (reason) {
+      other.end();
+      throw reason;
+    }
+    this.#replace(failed, other, error);
+    return result;
   }
 
-  #fail(reason) {
-    for (const { reject } of this.calls.values()) reject(new Error(reason));
-    this.calls.clear();
+  #replace(failed, other, error) {
+    if (this.runtime !== failed) return other.end(); // another task has replaced it meanwhile
+    this.runtime = other;
+    failed.end();
+    this.report(`Computed by ${other.name}, as WebGPU failed: ${error.message}`);
   }
 }

@@ -62,8 +62,8 @@ async function load({ key, source }) {
   let session;
   try {
     session = await ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: [provider] });
-  } catch {
-    throw new Error('this is not an ONNX file that can be read');
+  } catch (error) {
+    throw provider === 'webgpu' ? error : new Error('this is not an ONNX file that can be read');
   }
   networks.set(key, { session, channels: channelsOf(session) });
   return {};
@@ -121,5 +121,7 @@ self.onmessage = async ({ data }) => {
 /** One line: a number is what the runtime throws when memory is short. */
 function reason(error) {
   if (typeof error === 'number' || /memory|alloc/i.test(error?.message)) return 'not enough memory for an image of this size';
-  return String(error?.message ?? error).split('\n')[0];
+  if (error instanceof WebAssembly.RuntimeError) return 'the runtime stopped';
+  const line = String(error?.message ?? error).split('\n')[0];
+  return line.split(/[.:] (?=[A-Z])/).at(-1); // of the runtime's own, which begin with files and status codes, the end
 }
