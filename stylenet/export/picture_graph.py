@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from stylenet.models.conditional import ConditionalNet, ConditionalNorm
+from stylenet.models.evenness import evened, extremes
 
 
 class PlainConditionalNorm(ConditionalNorm):
@@ -19,6 +20,18 @@ class PlainConditionalNorm(ConditionalNorm):
         return F.instance_norm(x) * scale[..., None, None] + shift[..., None, None]
 
 
+class PhotoGraph(nn.Module):
+    """A network that meets images on which nothing can be seen quite even, as `Stylizer` has it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = exportable(network)
+
+    def forward(self, photos: Float[Tensor, "b 3 h w"], *weights: Tensor) -> Float[Tensor, "b 3 h w"]:
+        stylized: Tensor = self.network(evened(photos, extremes(photos)), *weights)
+        return stylized
+
+
 class PictureGraph(nn.Module):
     """Maps `uint8` images `b h w c` to stylized ones of the same shape. With four channels, alpha is kept as it is.
 
@@ -27,7 +40,7 @@ class PictureGraph(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = exportable(network)
+        self.network = PhotoGraph(network)
 
     def forward(
         self, picture: UInt8[Tensor, "b h w c"], weights: Float[Tensor, "b styles"] | None = None

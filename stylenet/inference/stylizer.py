@@ -19,7 +19,7 @@ from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
-from stylenet.inference.evenness import evened, extremes
+from stylenet.models.evenness import evened, extremes
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
 from stylenet.inference.settings import PLAIN, Brush

@@ -14,6 +14,7 @@ from PIL import Image
 from stylenet.cli.main import main
 from stylenet.errors import UserError
 from stylenet.export.onnx import export_onnx
+from stylenet.inference.stylizer import Stylizer
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import Card, load_style, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
@@ -85,6 +86,20 @@ def test_each_image_of_a_batch_comes_out_as_it_does_alone(exported: Path) -> Non
 def test_alpha_passes_through(exported: Path) -> None:
     pixels = noise(1, 32, 40, 4)
     assert np.array_equal(by_onnx(exported, pixels)[..., 3], pixels[..., 3])
+
+
+def test_what_nobody_sees_in_an_image_changes_nothing_as_with_a_stylizer(
+    exported: Path, network: TransformerNet
+) -> None:
+    even, faint, visible = batch = np.full((3, 40, 33, 4), 128, np.uint8)
+    faint += np.random.default_rng(0).integers(0, 4, faint.shape, np.uint8)
+    visible[20, 7, 1] += 4
+    by_stylizer = Stylizer(network, CARD, "cpu", torch.float32).stylize(batch[..., :3])
+    stylized = by_onnx(exported, batch)[..., :3].astype(int)
+    assert np.abs(stylized - by_stylizer).max() <= 1
+    assert np.abs(stylized[1] - stylized[0]).max() <= 1
+    assert np.abs(stylized[2] - stylized[0]).max() > 20
+    assert np.abs(by_torch(network, batch)[1] - stylized[1]).max() > 20  # what the noise would have become
 
 
 def test_the_card_is_in_the_metadata(exported: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.inference.evenness import evened, extremes
+from stylenet.models.evenness import evened, extremes
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
