@@ -11,6 +11,7 @@ from stylenet.disk import atomic_write, cache_folder, one_at_a_time
 from stylenet.models.network import StyleNetwork
 
 FOLDER = "engines"  # of the cache
+KEPT = 64  # graphs in it, of 0.2 to 4 MB each
 
 
 def network_graph(network: StyleNetwork) -> bytes:
@@ -18,8 +19,11 @@ def network_graph(network: StyleNetwork) -> bytes:
     with suppress(OSError):  # without a cache that can be written, it is exported each time
         path = cache_folder() / FOLDER / f"{graph_key(network)}.onnx"
         with one_at_a_time(path):
-            if not path.exists():
+            if path.exists():
+                path.touch()  # by which those not used for longest are known
+            else:
                 _export(network, path)
+                remove_unused(path.parent)
             return path.read_bytes()
     return _exported(network)
 
@@ -27,6 +31,15 @@ def network_graph(network: StyleNetwork) -> bytes:
 def _export(network: StyleNetwork, path: Path) -> None:
     with atomic_write(path) as temporary:
         temporary.write_bytes(_exported(network))
+
+
+def remove_unused(folder: Path) -> None:
+    """Removes the graphs beyond `KEPT` that were not used for longest, with their locks."""
+    used = sorted((path.stat().st_mtime, path) for path in folder.glob("*.onnx"))
+    for _, path in used[:-KEPT]:
+        for file in (path, path.with_name(f"{path.name}.lock")):
+            with suppress(OSError):  # gone meanwhile, or in use
+                file.unlink()
 
 
 def _exported(network: StyleNetwork) -> bytes:

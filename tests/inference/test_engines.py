@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from infer_command import ROOT, Run
 from PIL import Image
 
 from stylenet import Blend, Brush, Stylizer, UserError
+from stylenet.engines import graph
 from stylenet.engines.graph import FOLDER, graph_key
 from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.inference.temporal import steady_stylizing
@@ -131,6 +133,22 @@ def test_a_graph_is_exported_once_and_again_for_other_weights(cache: Path, monke
     keys = {graph_key(other), graph_key(night())}
     monkeypatch.setattr(torch, "__version__", "0.0")
     assert len({*keys, graph_key(night())}) == 3
+
+
+def test_the_graphs_that_were_used_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STYLENET_CACHE", str(tmp_path))
+    monkeypatch.setattr(graph, "KEPT", 2)
+    monkeypatch.setattr(graph, "_exported", lambda network: str(network.number).encode())
+    monkeypatch.setattr(graph, "graph_key", lambda network: str(network.number))
+    clock = iter(range(9))
+    for number in (0, 1, 0, 2, 3, 3):
+        assert graph.network_graph(SimpleNamespace(number=number)) == str(number).encode()  # type: ignore[arg-type]
+        os.utime(tmp_path / FOLDER / f"{number}.onnx", (next(clock),) * 2)
+        kept = {path.stem for path in tmp_path.glob(f"{FOLDER}/*.onnx")}
+        if number == 2:
+            assert kept == {"0", "2"}
+    assert kept == {"2", "3"}
+    assert {path.name for path in tmp_path.glob(f"{FOLDER}/*.lock")} <= {"2.onnx.lock", "3.onnx.lock"}
 
 
 def test_without_a_cache_it_works_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
