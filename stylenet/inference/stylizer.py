@@ -19,13 +19,13 @@ from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
-from stylenet.models.evenness import evened, extremes
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
 from stylenet.inference.settings import PLAIN, Brush
 from stylenet.inference.strips import WHOLE, Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.inference.stroke import back_at_full_size, scaled
 from stylenet.media.image import to_image, to_uint8
+from stylenet.models.evenness import evened, extremes
 from stylenet.models.loading import load_single_style
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import Card

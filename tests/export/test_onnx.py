@@ -91,7 +91,7 @@ def test_alpha_passes_through(exported: Path) -> None:
 def test_what_nobody_sees_in_an_image_changes_nothing_as_with_a_stylizer(
     exported: Path, network: TransformerNet
 ) -> None:
-    even, faint, visible = batch = np.full((3, 40, 33, 4), 128, np.uint8)
+    _, faint, visible = batch = np.full((3, 40, 33, 4), 128, np.uint8)
     faint += np.random.default_rng(0).integers(0, 4, faint.shape, np.uint8)
     visible[20, 7, 1] += 4
     by_stylizer = Stylizer(network, CARD, "cpu", torch.float32).stylize(batch[..., :3])

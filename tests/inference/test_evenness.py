@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from stylenet.models.evenness import evened, extremes
 from stylenet.inference.stylizer import Stylizer
+from stylenet.models.evenness import evened, extremes
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
