@@ -52,6 +52,13 @@ def bf16_is_faster(device_type: str) -> bool:
     return (cpu_has("amx_tile") or cpu_has("avx512_bf16")) and onednn_uses_bf16_units()
 
 
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """The type to apply networks in: fp16 on a GPU, bf16 on a CPU with units for it, else fp32."""
+    if device.type != "cpu":
+        return torch.float16
+    return torch.bfloat16 if bf16_is_faster("cpu") else torch.float32
+
+
 def working_memory(device: torch.device) -> int:
     """Bytes that one image may take: a quarter of a GPU's memory; of the machine's own too, but at most 1 GiB.
 

@@ -18,7 +18,7 @@ import torch
 from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.models.network import StyleNetwork
-from stylenet.models.style_file import load_style, save_style
+from stylenet.models.style_file import read_style, save_style
 
 
 @torch.no_grad()
@@ -40,8 +40,8 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.5, help="of the new network, 0 to 1; default: 0.5")
     chosen = parser.parse_args()
     try:
-        network, card = load_style(chosen.new)
-        average(network, load_style(chosen.old)[0], chosen.share)
+        network, card = read_style(chosen.new)
+        average(network, read_style(chosen.old)[0], chosen.share)
     except UserError as error:
         print(f"average_networks.py: {error}", file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from stylenet.disk import atomic_write
 from stylenet.media.image import decode_image, to_image
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.style_file import load_style
+from stylenet.models.style_file import read_style
 from stylenet.release.pages import shown_photos
 
 STYLIZED, CELL, GAP, ACROSS = 384, 84, 3, 8  # pixels; styles in a row
@@ -66,7 +66,7 @@ def page(file: Path, facts: Mapping[str, Any]) -> str:
 
 def main() -> int:
     file, paintings = map(Path, sys.argv[1:])
-    network, card = load_style(file)
+    network, card = read_style(file)
     if not isinstance(network, ConditionalNet):
         print(f"gallery_page.py: {file} holds one style", file=sys.stderr)
         return 1

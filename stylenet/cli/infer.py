@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import program
-from stylenet.cli.infer_options import check_engine_options, check_files, controls_of, parsed
-from stylenet.cli.infer_video import check_encoding, check_kinds, is_live, memory_of, rate_of, span_of
+from stylenet.cli.infer_options import check_engine_options, check_files, parsed
+from stylenet.cli.infer_video import check_jobs, is_live
 from stylenet.disk import shown
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
@@ -31,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.inputs and not live:
         raise UserError(f"no input: {program()} IMAGE -s STYLE")
     parts, name = chosen_styles(options) if options.painting is None else predicted_style(options)
-    controls_of(options), memory_of(options), span_of(options), rate_of(options)
     jobs = [] if live else planned(options, name)
     check_engine_options(options, live or any(job.is_clip for job in jobs))
     check_files(options, jobs)
@@ -68,8 +67,7 @@ def planned(options: argparse.Namespace, name: str) -> list[Job]:
         if options.output is None:
             raise UserError("--shard needs -o: results beside the images would be images of the next shard")
         jobs = Shard.read(options.shard).of(jobs)
-    check_kinds(options, jobs)
     if any(job.target is STANDARD_OUTPUT for job in jobs) and sys.stdout.isatty():
         raise UserError("an image cannot be written to a terminal: -o FILE")
-    check_encoding(options, [job for job in jobs if job.is_clip])
+    check_jobs(options, jobs)
     return jobs

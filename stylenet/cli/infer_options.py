@@ -143,10 +143,14 @@ def add_format_options(to: argparse._ArgumentGroup) -> None:
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    """The options; names behind a `--` are set aside, as argparse before 3.13 loses some among options."""
+    """The options, with the style controls as `brush`. Raises `UserError`.
+
+    Names behind a `--` are set aside, as argparse before 3.13 loses some among options.
+    """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser().parse_intermixed_args(arguments[:end])
     options.inputs += arguments[end + 1 :]
+    options.brush = controls_of(options)
     return options
 
 
@@ -163,9 +167,9 @@ def check_engine_options(options: argparse.Namespace, frames: bool) -> None:
 
     `frames`: whether clips or live frames are stylized.
     """
-    check_engine(options.engine)
     if options.engine == TORCH:
         return
+    check_engine(options.engine)
     if options.device not in ("auto", "cpu"):
         raise UserError(f"--engine {options.engine} runs on the CPU, not on {shown(options.device)}")
     if frames and memory_of(options):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from stylenet.cli.command import complain
-from stylenet.cli.infer_options import controls_of
 from stylenet.cli.infer_report import Report
 from stylenet.cli.infer_video_run import stylize_clips, stylize_live
 from stylenet.disk import shown
@@ -58,7 +57,7 @@ def bound(options: argparse.Namespace, parts: Parts, compile: Compile) -> BoundS
     mask = mask_of(options)
     compile = compile if options.engine == TORCH else False  # noqa: A001
     painter = load(parts, options.device, compile, options.engine) if parts else predicted(options)
-    return BoundStyler(painter, controls_of(options), mask)
+    return BoundStyler(painter, options.brush, mask)
 
 
 def load(parts: Parts, device: str, compile: Compile, engine: str) -> Painter:  # noqa: A002

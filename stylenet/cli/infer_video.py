@@ -13,7 +13,7 @@ from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, format_of, ra
 from stylenet.media.video.timing import Span, read_time
 from stylenet.pipeline.plan import Job
 
-RATES = 1, 240  # frames per second
+RATE, RATES = 25, (1, 240)  # frames per second: the default, and the range
 IMAGE_OPTIONS = ("format",)
 OPTIONS = ("start", "end", "codec", "crf", "steady", "rate", "raw", "camera")
 # Options of files that live input does not have.
@@ -26,14 +26,15 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         "video", f"Needs pip install 'stylenet[video]'. Writes {' '.join(FORMATS)}; also .gif, .webp, .png animations."
     )
     add = group.add_argument
-    add("--start", metavar="TIME", help="start of the part to stylize: seconds, or hours:minutes:seconds")
-    add("--end", metavar="TIME", help="end of the part, in source time")
+    add("--start", type=time, metavar="TIME", help="start of the part to stylize: seconds, or hours:minutes:seconds")
+    add("--end", type=time, metavar="TIME", help="end of the part, in source time")
     add("--codec", choices=CODECS, help="default: h264 (vp9 for .webm; vp9 or prores where there is transparency)")
     crf = "constant rate factor: lower is better (h264: 0 to 51, default 18; +6 about halves the size)"
     add("--crf", type=int, metavar="NUMBER", help=crf)
-    add("--rate", metavar="FPS", help="frame rate of numbered images (frames/%%04d.png) as input; default: 25")
+    rate = f"frame rate of numbered images (frames/%%04d.png) as input; default: {RATE}"
+    add("--rate", type=frame_rate, metavar="FPS", help=rate)
     steady = f"temporal smoothing in seconds; 0 disables it; default: {MEMORY:g}"
-    add("--steady", type=float, metavar="SECONDS", help=steady)
+    add("--steady", type=time_constant, metavar="SECONDS", help=steady)
     add("--raw", metavar="WIDTHxHEIGHT", help="raw RGB frames from stdin to stdout, 3 bytes per pixel (without PyAV)")
     add("--camera", type=int, metavar="NUMBER", help="live from this camera into a window, or into -o /dev/videoN")
 
@@ -50,8 +51,35 @@ def is_live(options: argparse.Namespace) -> bool:
     return True
 
 
-def check_kinds(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
-    """Raises `UserError` for an option that applies to none of the jobs."""
+def time(text: str) -> Fraction:
+    """An argparse type: seconds, or hours:minutes:seconds."""
+    try:
+        return read_time(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def frame_rate(text: str) -> Fraction:
+    """An argparse type: frames per second, as a number or a fraction such as 30000/1001."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise argparse.ArgumentTypeError(f"must be {RATES[0]} to {RATES[1]} frames per second, got {shown(text)}")
+    return rate
+
+
+def time_constant(text: str) -> float:
+    """An argparse type: seconds of temporal smoothing."""
+    seconds = float(text)
+    if not 0 <= seconds < 3600:
+        raise argparse.ArgumentTypeError(f"must be 0 to 3600 seconds, got {seconds:g}")
+    return seconds
+
+
+def check_jobs(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Raises `UserError` for an option that applies to none of the jobs, or that a video's target does not take."""
     clips = [job for job in jobs if job.is_clip]
     given = [name for name in OPTIONS if getattr(options, name) is not None]
     if given and not clips:
@@ -61,6 +89,9 @@ def check_kinds(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     given = [name for name in IMAGE_OPTIONS if getattr(options, name)]
     if given and jobs and len(clips) == len(jobs):
         raise UserError(f"--{given[0]} is for images; the output's suffix chooses a video's format")
+    if clips:
+        span_of(options)
+        check_encoding(options, clips)
 
 
 def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
@@ -73,24 +104,12 @@ def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
 
 
 def memory_of(options: argparse.Namespace) -> float:
+    """Seconds of temporal smoothing."""
     memory: float = MEMORY if options.steady is None else options.steady
-    if not 0 <= memory < 3600:
-        raise UserError(f"--steady must be 0 to 3600 seconds, got {memory:g}")
     return memory
 
 
 def span_of(options: argparse.Namespace) -> Span:
-    with prefix_errors("--start"):
-        start = Fraction(0) if options.start is None else read_time(options.start)
+    """The part of each clip to stylize. Raises `UserError` for an end before the start."""
     with prefix_errors("--end"):
-        return Span(start, None if options.end is None else read_time(options.end))
-
-
-def rate_of(options: argparse.Namespace) -> Fraction:
-    try:
-        rate = Fraction(25 if options.rate is None else options.rate)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not RATES[0] <= rate <= RATES[1]:
-        raise UserError(f"--rate must be {RATES[0]} to {RATES[1]} frames per second, got {shown(str(options.rate))}")
-    return rate
+        return Span(options.start or Fraction(0), options.end)

@@ -4,9 +4,10 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
-from stylenet.cli.infer_video import memory_of, rate_of, span_of
+from stylenet.cli.infer_video import RATE, memory_of, span_of
 from stylenet.disk import shown
 from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.styler import Styler
@@ -52,7 +53,7 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], styler: Styl
         "codec": options.codec,
         "crf": options.crf,
         "quality": options.quality,
-        "rate": rate_of(options),
+        "rate": options.rate or Fraction(RATE),
     }
     with pyav():
         from stylenet.pipeline.clip import ClipJob, Stopped, stylize_clip

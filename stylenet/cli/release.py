@@ -140,11 +140,11 @@ def halve(file: Path) -> None:
     from stylenet.data import held_out_photos
     from stylenet.device import pick_device
     from stylenet.evaluation.held_out import stylized_by
-    from stylenet.models.style_file import load_style, save_style
+    from stylenet.models.style_file import read_style, save_style
     from stylenet.release.pages import SIZES
 
-    network, card = load_style(file, pick_device())
-    halved = load_style(file, pick_device())[0].half().float()
+    network, card = read_style(file, pick_device())
+    halved = read_style(file, pick_device())[0].half().float()
     photos = (held_out_photos(SIZES[0])[0].float() / 255).to(next(network.parameters()).device)
     if float((stylized_by(halved, photos) - stylized_by(network, photos)).abs().max()) <= 1 / 255:
         save_style(file, halved.half(), card)

@@ -15,7 +15,7 @@ from stylenet.media.image import decode_image, resized, to_tensor
 from stylenet.models.catalog import GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.predictor import SIDE
-from stylenet.models.style_file import Card, load_style
+from stylenet.models.style_file import Card, read_style
 
 
 def preview(
@@ -30,7 +30,7 @@ def preview(
     Raises `UserError` when there is no such network, and `ImageError` when the painting is not an image.
     """
     image = resized(decode_image(painting), SIDE)
-    network, card = load_style(find_style(gallery))
+    network, card = read_style(find_style(gallery))
     if not isinstance(network, ConditionalNet) or network.predictor is None:
         raise UserError(f"{card.name} cannot predict styles: it is not a network of many styles with a predictor")
     with torch.inference_mode():

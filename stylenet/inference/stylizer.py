@@ -14,7 +14,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from stylenet.device import bf16_is_faster, pick_device, working_memory
+from stylenet.device import fast_dtype, pick_device, working_memory
 from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -227,10 +227,3 @@ class Stylizer(Painter):
             if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
                 raise
             raise NoMemoryError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
-
-
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """fp16 on a GPU; on a CPU bf16 where it has units for it and they prove faster, else fp32."""
-    if device.type != "cpu":
-        return torch.float16
-    return torch.bfloat16 if bf16_is_faster("cpu") else torch.float32

@@ -1,7 +1,7 @@
 """Style files from the Hugging Face Hub: `hf:user/repo[@revision][/file]`.
 
 Files are kept in the hub's own cache, and used from there without a network. They are treated as any untrusted style
-file is: `load_style` checks their size and header before it reads weights, and runs no code of theirs.
+file is: `read_style` checks their size and header before it reads weights, and runs no code of theirs.
 """
 
 import re

@@ -6,11 +6,10 @@ import torch
 
 from stylenet.disk import shown
 from stylenet.errors import UserError
-from stylenet.models import style_file
 from stylenet.models.catalog import StyleReference, find_reference
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import StyleNetwork
-from stylenet.models.style_file import Card
+from stylenet.models.style_file import Card, read_style
 
 
 def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
@@ -21,7 +20,7 @@ def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu"
     Raises `UserError` when there is no such style or the file is not a style file.
     """
     reference = find_reference(style)
-    return chosen(reference, *style_file.load_style(reference.file, device))
+    return chosen(reference, *read_style(reference.file, device))
 
 
 def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tuple[StyleNetwork, Card]:
@@ -40,10 +39,9 @@ def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tupl
 
 def load_single_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
     """Calls `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
-    reference = find_reference(style)
-    network, card = load_style(reference, device)
+    network, card = load_style(style, device)
     if isinstance(network, ConditionalNet):
-        file, names = reference.file.stem, card.style_names
+        file, names = find_reference(style).file.stem, card.style_names
         one = f"choose one, as in {file}#{names[0]}"
         raise UserError(f"{file} holds {len(names)} styles: {one}; available: {', '.join(names)}")
     return network, card

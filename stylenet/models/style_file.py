@@ -124,7 +124,7 @@ def read_card(path: Path) -> Card:
         return _card(file, path)
 
 
-def load_style(path: Path, device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
+def read_style(path: Path, device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:
     """The network in fp32, in evaluation mode, and its card. Raises `StyleFileError`."""
     with _opened(path) as file:
         card = _card(file, path)

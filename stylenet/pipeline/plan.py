@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from stylenet.disk import shown
@@ -39,19 +38,14 @@ class Found:
 class Job:
     """An image or clip to stylize and the file to write: `STANDARD_INPUT` and `STANDARD_OUTPUT` are files too.
 
-    Without a format it is the image's own, or PNG if that cannot be written. `derived` says that the target's name was
-    made from the source's: the result of an image that is called `%d.png` has `%d` in its name, and is no sequence.
+    Without a format it is the image's own, or PNG if that cannot be written. `is_clip` says that frames go one after
+    the other from or into a video file or a numbered sequence.
     """
 
     source: Path
     target: Path
     format: Format | None = None
-    derived: bool = False
-
-    @cached_property
-    def is_clip(self) -> bool:
-        """Whether frames go one after the other from or into a video file or a numbered sequence."""
-        return _is_clip(self.source) or (_is_clip(self.target) and not self.derived)
+    is_clip: bool = False
 
     def is_done(self) -> bool:
         """Whether the result is there; results are never there partially. A sequence is done with its last file."""
@@ -100,8 +94,7 @@ def plan(
     if STREAM in (*inputs, output):
         return [_stream_job(inputs, output, suffix)]
     if output is not None and names_a_file(output):
-        target = Path(output)
-        jobs = [Job(source := _only(list(find(inputs)), target), target, _format(source, target, suffix))]
+        jobs = [_named_job(_only(list(find(inputs)), Path(output)), Path(output), suffix)]
         _check_targets(jobs)
         return jobs
     folder = Path(output) if output is not None else None
@@ -141,11 +134,11 @@ def _stream_job(inputs: Several[str], output: str | None, suffix: str | None) ->
         raise UserError("'-' (standard input) cannot be combined with other inputs")
     source = STANDARD_INPUT if STREAM in inputs else _only(list(find(inputs)), STANDARD_OUTPUT)
     if output is None or output == STREAM:
-        job = Job(source, STANDARD_OUTPUT, WRITABLE[suffix] if suffix is not None else None)
+        job = Job(source, STANDARD_OUTPUT, WRITABLE[suffix] if suffix is not None else None, _is_clip(source))
     elif not names_a_file(output):
         raise UserError(f"output {shown(output)} is a folder, where standard input has no name; give a file's name")
     else:
-        job = Job(source, Path(output), _format(source, Path(output), suffix))
+        job = _named_job(source, Path(output), suffix)
     if job.is_clip:
         raise UserError("standard streams take a single image or animation, no video and no sequence")
     return job
@@ -212,24 +205,25 @@ def _only(found: list[Found], target: Path) -> Path:
     return found[0].source
 
 
-def _format(source: Path, target: Path, suffix: str | None) -> Format | None:
-    """The image format of a file's name, which mustn't be another than the one that was asked for; a clip has none."""
-    if Job(source, target).is_clip:
-        return None
+def _named_job(source: Path, target: Path, suffix: str | None) -> Job:
+    """The job with a target that the user named. Raises `UserError` for a suffix of another format than `suffix`."""
+    if _is_clip(source) or _is_clip(target):
+        return Job(source, target, is_clip=True)
     format_ = format_of(target)
     if suffix is not None and WRITABLE[suffix] != format_:
         raise UserError(f"output {shown(target)} is {format_.name} by its name, not {suffix[1:]}")
-    return format_
+    return Job(source, target, format_)
 
 
 def _job(found: Found, style: str, folder: Path | None, suffix: str | None) -> Job:
+    """The job with a target named after its source. The result of an image `%d.png` is no sequence."""
     is_video = found.source.suffix.lower() in VIDEO_SUFFIXES
     # A video that isn't written as it came (AVI, say) becomes MKV, which holds every kind of sound.
     kinds, other = (VIDEO_FORMATS, ".mkv") if is_video else (WRITABLE, ".png")
     own = found.source.suffix if found.source.suffix.lower() in kinds else other
     name = f"{found.source.stem}-{style}{(not is_video and suffix) or own}"
     target = found.source.with_name(name) if folder is None else folder / found.place.parent / name
-    return Job(found.source, target, None if is_video else format_of(target), derived=True)
+    return Job(found.source, target, None if is_video else format_of(target), _is_clip(found.source))
 
 
 def _check_targets(jobs: list[Job]) -> None:

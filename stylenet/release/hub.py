@@ -10,7 +10,7 @@ from typing import Any
 from stylenet.errors import UserError
 from stylenet.export.onnx import export_onnx
 from stylenet.models.hub import CONFIG, PREFIX, WEIGHTS, HubAddress, problem
-from stylenet.models.style_file import load_style, read_card
+from stylenet.models.style_file import read_card, read_style
 
 TAGS = ["style-transfer", "neural-style-transfer", "safetensors"]
 
@@ -39,7 +39,7 @@ def push_style(file: Path, repo: str, license_name: str, private: bool = False, 
 
 def write_repository(folder: Path, file: Path, repo: str, license_name: str, onnx: bool = False) -> None:
     """Writes the files of the repository into `folder`. Raises `UserError` when `file` is no style file."""
-    network, card = load_style(file)
+    network, card = read_style(file)
     shutil.copyfile(file, folder / WEIGHTS)
     (folder / CONFIG).write_text(card.to_json(), encoding="utf-8")
     picture = file.with_suffix(".jpg")

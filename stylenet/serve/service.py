@@ -13,7 +13,7 @@ from stylenet.disk import check_folder, shown
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference, styles
 from stylenet.models.loading import chosen
-from stylenet.models.style_file import Card, load_style, read_card
+from stylenet.models.style_file import Card, read_card, read_style
 from stylenet.serve.admission import Load
 from stylenet.serve.jobs import Jobs
 from stylenet.serve.metrics import Metrics
@@ -93,7 +93,7 @@ def references(style: str) -> dict[str, StyleReference]:
 
 def cards_of(files: Mapping[str, StyleReference]) -> dict[str, Card]:
     """The card of each style. Each file is read whole, once, so that no worker fails on one. Raises `UserError`."""
-    whole = {file: load_style(file) for file in {reference.file for reference in files.values()}}
+    whole = {file: read_style(file) for file in {reference.file for reference in files.values()}}
     return {name: chosen(reference, *whole[reference.file])[1] for name, reference in files.items()}
 
 

@@ -13,7 +13,7 @@ from stylenet.models.catalog import GALLERY, SHIPPED, find_style
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.registry import build_network
-from stylenet.models.style_file import SUFFIX, load_style, read_card
+from stylenet.models.style_file import SUFFIX, read_card, read_style
 
 BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: the first that is another style
 
@@ -68,7 +68,7 @@ def first_network(
     network = initialize(build_network(architecture), seed)
     if base is None:
         return network
-    first = load_style(base)[0]
+    first = read_style(base)[0]
     if isinstance(first, ConditionalNet):
         with torch.no_grad():
             first = first.folded(first.predicted(painting)[0])

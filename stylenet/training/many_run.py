@@ -21,7 +21,7 @@ from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style, infer_comm
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import CONVOLUTIONS
-from stylenet.models.style_file import SUFFIX, Card, load_style, read_card, save_style
+from stylenet.models.style_file import SUFFIX, Card, read_card, read_style, save_style
 from stylenet.training import many_styles
 from stylenet.training.base_network import find_base
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
@@ -67,7 +67,7 @@ def run_further(settings: Settings, file: str) -> int:
     """Trains the norm parameters of a further painting for a network of many. Returns the exit code."""
     with prefix_errors("add_to"):
         source = find_style(file)
-    network, card = load_style(source)
+    network, card = read_style(source)
     if not isinstance(network, ConditionalNet):
         raise UserError(f"add_to: {shown(source)} holds one style; it must be a network of many styles")
     painting = further_painting(settings)
@@ -160,7 +160,7 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
         path = find_base(settings.init, name, single)
     if path is None:
         return None
-    many_styles.begin_at(network, load_style(path)[0], [known.index(each) if each in known else None for each in names])
+    many_styles.begin_at(network, read_style(path)[0], [known.index(each) if each in known else None for each in names])
     log.info("starts from %s", path)
     return {"style": path.stem, "sha256": file_sha256(path)}
 

@@ -4,6 +4,7 @@ Hydra composes a run's settings from the YAML files and the command line, agains
 Hydra, nor torch.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,11 @@ from typing import Any
 import yaml
 
 from stylenet.data.settings import PhotoSettings
-from stylenet.disk import shipped_files
+from stylenet.disk import plain_name, shipped_files
+from stylenet.errors import UserError
 from stylenet.losses.settings import OLD_NAMES, LossSettings, loss_preset
+from stylenet.media.limits import MINIMUM_SIDE
+from stylenet.training.objective import check_objective
 
 MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
 ONE_DEVICE = {"accelerator": "auto", "devices": 1, "precision": None}
@@ -142,3 +146,22 @@ def with_budget(settings: Settings, on_gpu: bool) -> Settings:
 def preset_length(steps: int | None = None, minutes: float | int | None = None) -> Length:
     """A length as YAML has it, where minutes may be a whole number."""
     return Length(steps, None if minutes is None else float(minutes))
+
+
+def check_values(settings: Settings) -> None:
+    """Raises `UserError` for a number out of range or a name that is no file's."""
+    for name in ("batch", "crop", "learning_rate"):
+        if getattr(settings, name) == MISSING:
+            raise UserError(f"{name} has no value")
+    at_least = {"batch": 1, "crop": MINIMUM_SIDE, "steps": 1, "seed": 0, "patience": 1}
+    for name, least in at_least.items():
+        if (value := getattr(settings, name)) is not None and value < least:
+            raise UserError(f"{name} must be at least {least}, got {value}")
+    for name in ("learning_rate", "minutes"):
+        if (value := getattr(settings, name)) is not None and not 0 < value < math.inf:
+            raise UserError(f"{name} must be more than 0, got {value}")
+    check_objective(settings.objective)
+    if settings.steps is not None and settings.minutes is not None:
+        raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
+    if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
+        raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")

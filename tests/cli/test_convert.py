@@ -17,7 +17,7 @@ from infer_command import ROOT
 from torch import Tensor
 
 from stylenet.cli.main import run_command
-from stylenet.models.style_file import load_style, read_card
+from stylenet.models.style_file import read_card, read_style
 
 State = dict[str, Tensor]
 WRITE = {"new": {}, "before 1.6": {"_use_new_zipfile_serialization": False}}
@@ -93,7 +93,7 @@ def test_the_picture_is_that_of_the_original_network(
     state = random_state(width, blocks, statistics)
     torch.save(state, tmp_path / "mosaic.pth", **WRITE[form])
     assert main([str(tmp_path / "mosaic.pth")]) == 0
-    network, card = load_style(tmp_path / "mosaic.safetensors")
+    network, card = read_style(tmp_path / "mosaic.safetensors")
     assert (card.name, card.facts["converted_from"]) == ("mosaic", "mosaic.pth")
     photo = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     expected = published(state, 255 * photo)

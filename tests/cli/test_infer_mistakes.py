@@ -36,7 +36,7 @@ MISTAKES = {
     ),
     "--codec": ("clip.mp4 -s night --codec h264 -o new.webm", "--codec: new.webm: webm holds vp9 or av1, not h264"),
     "--crf": ("clip.mp4 -s night --crf 52", "--crf: libx264 takes 0 (best) to 51, got 52"),
-    "--steady": ("clip.mp4 -s night --steady nan", "--steady must be 0 to 3600 seconds, got nan"),
+    "--steady": ("clip.mp4 -s night --steady nan", "--steady: must be 0 to 3600 seconds, got nan"),
     "--raw": (
         "-s night --raw 640",
         "--raw: a size is WIDTHxHEIGHT in pixels, each at least 16, as in 640x360, got 640",

@@ -18,8 +18,7 @@ from stylenet.report.sweep import read_records
 from stylenet.training import loggers
 from stylenet.training.checks import find_machine
 from stylenet.training.objective import check_objective, objective_value
-from stylenet.training.settings import Settings
-from stylenet.training.values import check_values
+from stylenet.training.settings import Settings, check_values
 
 ROOT = Path(__file__).resolve().parents[2]
 

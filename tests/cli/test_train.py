@@ -26,7 +26,7 @@ from stylenet.cli.train import CONFIGS
 from stylenet.cli.train_arguments import quoted
 from stylenet.losses.perceptual import check_terms
 from stylenet.models.catalog import SHIPPED
-from stylenet.models.style_file import load_style, read_card
+from stylenet.models.style_file import read_card, read_style
 from stylenet.models.transformer_net import NetworkSettings
 from stylenet.training.base_network import find_base
 from stylenet.training.run_folder import style_name
@@ -267,8 +267,8 @@ def test_a_network_on_the_shelf_is_replaced_on_request(tmp_path: Path, weights: 
 def test_a_run_starts_from_a_trained_style(tmp_path: Path, weights: str, here: Callable[..., int]) -> None:
     assert here("style=wave", "steps=2", weights, *SMALL) == 0
     assert here("style=scream", "init=wave", "steps=1", "learning_rate=1e-12", weights, *SMALL) == 0
-    network, card = load_style(tmp_path / "checkpoints" / "scream.safetensors")
-    before = load_style(tmp_path / "checkpoints" / "wave.safetensors")[0].state_dict()
+    network, card = read_style(tmp_path / "checkpoints" / "scream.safetensors")
+    before = read_style(tmp_path / "checkpoints" / "wave.safetensors")[0].state_dict()
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=1e-9)
     assert card.facts["training"]["init"]["style"] == "wave"
 

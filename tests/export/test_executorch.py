@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylenet.cli.main import main
-from stylenet.models.style_file import load_style
+from stylenet.models.style_file import read_style
 
 
 @pytest.mark.usefixtures("without_type_checks")
@@ -16,7 +16,7 @@ def test_the_file_gives_the_images_of_pytorch(folder: Path) -> None:
     assert main(["export", "night", "--format", "executorch"]) == 0
     method = runtime.Runtime.get().load_program("night.pte").load_method("forward")
     photo = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
-    network, _ = load_style(folder / "checkpoints/night.safetensors")
+    network, _ = read_style(folder / "checkpoints/night.safetensors")
     with torch.inference_mode():
         torch.testing.assert_close(method.execute([photo])[0], network(photo), atol=0.5 / 255, rtol=0)
     assert str(folder).encode() not in Path("night.pte").read_bytes()

@@ -16,7 +16,7 @@ from stylenet.errors import UserError
 from stylenet.export.onnx import export_onnx
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.catalog import SHIPPED
-from stylenet.models.style_file import Card, load_style, save_style
+from stylenet.models.style_file import Card, read_style, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -189,7 +189,7 @@ def test_a_missing_extra_is_one_line_that_names_it(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
 def test_every_shipped_network_equals_pytorch(name: str, tmp_path: Path) -> None:
-    network, card = load_style(SHIPPED / f"{name}.safetensors")
+    network, card = read_style(SHIPPED / f"{name}.safetensors")
     export_onnx(network, card, tmp_path / "network.onnx")
     for height, width in [*SIZES, FULL_HD]:
         assert largest_difference(tmp_path / "network.onnx", network, height, width, 3) <= 1

@@ -10,10 +10,11 @@ from fake_cuda import CUDA, Transfers, moved
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 
+from stylenet.device import fast_dtype
 from stylenet.inference.blend import Blend
 from stylenet.inference.color import Recoloring
 from stylenet.inference.settings import Brush
-from stylenet.inference.stylizer import Stylizer, fast_dtype
+from stylenet.inference.stylizer import Stylizer
 from stylenet.inference.temporal import TemporalInstanceNorm, temporal_statistics
 from stylenet.inference.temporal_average import TemporalAverage
 from stylenet.models.style_file import Card

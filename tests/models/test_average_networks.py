@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from stylenet.models.network import NetworkSettings
-from stylenet.models.style_file import Card, load_style, save_style
+from stylenet.models.style_file import Card, read_style, save_style
 from stylenet.models.transformer_net import TransformerNet
 
 TOOL = Path(__file__).parents[2] / "tools" / "average_networks.py"
@@ -34,7 +34,7 @@ def averaged(folder: Path, old: NetworkSettings) -> "subprocess.CompletedProcess
 
 def test_the_mean_has_a_share_of_the_new_weights_and_a_line_on_its_card(tmp_path: Path) -> None:
     assert averaged(tmp_path, OLD).returncode == 0
-    (new, _), (old, _), (mean, card) = (load_style(tmp_path / f"{name}.safetensors") for name in ("new", "old", "mean"))
+    (new, _), (old, _), (mean, card) = (read_style(tmp_path / f"{name}.safetensors") for name in ("new", "old", "mean"))
     before = old.state_dict()
     for name, value in new.state_dict().items():
         wanted = 0.25 * value + 0.75 * before.get(name, torch.zeros_like(value))

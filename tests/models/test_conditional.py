@@ -91,7 +91,7 @@ def test_only_the_row_of_a_style_learns_from_it() -> None:
 
 @torch.inference_mode()
 def test_another_style_changes_no_byte_of_the_others(tmp_path: Path, gallery: Path) -> None:
-    network, card = style_file.load_style(gallery)
+    network, card = style_file.read_style(gallery)
     assert isinstance(network, ConditionalNet)
     larger = network.extended(torch.full_like(network.table[0], 0.5))
     paintings = [*card.facts["styles"], {"name": "new"}]
@@ -160,7 +160,7 @@ def test_a_blend_of_styles_of_one_file_is_one_pass(gallery: Path) -> None:
     ]
     blend = Blend(parts)
     assert len(blend.passes) == 1
-    network, _ = style_file.load_style(gallery)
+    network, _ = style_file.read_style(gallery)
     assert isinstance(network, ConditionalNet)
     picture = photo(3, 24, 30)
     expected = network(picture[None], [1.0, 3.0, 0.0])[0].detach()
@@ -221,4 +221,4 @@ def test_a_table_that_does_not_fit_the_card_is_refused(tmp_path: Path) -> None:
     weights = many().state_dict()
     save_file({**weights, "table": weights["table"][:2].clone()}, tmp_path / "x.safetensors", metadata(PAINTINGS))
     with pytest.raises(StyleFileError, match="do not fit"):
-        style_file.load_style(tmp_path / "x.safetensors")
+        style_file.read_style(tmp_path / "x.safetensors")

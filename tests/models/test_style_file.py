@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, load_style, read_card, save_style
+from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, read_card, read_style, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
 TINY = NetworkSettings(width=2, blocks=1)
@@ -33,7 +33,7 @@ def style_file(tmp_path: Path, network: TransformerNet) -> Path:
 
 
 def test_weights_and_card_come_back_bit_for_bit(style_file: Path, network: TransformerNet) -> None:
-    loaded, card = load_style(style_file)
+    loaded, card = read_style(style_file)
     assert card == CARD == read_card(style_file)
     assert not loaded.training
     expected = network.state_dict()
@@ -43,7 +43,7 @@ def test_weights_and_card_come_back_bit_for_bit(style_file: Path, network: Trans
 
 
 def test_a_loaded_network_can_be_trained_on(style_file: Path) -> None:
-    loaded, _ = load_style(style_file)
+    loaded, _ = read_style(style_file)
     loaded(torch.rand(1, 3, 16, 16)).sum().backward()
     assert all(parameter.grad is not None for parameter in loaded.parameters())
 
@@ -82,7 +82,7 @@ def test_the_file_has_the_permissions_of_any_new_file(style_file: Path) -> None:
 
 def test_half_precision_weights_are_read_as_fp32(style_file: Path, network: TransformerNet) -> None:
     save_file({name: value.half() for name, value in load_file(style_file).items()}, style_file, metadata())
-    loaded, _ = load_style(style_file)
+    loaded, _ = read_style(style_file)
     assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32}
     torch.testing.assert_close(loaded.state_dict(), network.state_dict(), atol=1e-3, rtol=1e-3)
 
@@ -121,7 +121,7 @@ def test_a_pickle_with_a_payload_never_runs(tmp_path: Path) -> None:
 
 
 def refused(path: Path, reason: str = "") -> None:
-    for read in (load_style, read_card) if not reason.startswith("weights: ") else (load_style,):
+    for read in (read_style, read_card) if not reason.startswith("weights: ") else (read_style,):
         with pytest.raises(StyleFileError) as caught:
             read(path)
         assert re.search(reason.removeprefix("weights: "), str(caught.value))

@@ -17,7 +17,7 @@ from infer_command import ROOT
 from PIL import Image
 from runs import NOBODY, SMALL, Run, become_nobody
 
-from stylenet.models.style_file import load_style, read_card
+from stylenet.models.style_file import read_card, read_style
 from stylenet.training.resume import is_whole, steps_done
 
 QUIET = "logger.sheet_every=1000"
@@ -83,7 +83,7 @@ def test_a_stop_while_it_is_judged_keeps_the_trained_network(
     run.send(number)
     assert run.end() == code, run.output
     assert "Traceback" not in run.output
-    assert load_style(only(work, "wave.safetensors"))[1].facts["held_out"] == {}
+    assert read_style(only(work, "wave.safetensors"))[1].facts["held_out"] == {}
     assert steps_done(only(work, "last.ckpt")) == 1
     assert not (work / "checkpoints").exists()
 

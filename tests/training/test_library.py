@@ -15,7 +15,7 @@ from PIL import Image
 import stylenet
 from stylenet.errors import UserError
 from stylenet.losses.settings import LossSettings
-from stylenet.models.style_file import load_style
+from stylenet.models.style_file import read_style
 from stylenet.training import run as runs
 from stylenet.training.run import RunResult, train
 from stylenet.training.settings import Logging, LossNetwork, Network, Settings, Style, style_settings, with_budget
@@ -56,7 +56,7 @@ def test_a_run_from_python_returns_its_style_file_and_figures(place: Path, tiny_
     result = train(small(tiny_vgg_file), PHOTOS, learning_rate=1e-3)
     assert (result.style, result.exit_code) == ("painting", 0)
     assert {"held_out/content", "held_out/share", "loss/total", "loss/stability"} <= set(result.metrics)
-    network, card = load_style(result.style_file)
+    network, card = read_style(result.style_file)
     assert (network.settings.width, card.facts["training"]["steps"]) == (4, 2)
     assert card.facts["photos"][0].startswith("3 arrays, sha256 ")
     assert (place / "checkpoints" / "painting.safetensors").is_file()

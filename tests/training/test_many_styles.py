@@ -93,7 +93,7 @@ def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
     out = capfd.readouterr().out
     assert out.splitlines()[-1] == infer_command(file, "night")
     assert f"infer.py PHOTO -s '{file.resolve()}#night'" in out  # there is no infer.py here
-    network, card = style_file.load_style(file)
+    network, card = style_file.read_style(file)
     assert isinstance(network, ConditionalNet)
     assert card.style_names == ["night", "sea wall", "toledo"]
     assert card.facts["training"]["steps"] == 4

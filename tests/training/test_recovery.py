@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from stylenet.data import held_out_photos
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
-from stylenet.models.style_file import load_style
+from stylenet.models.style_file import read_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
 from stylenet.training.callbacks.recovery import (
@@ -254,7 +254,7 @@ def test_a_run_that_gives_up_keeps_its_last_good_network(tmp_path: Path, tiny_vg
     assert "Traceback" not in run.output
     assert run.output.count("back to the network of step 8, at a learning rate of") == ROLLBACKS
     assert run.output.splitlines()[-1].endswith(f"the network of step 8 is kept in {kept}")
-    assert load_style(work / kept)[1].facts["training"]["steps"] == 8
+    assert read_style(work / kept)[1].facts["training"]["steps"] == 8
     with (folder / "metrics.csv").open() as file:
         rollbacks = [row["recovery/rollbacks"] for row in csv.DictReader(file) if row["recovery/rollbacks"]]
     assert float(rollbacks[-1]) == ROLLBACKS + 1
@@ -270,6 +270,6 @@ def test_an_absurd_rate_is_halved_until_the_network_paints(tmp_path: Path, tiny_
     assert "Traceback" not in run.output
     assert "back to the network of step" in run.output
     for style_file in work.glob("outputs/wave/*/wave.safetensors"):
-        network, _ = load_style(style_file)  # refuses what is not finite
+        network, _ = read_style(style_file)  # refuses what is not finite
         assert complaint(network, held_out_photos(256)[0][:1].float() / 255) is None  # the photo of the run's own guard
     assert (code, (work / "checkpoints").exists()) in [(0, True), (1, False)]

@@ -12,7 +12,7 @@ from stylenet.data.painting import STYLES, read_painting
 from stylenet.errors import UserError
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
-from stylenet.models.style_file import Card, load_style, read_card, save_style
+from stylenet.models.style_file import Card, read_card, read_style, save_style
 from stylenet.training import base_network
 from stylenet.training.base_network import find_init
 
@@ -47,7 +47,7 @@ def test_a_run_starts_from_the_predicted_parameters_and_ends_as_an_ordinary_netw
         "steps=1",
     ]
     assert here("style=wave", *options) == 0
-    network, card = load_style(tmp_path / "checkpoints" / "wave.safetensors")
+    network, card = read_style(tmp_path / "checkpoints" / "wave.safetensors")
     with torch.no_grad():
         start = gallery.folded(gallery.predicted(read_painting(STYLES / "wave.jpg", 256))[0])
     torch.testing.assert_close(network.state_dict(), start.state_dict(), rtol=0, atol=1e-6)
@@ -57,7 +57,7 @@ def test_a_run_starts_from_the_predicted_parameters_and_ends_as_an_ordinary_netw
     for checkpoint in run.glob("*.ckpt"):
         checkpoint.unlink()
     assert here(f"resume={run}", "replace=true") == 0
-    again = load_style(tmp_path / "checkpoints" / "wave.safetensors")[0]
+    again = read_style(tmp_path / "checkpoints" / "wave.safetensors")[0]
     torch.testing.assert_close(again.state_dict(), network.state_dict(), rtol=0, atol=0)
 
 

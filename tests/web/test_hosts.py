@@ -9,7 +9,7 @@ from page import PATIENCE, WEBGPU, pixels, ready, require_browser
 from static_server import served
 
 from stylenet.models.catalog import SHIPPED
-from stylenet.models.style_file import load_style
+from stylenet.models.style_file import read_style
 from stylenet.web.site import HEADERS
 
 require_browser()
@@ -87,7 +87,7 @@ def test_webgpu_gives_the_pixels_of_pytorch_and_is_not_chosen_on_a_software_adap
     page.goto(f"{address}networks.json")
     photo = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 4), np.uint8)
     photo[..., 3] = 255
-    network, _ = load_style(SHIPPED / "starry-tiny.safetensors")
+    network, _ = read_style(SHIPPED / "starry-tiny.safetensors")
     with torch.inference_mode():
         expected = network(torch.from_numpy(photo[..., :3]).permute(2, 0, 1)[None].float() / 255)
     expected = (255 * expected[0].permute(1, 2, 0)).round().numpy()

@@ -10,7 +10,7 @@ from page import PATIENCE, count, pixels, png, ready, require_browser, set_value
 from PIL import Image
 
 from stylenet.models.catalog import SHIPPED
-from stylenet.models.style_file import load_style
+from stylenet.models.style_file import read_style
 
 require_browser()
 
@@ -43,7 +43,7 @@ def opened(page) -> None:
 
 
 def by_torch(name: str, photo: np.ndarray = PHOTO) -> np.ndarray:
-    network, _ = load_style(SHIPPED / f"{name}.safetensors")
+    network, _ = read_style(SHIPPED / f"{name}.safetensors")
     with torch.inference_mode():
         stylized = network(torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255)
     return 255 * stylized[0].permute(1, 2, 0).numpy()

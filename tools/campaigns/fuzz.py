@@ -4,7 +4,7 @@
     python tools/campaigns/fuzz.py photo --inputs 20000         image files, as train.py reads its photos
     python tools/campaigns/fuzz.py command --inputs 2000        the same through the whole of infer.py, in one process
     python tools/campaigns/fuzz.py process --inputs 50          the same, each in a process of its own
-    python tools/campaigns/fuzz.py style --inputs 20000         style files to stylenet.models.style_file.load_style
+    python tools/campaigns/fuzz.py style --inputs 20000         style files to stylenet.models.style_file.read_style
     python tools/campaigns/fuzz.py checkpoint --inputs 20000    PyTorch files to stylenet.models.state_dict
 
 The same seed, Pillow and torch give the same inputs. Each runs in a forked process, under limits of time and memory. A
@@ -37,7 +37,7 @@ from stylenet.data.decoder import UnusablePhotoError, decode_photo
 from stylenet.media.limits import ImageError
 from stylenet.media.picture import Picture, Size
 from stylenet.models.state_dict import read_state_dict
-from stylenet.models.style_file import StyleFileError, load_style
+from stylenet.models.style_file import StyleFileError, read_style
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +70,7 @@ def style(data: bytes, _: int, folder: Path) -> str:
     path = folder / "strange.safetensors"
     path.write_bytes(data)
     try:
-        load_style(path)
+        read_style(path)
     except StyleFileError as error:
         return refused(error)
     return "loaded"
