@@ -1,5 +1,5 @@
-"""The value of a network to start from: held-out loss after runs of several lengths, from a trained network and from
-random weights, as a table and a plot. What is done already in the folder is not trained again.
+"""Held-out loss after runs of several lengths, from a trained network and from random weights, as a table and a plot.
+Runs that are in the folder already are not repeated.
 
 python benchmarks/bases.py outputs/bases bases.png mada thangka --steps 100 400 -- data=folder data.path=photos
 """
@@ -26,7 +26,7 @@ def held_out(style: Path) -> float:
 
 
 def losses(folder: Path, painting: Path, start: str, steps: list[int], settings: list[str]) -> list[float]:
-    """One for each length; a run's rate falls to nothing at its end, so each length is a run of its own."""
+    """The loss of a run of each length; a longer run gives no shorter one, as the learning rate decays to 0 in each."""
     found = []
     for number in steps:
         place = folder / f"{start}-{number}"

@@ -41,7 +41,7 @@ def by_stem(folder: Path) -> dict[str, Path]:
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
-    """Both at the size of the smaller one, so that size tells nothing."""
+    """Both images at the size of the smaller one, so that size does not reveal the tool."""
     width, height = min(left.size, right.size, key=lambda size: size[0] * size[1])
     result = Image.new("RGB", (2 * width + GAP, height), "white")
     for place, picture in ((0, left), (width + GAP, right)):

@@ -1,6 +1,6 @@
 """A contact sheet of every control: `python benchmarks/controls.py PHOTO STYLE [STYLE] SHEET.png`.
 
-With two styles it shows their blends as well. Each image stands under what it was asked for.
+With two styles it shows their blends as well. Each image has its options as a label.
 """
 
 import sys
@@ -30,7 +30,7 @@ BRUSHES = {
 TOGETHER = Brush(strength=0.8, stroke=1.5, keep_colors=True)
 
 
-def pictures(photo: Image.Image, painters: list[Painter]) -> dict[str, Image.Image]:
+def images(photo: Image.Image, painters: list[Painter]) -> dict[str, Image.Image]:
     """The photo under each control, by its name."""
     left = np.linspace(1.5, -0.5, photo.width, dtype=np.float32).clip(0, 1)[None].repeat(photo.height, axis=0)
     first = painters[0]
@@ -46,22 +46,22 @@ def pictures(photo: Image.Image, painters: list[Painter]) -> dict[str, Image.Ima
 
 
 def sheet(made: dict[str, Image.Image]) -> Image.Image:
-    """The images in rows, each under its name."""
+    """The images in rows, each with its name above it."""
     width, height = next(iter(made.values())).size
     rows = -(-len(made) // COLUMNS)
     result = Image.new("RGB", (COLUMNS * width, rows * (height + LABEL)), "white")
     draw = ImageDraw.Draw(result)
-    for number, (name, picture) in enumerate(made.items()):
+    for number, (name, image) in enumerate(made.items()):
         place = (number % COLUMNS * width, number // COLUMNS * (height + LABEL))
         draw.text((place[0] + 2, place[1]), name, fill="black")
-        result.paste(picture, (place[0], place[1] + LABEL))
+        result.paste(image, (place[0], place[1] + LABEL))
     return result
 
 
 def main() -> None:
     photo, *styles, output = sys.argv[1:]
     painters: list[Painter] = [Stylizer.load(style) for style in styles]
-    made = pictures(resized(decode_image(photo), SIDE), painters)
+    made = images(resized(decode_image(photo), SIDE), painters)
     write_image(Path(output), sheet(made))
 
 

@@ -1,11 +1,11 @@
 """Load test of the HTTP service, which it starts itself, on the loopback interface:
 
-    python benchmarks/load.py                            1, 16 and 128 clients, some seconds each
+    python benchmarks/load.py                            1, 16 and 128 clients, ten seconds each
     python benchmarks/load.py --memory 10000             memory of all its processes over so many requests
     python benchmarks/load.py --hostile 1000             mutilated images of the fuzzing campaign
 
 Clients send the next image as soon as the last one is answered, and wait for Retry-After (at most a second) after a
-refusal. The exit code is 1 if an error of the service was answered, a worker was lost, or memory grew.
+refusal. Exit code 1 if the service answered an internal error, a worker was lost, or memory grew.
 """
 
 import argparse
@@ -34,7 +34,7 @@ GROWTH = 1.1  # of memory over a run, beyond which it counts as a leak
 
 @dataclass
 class Tally:
-    """Answers of one measurement: seconds of those that were images, and how often each status came."""
+    """Answers of one measurement: seconds of the stylized images, and the count of each status."""
 
     seconds: list[float] = field(default_factory=list)
     codes: Counter[int] = field(default_factory=Counter)
@@ -55,7 +55,7 @@ class Tally:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that this share of the values does not exceed."""
+    """The quantile of the values: the share is in [0, 1]."""
     return float(np.quantile(values, share, method="higher"))
 
 
@@ -112,7 +112,7 @@ async def ask(client: httpx.AsyncClient, url: str, body: bytes, tally: Tally) ->
 
 
 async def crowd(url: str, bodies: list[bytes], clients: int, seconds: float, requests: int) -> Tally:
-    """So many clients at once, until the time is over or so many requests were answered."""
+    """Runs the clients at once, until the time is over or the number of requests was answered."""
     tally, start = Tally(), time.perf_counter()
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
 
@@ -129,7 +129,7 @@ async def crowd(url: str, bodies: list[bytes], clients: int, seconds: float, req
 
 
 def table(options: argparse.Namespace) -> bool:
-    """Prints throughput and latency by number of clients; whether all was well."""
+    """Prints throughput and latency by number of clients; returns whether there was no error."""
     body, fine = photo(options.side), True
     print("| clients | images/s | p50 ms | p95 ms | p99 ms | refused | errors |\n|---|---|---|---|---|---|---|")
     with service(*serve_options(options)) as (url, _):
@@ -143,7 +143,7 @@ def table(options: argparse.Namespace) -> bool:
 
 
 def memory(options: argparse.Namespace) -> bool:
-    """Prints the memory of all processes of the service as requests go by; whether it stayed within bounds."""
+    """Prints the memory of all processes of the service over the requests; returns whether it stayed within bounds."""
     sizes = []
     bodies = [photo(side) for side in (options.side, options.side * 3 // 4, options.side // 2)]
     with service(*serve_options(options)) as (url, pid):
@@ -162,7 +162,7 @@ def memory(options: argparse.Namespace) -> bool:
 
 
 def hostile(options: argparse.Namespace) -> bool:
-    """Sends mutilated images; whether each got an answer that is no error of the service, and no worker was lost."""
+    """Sends mutilated images; returns whether no answer was an internal error and no worker was lost."""
     sys.path.insert(0, str(ROOT / "tools/campaigns"))
     from mutations import mutated  # type: ignore[import-not-found]
     from seeds import pictures  # type: ignore[import-not-found]

@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: a description of the machine, its matrix rates, and two things timed in turn."""
+"""Shared by the benchmarks: a description of the machine, its matrix rates, and timing of two functions in turn."""
 
 import platform
 import time
@@ -38,7 +38,7 @@ def matrix_rate(dtype: torch.dtype) -> float:
 
 
 def in_turn(works: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
-    """Seconds of each, A B A B …, so that what else the machine does meets both alike."""
+    """Seconds of each function, measured in turn (A B A B …), so that other load affects both alike."""
     for _ in range(warm_up):
         for work in works.values():
             work()

@@ -1,10 +1,10 @@
-"""Trains the networks of `checkpoints/` by the default recipe, in pieces: what a call does not finish, the next goes on
-with. Needs neither Hydra nor wandb nor datasets, and writes below the working directory: `outputs/`, `checkpoints/`.
+"""Trains the networks of `checkpoints/` by the default recipe, in several calls: each resumes the last one's work.
+Needs neither Hydra nor wandb nor datasets, and writes below the working directory: `outputs/`, `checkpoints/`.
 
 python benchmarks/networks.py --seconds 540                all of them; ends after nine minutes
 python benchmarks/networks.py wave starry-small steps=20   these, with settings of `stylenet train`
 
-Exit code 75: not done yet, call again.
+Exit code 75: not finished, call it again.
 """
 
 import argparse

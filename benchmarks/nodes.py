@@ -3,7 +3,7 @@
     python benchmarks/nodes.py                           1,000 images, 30 of them broken
 
 The results are compared with those of infer.py, byte by byte. Prints a table. The exit code is 1 if an image was lost,
-a result differs, or a file is no result. Needs the extra ray.
+a result differs, or there is another file in the output. Needs the extra ray.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def interrupted(source: Path, target: Path, count: int) -> tuple[int, str, str]:
 
 
 def report(bad: set[str], count: int, target: Path, expected: dict[str, bytes], ended: tuple[int, str, str]) -> bool:
-    """Prints the table; whether nothing was lost or differs."""
+    """Prints the table; returns whether no image was lost and no result differs."""
     rows = ds.dataset(target / "outcomes").to_table().to_pylist()
     failed = {row["path"] for row in rows if row["error"]}
     found = results(target)

@@ -1,5 +1,5 @@
-"""One setting for every painting: trains each at the defaults and prints a row of figures for it. What is done already
-in the folder is not trained again.
+"""One setting for every painting: trains each at the defaults and prints a row of figures for it. Runs that are in the
+folder already are not repeated.
 
 python benchmarks/paintings.py outputs/paintings --judge torchvision
 python benchmarks/paintings.py outputs/paintings my_painting.jpg -- minutes=10 loss_network.architecture=vgg16
@@ -32,10 +32,10 @@ def call(folder: Path, *command: str) -> str:
 
 
 def trained(folder: Path, painting: Path, settings: list[str]) -> Path:
-    """The style file of a painting, made where there is none yet. A run that was stopped goes on."""
+    """The style file of a painting, trained if it is missing. A run that was stopped is resumed."""
     name = plain_name(painting.name)
     style = folder / "checkpoints" / f"{name}.safetensors"
-    begun = any(folder.glob(f"outputs/{name}/*/decisions.json"))
+    begun = any(folder.glob(f"outputs/{name}/*/resolved.json"))
     named = [f"style={painting.stem}"] if painting.parent == STYLES else [f"style.image={painting}"]
     if not style.exists():
         call(folder, "-m", "stylenet", "train", *named, *(["resume=auto"] if begun else settings), "replace=true")

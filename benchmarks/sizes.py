@@ -2,7 +2,7 @@
 
 Each image has a process of its own, which makes noise of SIDE x SIDE, stylizes it as `infer.py` does, and writes the
 result as a JPEG. Peak memory is that process's: Python, torch and both images are in it. The first line is the
-measure of the others: 2048 x 2048 through the network as a whole, whatever memory it takes. The plot goes to
+baseline: 2048 x 2048 through the network as a whole, without a memory limit. The plot goes to
 `benchmarks/sizes.png`.
 """
 
@@ -45,7 +45,7 @@ class Cost:
 
 
 def noise(side: int) -> Image.Image:
-    """Made by rows, so that it is never in memory twice."""
+    """Noise, made row by row so that it is in memory once."""
     image, generator = Image.new("RGB", (side, side)), np.random.default_rng(0)
     for first in range(0, side, 256):
         rows = generator.integers(0, 256, (min(256, side - first), side, 3), np.uint8)
@@ -54,7 +54,7 @@ def noise(side: int) -> Image.Image:
 
 
 def measure(side: int, width: int, whole: bool) -> Cost:
-    """One image, after a small one: a first forward pass has much to set up."""
+    """Measures one image, after a small one that warms up the network."""
     settings = NetworkSettings(width=width)
     network = initialize(TransformerNet(settings), 0)
     stylizer = Stylizer(network, Card("sizes", settings), pick_device().type, memory=1 << 60 if whole else None)
@@ -69,7 +69,7 @@ def measure(side: int, width: int, whole: bool) -> Cost:
 
 
 def measured(side: int, width: int, whole: bool = False) -> Cost:
-    """One image, in a process of its own."""
+    """Measures one image in a process of its own."""
     command = [sys.executable, __file__, str(side), "--width", str(width), "--here", *["--whole"] * whole]
     return Cost(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 

@@ -1,6 +1,6 @@
 """An image in strips against the same as a whole, in dB (PSNR): `python benchmarks/strips.py [STYLE...]`.
 
-Strips have little more memory than they need at least. By default every network in checkpoints/; the image is a
+Strips get little more memory than their minimum. By default every network in checkpoints/; the image is a
 held-out photo of 1021 x 683 pixels.
 """
 

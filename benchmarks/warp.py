@@ -3,8 +3,8 @@
 The warp error: each stylized frame beside the one before it, moved as the scene moved. On clips the movement is found
 in the original frames (OpenCV's DIS flow), and counts where forward and backward flow agree and no edge of a moving
 thing is near (Ruder et al. 2016, section 3). On what is made from a photo it is known exactly. The root of the mean
-square is divided by the images' RMS contrast, as a dull image is calm for nothing. Beside what moves the flow is
-wrong even where both ways agree on it: "explained" is the same where the original frames themselves, moved, differ by
+square is divided by the images' RMS contrast, as low contrast alone lowers the error. Beside moving objects the flow is
+wrong even where both directions agree: "explained" is the same where the original frames themselves, moved, differ by
 less than a camera's noise, with the share of such places.
 Needs `pip install 'stylenet[video,bench]'`.
 """
@@ -100,7 +100,7 @@ def sampled(picture: np.ndarray, back: np.ndarray, interpolation: int = cv2.INTE
 
 
 def made(photo: np.ndarray, height: int, count: int) -> Iterator[tuple[str, Clip]]:
-    """Pans and zooms over a photo, and something pale that comes into view before it."""
+    """Pans and zooms over a photo, and a pale area that moves into view in front of it."""
     size = min(height, photo.shape[0] * 2 // 3), min(height * 4 // 3, photo.shape[1] * 2 // 3)
     middle = (np.array(photo.shape[1::-1], np.float32) - 1) / 2
     around = grid(*size) - (np.array(size[::-1], np.float32) - 1) / 2
@@ -137,7 +137,7 @@ def passing(still: np.ndarray, count: int) -> Clip:
 
 
 def warp_error(clip: Clip, pictures: list[np.ndarray]) -> tuple[float, float]:
-    """RMS of what moved otherwise than the scene, and the RMS contrast, of 255."""
+    """RMS difference from the moved frame before, and RMS contrast, both in [0, 255]."""
     errors = []
     for (before, after), move, mask in zip(itertools.pairwise(pictures), clip.moves, clip.seen, strict=True):
         difference = after.astype(np.float32) - sampled(before.astype(np.float32), move)

@@ -29,7 +29,7 @@ def source_tree() -> Path | None:
     return None if shipped_files() == PACKAGE else PACKAGE.parent
 
 
-def shown(name: str | os.PathLike[str]) -> str:
+def printable(name: str | os.PathLike[str]) -> str:
     """A file's name, or any untrusted text, for a message: quoted and escaped if it is not printable."""
     text = os.fspath(name)
     return text if text.isprintable() else repr(text)
@@ -52,10 +52,10 @@ def check_writable(file: Path, *inputs: Path) -> None:
     Raises `UserError` for a folder, a place that cannot be written, and the place of one of the `inputs`.
     """
     if file.is_dir():
-        raise UserError(f"{shown(file)} is a folder; name a file in it")
+        raise UserError(f"{printable(file)} is a folder; name a file in it")
     for source in inputs:
         if file.resolve() == source.resolve() or (file.exists() and source.exists() and file.samefile(source)):
-            raise UserError(f"the result would overwrite {shown(source)}: choose another file with -o")
+            raise UserError(f"the result would overwrite {printable(source)}: choose another file with -o")
     check_folder(file.parent, file)
 
 
@@ -66,7 +66,7 @@ def check_folder(folder: Path, file: Path | None = None) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"cannot write {shown(file or folder)}: {error.strerror}") from error
+        raise UserError(f"cannot write {printable(file or folder)}: {error.strerror}") from error
 
 
 @contextmanager

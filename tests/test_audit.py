@@ -24,9 +24,9 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     ("answer", "code", "said"),
     [
         (f"[{GOOD}, {UNKNOWN}]", 0, "1 of 2 packages looked up, 0 known vulnerabilities"),
-        (f"[{GOOD}, {BAD}]", 1, "2 of 2 packages looked up, 1 known vulnerabilities \n  bad 2: CVE-1, mended in 2.1"),
-        (f"[{UNKNOWN}]", 0, "NOT CHECKED, its data is out of reach (it knows none of the packages)"),
-        ("", 0, "NOT CHECKED, its data is out of reach (no route)"),
+        (f"[{GOOD}, {BAD}]", 1, "2 of 2 packages looked up, 1 known vulnerabilities \n  bad 2: CVE-1, fixed in 2.1"),
+        (f"[{UNKNOWN}]", 0, "NOT CHECKED, its database cannot be reached (it knows none of the packages)"),
+        ("", 0, "NOT CHECKED, its database cannot be reached (no route)"),
     ],
 )
 def test_holes_fail_and_a_missing_network_does_not(

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Asks pip-audit for known vulnerabilities of the packages that are installed: `python tools/audit.py`.
 
-The exit code is 1 where there are some. Where pip-audit cannot reach its data, that is said, and is no failure.
+Exit code 1 if any is found. Where pip-audit cannot reach its database, a line says so and the exit code is 0.
 """
 
 import json
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 600  # seconds for the whole
+PATIENCE = 600  # seconds for all packages together
 
 
 def main() -> int:
@@ -19,12 +19,12 @@ def main() -> int:
         requirements = Path(folder) / "installed.txt"
         requirements.write_text(installed())
         packages, trouble = audited(requirements)
-    found = holes(packages)
+    found = vulnerabilities(packages)
     known = sum("vulns" in package for package in packages)
     if known:
         print(f"pip-audit: {known} of {len(packages)} packages looked up, {len(found)} known vulnerabilities", *found)
     else:
-        print(f"pip-audit: NOT CHECKED, its data is out of reach ({trouble or 'it knows none of the packages'})")
+        print(f"pip-audit: NOT CHECKED, its database cannot be reached ({trouble or 'it knows none of the packages'})")
     return 1 if found else 0
 
 
@@ -45,16 +45,16 @@ def audited(requirements: Path) -> tuple[list[dict[str, Any]], str]:
     except subprocess.TimeoutExpired:
         return [], f"no answer in {PATIENCE} seconds"
     except (ValueError, KeyError):
-        return [], (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        return [], (done.stderr.strip().splitlines() or ["no error message"])[-1]
 
 
-def holes(packages: list[dict[str, Any]]) -> list[str]:
+def vulnerabilities(packages: list[dict[str, Any]]) -> list[str]:
     """A line for each known vulnerability."""
     lines = []
     for package in packages:
-        for hole in package.get("vulns", []):
-            mended = ", ".join(hole["fix_versions"]) or "no version yet"
-            lines.append(f"\n  {package['name']} {package['version']}: {hole['id']}, mended in {mended}")
+        for entry in package.get("vulns", []):
+            fixed = ", ".join(entry["fix_versions"]) or "no version yet"
+            lines.append(f"\n  {package['name']} {package['version']}: {entry['id']}, fixed in {fixed}")
     return lines
 
 

@@ -2,10 +2,9 @@
 
     python tools/average_networks.py NEW.safetensors OLD.safetensors -o OUT.safetensors --share 0.5
 
-A network trained on from another lies in the same valley of the loss, so the means of both are networks as well. With
-half of each, a photo stays as legible as with the old one and has most of the new one's strokes. Weights that the old
-network does not have, such as those of its pattern, count as 0 there. The card is the new one's, with a line about the
-mean; the weights are stored as fp16.
+A network that was trained from another one can be averaged with it. With half of each, a photo stays as legible as with
+the old network and has most of the new one's strokes. Weights that the old network lacks count as 0. The card is the
+new network's, with a line about the mean; the weights are stored as fp16.
 """
 
 import argparse

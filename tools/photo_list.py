@@ -53,7 +53,7 @@ FOLDERS = {
 }
 
 # What each package says of each file, where it says so for people only.
-# package | file | title | author | licence
+# package | file | title | author | license
 STATED = """
 skimage | astronaut.png | astronaut | NASA | public domain
 skimage | chelsea.png | chelsea | Stefan van der Walt | CC0-1.0
@@ -107,7 +107,7 @@ wordpress | parthenon-square.webp | parthenon | Rhomaides Frères | CC0-1.0
 wordpress | vash-gon-square.webp | vash-gon | Edward S. Curtis | CC0-1.0
 """
 
-# gcompris states author and licence in a README beside the images, which is read. folder: title=file or title ...
+# gcompris states author and license in a README beside the images, which is read. folder: title=file or title ...
 GCOMPRIS = """
 explore_monuments/resource/egypt: bent-pyramid=bentPyramid giza=greatPyramidOfGiza meidum-pyramid=meidumPyramid
 explore_monuments/resource/egypt: red-pyramid=redPyramid

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stylenet.cli.command import Parser, complain, whole_number
 from stylenet.cli.infer_options import STYLE, add_brush_options, add_format_options, add_size_options, controls_of
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
 
@@ -52,10 +52,10 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     if importlib.util.find_spec("ray") is None:
         raise UserError("a cluster needs Ray: pip install 'stylenet[ray]'")
     brush, reference = controls_of(chosen), find_reference(chosen.style)
+    from stylenet.cluster.actors import Assignment
     from stylenet.cluster.places import Place  # after the checks: torch takes seconds to import
     from stylenet.cluster.plan import planned
     from stylenet.cluster.run import Cluster, run
-    from stylenet.cluster.stylists import Assignment
     from stylenet.media.picture import Size
     from stylenet.models.loading import load_single_style
 
@@ -74,5 +74,5 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     )
     todo = planned(source, target, reference.name, suffix, chosen.skip_existing)
     summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
-    print(f"{shown(chosen.target)}: {summary}")
+    print(f"{printable(chosen.target)}: {summary}")
     return 1 if summary.failed else 0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the style file and prints the command that uses it; returns the exit code."""
     chosen = parsed(arguments)
     if not chosen.file.is_file():
-        raise UserError(f"there is no file {shown(chosen.file)}")
+        raise UserError(f"there is no file {printable(chosen.file)}")
     from stylenet.cli.convert_run import convert  # after the arguments were checked: torch takes a second
     from stylenet.models.catalog import infer_command
 

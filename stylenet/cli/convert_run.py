@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylenet.disk import check_writable, shown
+from stylenet.disk import check_writable, printable
 from stylenet.errors import UserError
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import build_network
@@ -29,15 +29,15 @@ STATISTICS = re.compile(r".*in\d+\.(running_mean|running_var|num_batches_tracked
 def converted(path: Path, name: str) -> tuple[StyleNetwork, Card]:
     """The network of a checkpoint, and a card under this name. Raises `UserError`."""
     if not path.is_file():
-        raise UserError(f"there is no file {shown(path)}")
+        raise UserError(f"there is no file {printable(path)}")
     if path.stat().st_size > MAXIMUM_SIZE:
-        raise UserError(f"{shown(path)} is too large for a style")
+        raise UserError(f"{printable(path)} is too large for a style")
     try:
         state = read_state_dict(path)
         network = rebuilt({key: value for key, value in state.items() if not STATISTICS.fullmatch(key)})
     except ValueError as error:
-        raise UserError(f"{shown(path)}: {error}") from error
-    return network, Card(name, network.settings, {"converted_from": shown(path.name), "stylenet": __version__})
+        raise UserError(f"{printable(path)}: {error}") from error
+    return network, Card(name, network.settings, {"converted_from": printable(path.name), "stylenet": __version__})
 
 
 def rebuilt(state: Mapping[str, Tensor]) -> StyleNetwork:
@@ -46,7 +46,7 @@ def rebuilt(state: Mapping[str, Tensor]) -> StyleNetwork:
     theirs = parameter_names(blocks)
     if odd := sorted(state.keys() ^ set(theirs)):
         has = "also has" if odd[0] in state else "has no"
-        raise ValueError(f"its layers are not those of fast_neural_style: it {has} {shown(odd[0][:80])}")
+        raise ValueError(f"its layers are not those of fast_neural_style: it {has} {printable(odd[0][:80])}")
     with torch.device("meta"):
         network = build_network(NetworkSettings(state["in1.weight"].numel(), blocks, output="linear"))
     ours = network.state_dict()
@@ -78,9 +78,9 @@ def target_for(file: Path, output: Path | None) -> Path:
     """The path of the style file. Raises `UserError` where that would replace a file."""
     target = output or file.with_suffix(SUFFIX)
     if target.suffix != SUFFIX:
-        raise UserError(f"-o must end in {SUFFIX}, got {shown(target)}")
+        raise UserError(f"-o must end in {SUFFIX}, got {printable(target)}")
     if output is None and target.exists():
-        raise UserError(f"{shown(target)} exists; choose another file with -o")
+        raise UserError(f"{printable(target)} exists; choose another file with -o")
     return target
 
 
@@ -88,9 +88,9 @@ def convert(file: Path, output: Path | None, name: str | None) -> Path:
     """Writes the style file of a checkpoint and returns its path. Raises `UserError`."""
     target = target_for(file, output)
     check_writable(target, file)
-    network, card = converted(file, shown(name or file.stem))
+    network, card = converted(file, printable(name or file.stem))
     try:
         save_style(target, network, card)
     except OSError as error:
-        raise UserError(f"cannot write {shown(target)}: {error.strerror}") from error
+        raise UserError(f"cannot write {printable(target)}: {error.strerror}") from error
     return target

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stylenet.cli.command import Parser
 from stylenet.cli.infer_options import STYLE
-from stylenet.disk import check_writable, shown
+from stylenet.disk import check_writable, printable
 from stylenet.errors import UserError
 from stylenet.export.settings import CHANNELS, FORMATS, ONNX
 from stylenet.models.catalog import StyleReference, find_reference
@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         export(reference, options.format, target, options.channels)
     except OSError as error:
-        raise UserError(f"cannot write {shown(target)}: {error.strerror}") from error
-    print(f"{shown(target)}: {target.stat().st_size / 1e6:.2f} MB")
+        raise UserError(f"cannot write {printable(target)}: {error.strerror}") from error
+    print(f"{printable(target)}: {target.stat().st_size / 1e6:.2f} MB")
     return 0
 
 
@@ -71,7 +71,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def check_target(target: Path, suffix: str, style: Path, named: bool) -> None:
     """Raises `UserError` for another suffix, a place that cannot be written, and rather than replace a file unasked."""
     if target.suffix.lower() != suffix:
-        raise UserError(f"-o must end in {suffix}, got {shown(target)}")
+        raise UserError(f"-o must end in {suffix}, got {printable(target)}")
     if not named and target.exists():
-        raise UserError(f"{shown(target)} exists; choose another file with -o")
+        raise UserError(f"{printable(target)} exists; choose another file with -o")
     check_writable(target, style)

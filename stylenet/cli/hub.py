@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from stylenet.cli.command import Parser, program
-from stylenet.disk import atomic_write, check_writable, shown
+from stylenet.disk import atomic_write, check_writable, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
 from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
@@ -72,9 +72,9 @@ def pull(options: argparse.Namespace) -> int:
     read_card(cached)
     target = options.output or Path("checkpoints") / f"{style_name(cached)}.safetensors"
     if options.output is None and target.exists():
-        raise UserError(f"{shown(target)} exists; choose another file with -o")
+        raise UserError(f"{printable(target)} exists; choose another file with -o")
     check_writable(target)
     with atomic_write(target) as temporary:
         shutil.copyfile(cached, temporary)
-    print(f"{shown(target)}: {text.partition('@')[0]}@{cached.parent.name}")
+    print(f"{printable(target)}: {text.partition('@')[0]}@{cached.parent.name}")
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from stylenet.cli.command import program
 from stylenet.cli.infer_options import check_engine_options, check_files, parsed
 from stylenet.cli.infer_video import check_jobs, is_live
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
 from stylenet.models.catalog import StyleReference, find_weighted_style, styles
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def chosen_styles(options: argparse.Namespace) -> tuple[Parts, str]:
     """The styles that `-s` names, and the name for results. Raises `UserError`."""
     if options.style is None:
-        raise UserError(f"no style: -s NAME, one of: {', '.join(map(shown, styles())) or 'none yet'}")
+        raise UserError(f"no style: -s NAME, one of: {', '.join(map(printable, styles())) or 'none yet'}")
     parts = [find_weighted_style(text) for text in options.style]
     check_weights([weight for _, weight in parts], masked=options.mask is not None)
     # Named as typed: a name on an untrusted style file's card must not decide where results go.
@@ -55,7 +55,7 @@ def predicted_style(options: argparse.Namespace) -> tuple[Parts, str]:
         raise UserError("--painting and -s exclude each other: one predicts a style, the other names one")
     painting = Path(options.painting)
     if not painting.is_file():
-        raise UserError(f"--painting: there is no file {shown(painting)}")
+        raise UserError(f"--painting: there is no file {printable(painting)}")
     return [], painting.stem
 
 

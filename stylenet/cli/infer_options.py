@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stylenet.cli.command import Parser, typed_program, whole_number
 from stylenet.cli.infer_video import add_video_options, memory_of
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.engines.settings import ENGINES, TORCH, check_engine
 from stylenet.errors import UserError
 from stylenet.inference.settings import Brush
@@ -171,7 +171,7 @@ def check_engine_options(options: argparse.Namespace, frames: bool) -> None:
         return
     check_engine(options.engine)
     if options.device not in ("auto", "cpu"):
-        raise UserError(f"--engine {options.engine} runs on the CPU, not on {shown(options.device)}")
+        raise UserError(f"--engine {options.engine} runs on the CPU, not on {printable(options.device)}")
     if frames and memory_of(options):
         raise UserError(f"--engine {options.engine} has no temporal smoothing: --steady 0, or --engine {TORCH}")
 
@@ -182,4 +182,4 @@ def check_files(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
         if options.mask_invert:
             raise UserError("--mask-invert needs --mask FILE")
     elif any(job.target.exists() and job.target.samefile(options.mask) for job in jobs if os.path.exists(options.mask)):
-        raise UserError(f"--mask {shown(options.mask)} would be overwritten; choose another output with -o")
+        raise UserError(f"--mask {printable(options.mask)} would be overwritten; choose another output with -o")

@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from stylenet.cli.command import program
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.pipeline.images import Result
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class RowsBar:
 
 def line_of(result: Result) -> str:
     """A result in a line."""
-    source, target = shown(result.job.source), shown(result.job.target)
+    source, target = printable(result.job.source), printable(result.job.target)
     if result.failure:
         return f"{program()}: {'' if source in result.failure else f'{source}: '}{result.failure}"
     times = f"network {1000 * result.network:.0f} ms, whole {1000 * result.seconds:.0f} ms"

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from stylenet.cli.command import complain
 from stylenet.cli.infer_report import Report
 from stylenet.cli.infer_video_run import stylize_clips, stylize_live
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.blend import Blend
@@ -73,8 +73,8 @@ def predicted(options: argparse.Namespace) -> Painter:
         stylizer = preview(painting, options.device, engine=options.engine)
     except ImageError as error:
         raise UserError(f"--painting {error}") from error
-    train = f"stylenet train style.image={shlex.quote(shown(painting))}"
-    complain(f"a preview, predicted from {shown(painting.name)} without training; to train on it: {train}")
+    train = f"stylenet train style.image={shlex.quote(printable(painting))}"
+    complain(f"a preview, predicted from {printable(painting.name)} without training; to train on it: {train}")
     return stylizer
 
 

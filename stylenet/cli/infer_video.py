@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from fractions import Fraction
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.settings import MEMORY
 from stylenet.media.sequence import Sequence as Numbered
@@ -66,7 +66,7 @@ def frame_rate(text: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not RATES[0] <= rate <= RATES[1]:
-        raise argparse.ArgumentTypeError(f"must be {RATES[0]} to {RATES[1]} frames per second, got {shown(text)}")
+        raise argparse.ArgumentTypeError(f"must be {RATES[0]} to {RATES[1]} frames per second, got {printable(text)}")
     return rate
 
 
@@ -97,7 +97,7 @@ def check_jobs(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
 def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     """Raises `UserError`, which names the option, for a codec or rate factor that a target does not take."""
     for target in {job.target for job in jobs if job.target.suffix.lower() in FORMATS}:
-        with prefix_errors(f"--codec: {shown(target)}"):
+        with prefix_errors(f"--codec: {printable(target)}"):
             codec = format_of(target).codec(options.codec)
         with prefix_errors("--crf"):
             rate_factor(codec, options.crf)

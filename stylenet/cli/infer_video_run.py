@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from stylenet.cli.infer_video import RATE, memory_of, span_of
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import Size
@@ -22,7 +22,7 @@ def stylize_live(options: argparse.Namespace, styler: Styler, say: Say) -> int:
     if options.raw is not None:
         return stylize_pipe(options, styler, say)
     if options.inputs:
-        raise UserError(f"--camera takes no inputs, got {shown(options.inputs[0])}")
+        raise UserError(f"--camera takes no inputs, got {printable(options.inputs[0])}")
     with pyav():
         from stylenet.pipeline.camera import stylize_camera
     with prefix_errors("--camera"):
@@ -66,7 +66,7 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], styler: Styl
             say(f"{stop}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")
             return stop.code
         except (UserError, OSError) as error:
-            say(str(error) if isinstance(error, UserError) else f"{shown(job.target)}: {error.strerror}")
+            say(str(error) if isinstance(error, UserError) else f"{printable(job.target)}: {error.strerror}")
             failed += 1
     if len(jobs) > 1:
         print(f"{len(jobs) - failed} videos{f', {failed} failed' if failed else ''}", flush=True)

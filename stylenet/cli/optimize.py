@@ -18,7 +18,7 @@ from pathlib import Path
 from stylenet.cli.command import Parser
 from stylenet.cli.evaluate import add_weights
 from stylenet.cli.infer_options import DEVICE
-from stylenet.disk import check_writable, find_file, shown
+from stylenet.disk import check_writable, find_file, printable
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import OPTIMIZERS, STARTS
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from stylenet.cli.optimize_run import stylized, write  # after the arguments were checked: torch takes a second
 
     write(chosen.output, stylized(chosen))
-    print(shown(chosen.output))
+    print(printable(chosen.output))
     return 0
 
 
@@ -41,16 +41,16 @@ def check_files(chosen: argparse.Namespace) -> None:
     """Finds the inputs and makes sure that the result can be written. Raises `UserError`."""
     painting = find_file(os.fspath(chosen.painting))
     if painting is None:
-        raise UserError(f"there is no painting {shown(chosen.painting)}")
+        raise UserError(f"there is no painting {printable(chosen.painting)}")
     if not chosen.photo.is_file():
-        raise UserError(f"there is no photo {shown(chosen.photo)}")
+        raise UserError(f"there is no photo {printable(chosen.photo)}")
     chosen.painting = painting
     from stylenet.media.formats import format_of
 
     format_of(chosen.output)
     for source in (chosen.photo, chosen.painting):
         if would_overwrite(chosen, source):
-            raise UserError(f"the result would overwrite {shown(source)}: choose another file with -o")
+            raise UserError(f"the result would overwrite {printable(source)}: choose another file with -o")
     check_writable(chosen.output)
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from stylenet.data import unit_photos
 from stylenet.data.painting import read_painting
 from stylenet.device import pick_device
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.evaluation.optimization import optimize, start_from
 from stylenet.losses.criterion import criterion_for
@@ -78,4 +78,4 @@ def write(path: Path, image: Float[Tensor, "3 h w"]) -> None:
     try:
         write_image(path, image)
     except OSError as error:
-        raise UserError(f"cannot write {shown(path)}: {error.strerror}") from error
+        raise UserError(f"cannot write {printable(path)}: {error.strerror}") from error

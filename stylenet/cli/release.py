@@ -19,7 +19,7 @@ from pathlib import Path
 from stylenet.cli.command import Parser, complain
 from stylenet.cli.evaluate import add_gatys_options, check_gatys
 from stylenet.cli.train import composed_settings
-from stylenet.disk import file_sha256, find_file, shipped_files, shown
+from stylenet.disk import file_sha256, find_file, printable, shipped_files
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings
 
@@ -77,9 +77,9 @@ def check_name(style: str, painting: str, network: str) -> None:
     if not (configs / "style" / f"{painting}.jpg").is_file() or painting != Path(painting).name:
         known = ", ".join(sorted(path.stem for path in (configs / "style").glob("*.jpg")))
         own = "a painting of your own is trained by: stylenet train style.image=FILE"
-        raise UserError(f"there is no painting {shown(painting)} in configs/style/; available: {known}; {own}")
+        raise UserError(f"there is no painting {printable(painting)} in configs/style/; available: {known}; {own}")
     if network and not (configs / "network" / f"{network}.yaml").is_file():
-        raise UserError(f"there is no network {shown(network)} in configs/network/ for {shown(style)}")
+        raise UserError(f"there is no network {printable(network)} in configs/network/ for {printable(style)}")
 
 
 def style_file(style: str) -> Path:
@@ -178,7 +178,7 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
     check_gatys(parser, chosen)
     if chosen.judge not in ("", "auto", "torchvision") and not Path(chosen.judge).is_file():
-        parser.error(f"--judge: there is no file {shown(chosen.judge)}")
+        parser.error(f"--judge: there is no file {printable(chosen.judge)}")
     known = [*sorted(path.stem for path in (shipped_files() / "configs" / "style").glob("*.jpg")), *SMALLER]
     chosen.styles = [word for word in chosen.words if "=" not in word] or known
     chosen.settings = [word for word in chosen.words if "=" in word]

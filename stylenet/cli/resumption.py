@@ -10,7 +10,7 @@ from stylenet.cli.train_arguments import name_of
 from stylenet.disk import file_sha256, find_file, plain_name
 from stylenet.errors import UserError
 from stylenet.training.resume import Start, Wanted, find_start
-from stylenet.training.run_folder import keep_painting, read_decisions, read_settings
+from stylenet.training.run_folder import keep_painting, read_resolved, read_settings
 from stylenet.training.settings import Settings
 
 PAINTING = ("style", "style.image")
@@ -46,7 +46,7 @@ def base_name(composed: Any) -> str:
 
 def check_painting(file: Path, folder: Path, typed: str) -> None:
     """Raises `UserError` where the painting that was typed is not the run's."""
-    if file_sha256(file) != read_decisions(folder).get("inputs", {}).get("painting"):
+    if file_sha256(file) != read_resolved(folder).get("inputs", {}).get("painting"):
         raise UserError(
             f"resume: the painting changed since the run in {folder} began: {typed} is another image; "
             "leave style and style.image out to continue with the run's own painting"

@@ -51,7 +51,7 @@ def add_limits(to: Parser) -> None:
     add, count, defaults = group.add_argument, whole_number(1), ServiceSettings()
     add("--queue", type=count, default=defaults.queue, metavar="N", help="waiting requests; default: %(default)s")
     add("--rate", type=seconds, metavar="N", help="requests per minute and client; default: no limit")
-    add_three(add, "max", "an image", defaults.picture)
+    add_three(add, "max", "an image", defaults.image)
 
 
 def add_job_options(to: Parser) -> None:
@@ -104,7 +104,7 @@ def settings(chosen: argparse.Namespace, keys: str) -> ServiceSettings:
         device=chosen.device,
         workers=chosen.workers,
         queue=chosen.queue,
-        picture=Limits(chosen.max_bytes, chosen.max_pixels, chosen.max_seconds),
+        image=Limits(chosen.max_bytes, chosen.max_pixels, chosen.max_seconds),
         job=Limits(chosen.job_bytes, chosen.job_pixels, chosen.job_seconds),
         jobs=chosen.jobs,
         rate=chosen.rate,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser
-from stylenet.disk import check_folder, shown
+from stylenet.disk import check_folder, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
 
@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         write_site(options.folder, styles)
     except OSError as error:
-        raise UserError(f"cannot write to {shown(options.folder)}: {error.strerror}") from error
-    print(f"{shown(options.folder)}: {size_of(options.folder) / 1e6:.1f} MB")
+        raise UserError(f"cannot write to {printable(options.folder)}: {error.strerror}") from error
+    print(f"{printable(options.folder)}: {size_of(options.folder) / 1e6:.1f} MB")
     return 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import atomic_write, check_folder, shown
+from stylenet.disk import atomic_write, check_folder, printable
 from stylenet.errors import UserError
 
 PROTOCOL = "://"
@@ -42,14 +42,14 @@ class Place:
         try:
             return fsspec.filesystem(self.text.partition(PROTOCOL)[0])
         except (ImportError, ValueError) as error:
-            raise UserError(f"{shown(self.text)}: {' '.join(str(error).split())}") from error
+            raise UserError(f"{printable(self.text)}: {' '.join(str(error).split())}") from error
 
     def files(self) -> list[str]:
         """All files in it, by their path below it, in the order of their names. Raises `UserError` if it is missing."""
         try:
             found = self.filesystem().find(self.root)
         except OSError as error:
-            raise UserError(f"{shown(self.text)} cannot be listed: {' '.join(str(error).split())}") from error
+            raise UserError(f"{printable(self.text)} cannot be listed: {' '.join(str(error).split())}") from error
         return sorted(posixpath.relpath(name, self.root) for name in found)
 
     def read(self, name: str) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylenet.cluster.places import Place
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE
 from stylenet.pipeline.plan import IMAGE_SUFFIXES, plan
@@ -29,7 +29,7 @@ def planned(source: Place, target: Place, style: str, suffix: str | None, skip_e
         target.check_writable()  # its driver, before anything is listed
     pairs = listed(source, target, style, suffix) if source.is_url else found(source, target, style, suffix)
     if not pairs:
-        raise UserError(f"{shown(source.text)} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise UserError(f"{printable(source.text)} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     target.check_writable()
     there = existing(target, [result for _, result in pairs]) if skip_existing else set()
     left = [(name, result) for name, result in pairs if result not in there]
@@ -43,9 +43,9 @@ def check_apart(source: Place, target: Place) -> None:
     else:
         inside = Path(os.path.realpath(target.text)).is_relative_to(os.path.realpath(source.text))
     if inside:
-        raise UserError(f"output {shown(target.text)} is inside the input {shown(source.text)}")
+        raise UserError(f"output {printable(target.text)} is inside the input {printable(source.text)}")
     if not source.is_url and not os.path.isdir(source.text):
-        raise UserError(f"there is no folder {shown(source.text)}")
+        raise UserError(f"there is no folder {printable(source.text)}")
 
 
 def found(source: Place, target: Place, style: str, suffix: str | None) -> list[tuple[str, str]]:
@@ -65,7 +65,7 @@ def listed(source: Place, target: Place, style: str, suffix: str | None) -> list
     for name, result in pairs:
         other = first.setdefault(result, name)
         if other != name:
-            raise UserError(f"{shown(other)} and {shown(name)} would both become {shown(result)}")
+            raise UserError(f"{printable(other)} and {printable(name)} would both become {printable(result)}")
     return pairs
 
 

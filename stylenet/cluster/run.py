@@ -12,9 +12,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from stylenet.cluster.actors import Assignment, Attempts, RowStylizer
 from stylenet.cluster.places import Place
 from stylenet.cluster.plan import Todo
-from stylenet.cluster.stylists import Assignment, Attempts, Stylist
 from stylenet.errors import UserError
 
 LARGEST_BLOCK = 256  # images that an actor takes at once; they are done again if it is killed
@@ -125,8 +125,8 @@ def answer(promise: Any) -> Any:
     return ray.get(promise)
 
 
-class Actor(Stylist):
-    """A `Stylist` in a Ray actor."""
+class Actor(RowStylizer):
+    """A `RowStylizer` in a Ray actor."""
 
     def __init__(self, assignment: Assignment, handle: Any) -> None:
         super().__init__(assignment, RemoteAttempts(handle))

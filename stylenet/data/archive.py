@@ -6,7 +6,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 from stylenet.data.sets import DecodedPhotos, Photos
 from stylenet.data.settings import PhotoSettings
 from stylenet.data.sources import PhotosError, Row
-from stylenet.disk import shown
+from stylenet.disk import printable
 
 MAXIMUM_BYTES = 100_000_000  # of a photo's file, so that no entry can expand without bounds
 ENCRYPTED = 1  # of an entry's flags
@@ -16,7 +16,7 @@ def open_archive(settings: PhotoSettings, memory: int) -> Photos:
     """The photos of the zip file `settings.path`, in the order in which they lie there. Raises `PhotosError`."""
     if settings.path is None:
         raise PhotosError("data=zip needs data.path=FILE, a zip file with photos")
-    place = f"data.path={shown(settings.path)}"
+    place = f"data.path={printable(settings.path)}"
     try:
         archive = ZipFile(Path(settings.path).expanduser())
     except (OSError, BadZipFile) as error:
@@ -24,7 +24,7 @@ def open_archive(settings: PhotoSettings, memory: int) -> Photos:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     usable = [entry for entry in entries if not fault(entry)]
     rows = ArchiveRows(archive, usable[: settings.limit])
-    sources = [f"{shown(Path(settings.path).name)}: {len(rows)} files"]
+    sources = [f"{printable(Path(settings.path).name)}: {len(rows)} files"]
     photos = DecodedPhotos(rows, settings.size, memory, place, sources)
     for entry in entries:
         if kind := fault(entry):

@@ -29,7 +29,7 @@ from stylenet.data.sources import (
     sample_table,
     streamed_rows,
 )
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.media.limits import MINIMUM_SIDE
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def _sample(settings: PhotoSettings, memory: int) -> Photos:
 def _folder(settings: PhotoSettings, memory: int) -> Photos:
     folder, files, others = folder_files(settings.path)
     rows = FileRows(folder, files, settings.limit)
-    sources = [f"{shown(folder.name)}: {len(rows)} files"]
-    photos = DecodedPhotos(rows, settings.size, memory, f"data.path={shown(str(settings.path))}", sources)
+    sources = [f"{printable(folder.name)}: {len(rows)} files"]
+    photos = DecodedPhotos(rows, settings.size, memory, f"data.path={printable(str(settings.path))}", sources)
     for name, kind in others:
         photos.stats.skip(name, kind)
     return photos
@@ -81,7 +81,7 @@ def _folder(settings: PhotoSettings, memory: int) -> Photos:
 
 def _hub(settings: PhotoSettings, memory: int) -> Photos:
     dataset, credit = hub_rows(settings.path, settings.split, settings.column, settings.revision, settings.streaming)
-    place = f"data.path={shown(str(settings.path))}"
+    place = f"data.path={printable(str(settings.path))}"
     if settings.streaming:
         rows = streamed_rows(cast("datasets.IterableDataset", dataset), settings.column, settings.limit)
         return StreamedPhotos(rows, settings.size, memory, place, [credit])
@@ -130,7 +130,7 @@ def folder_squares(path: str, size: int) -> UInt8[Tensor, "n 3 size size"]:
         with contextlib.suppress(UnusablePhotoError):
             squares.append(_square(rows[index].source, size))
     if not squares:
-        raise PhotosError(f"no usable photo in {shown(path)}")
+        raise PhotosError(f"no usable photo in {printable(path)}")
     return torch.stack(squares)
 
 

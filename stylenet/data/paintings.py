@@ -10,7 +10,7 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.disk import file_sha256, plain_name, shown
+from stylenet.disk import file_sha256, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.media.image import decode_image, resized, to_tensor
 from stylenet.media.limits import ImageError
@@ -43,19 +43,19 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
     one name.
     """
     if not folder.is_dir():
-        raise UserError(f"there is no folder of paintings {shown(folder)}")
+        raise UserError(f"there is no folder of paintings {printable(folder)}")
     files = [path for path in folder.iterdir() if path.is_file() and path.name != CARDS and path.name[0] != "."]
     cards = read_cards(folder)
     found: dict[str, Painting] = {}
     for path in sorted(files):
         painting = read_painting_file(path, size, cards.get(path.stem, {}))
         if painting is not None and painting.name in found:
-            raise UserError(f"two paintings in {shown(folder)} are called {painting.name}: rename one")
+            raise UserError(f"two paintings in {printable(folder)} are called {painting.name}: rename one")
         if painting is not None:
             found[painting.name] = painting
     if len(found) < 2:
         count = "one painting" if found else "no painting"
-        raise UserError(f"a network of many styles needs two paintings or more, and {shown(folder)} has {count}")
+        raise UserError(f"a network of many styles needs two paintings or more, and {printable(folder)} has {count}")
     return list(found.values())
 
 
@@ -69,7 +69,7 @@ def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Paint
         return None
     known = {name: facts[name] for name in KNOWN if facts.get(name) is not None}
     if "license" not in known:
-        log.warning("%s has no license in %s", shown(path.stem), CARDS)
+        log.warning("%s has no license in %s", printable(path.stem), CARDS)
     pixels, small = (to_tensor(resized(image, side))[None] for side in (size, SIDE))
     return Painting(name, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})
 
@@ -83,4 +83,4 @@ def read_cards(folder: Path) -> dict[str, dict[str, Any]]:
         cards = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         return {str(name): dict(facts) for name, facts in cards.items()}
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise UserError(f"{shown(path)} cannot be read: wanted the facts of each painting by its name") from error
+        raise UserError(f"{printable(path)} cannot be read: wanted the facts of each painting by its name") from error

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 
 
 class PhotoStats:
@@ -40,7 +40,7 @@ class PhotoStats:
         """Summarizes why nothing could be used: `3 files: 2 not an image, 1 empty; first: a.jpg`."""
         counts = ", ".join(f"{len(names):,} {kind}" for kind, names in _by_number(self._skipped))
         names = [name for kind in self._skipped.values() for name in kind]
-        return f"{len(names):,} files: {counts}; first: {shown(min(names))}" if names else "0 files"
+        return f"{len(names):,} files: {counts}; first: {printable(min(names))}" if names else "0 files"
 
 
 def _by_number(kinds: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
@@ -49,5 +49,5 @@ def _by_number(kinds: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
 
 def _lines(what: str, kinds: dict[str, list[str]]) -> Iterator[str]:
     for kind, names in _by_number(kinds):
-        few = ", ".join(map(shown, sorted(names)[:3])) + (", …" if len(names) > 3 else "")
+        few = ", ".join(map(printable, sorted(names)[:3])) + (", …" if len(names) > 3 else "")
         yield f"  {what}, {kind}: {len(names):,} ({few})"

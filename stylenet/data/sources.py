@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class FileRows:
 
     def check(self) -> None:
         if not self._folder.is_dir():
-            raise PhotosError(f"data.path={shown(self._folder)} has vanished; resume the run when it is back")
+            raise PhotosError(f"data.path={printable(self._folder)} has vanished; resume the run when it is back")
 
 
 def _row(cell: Mapping[str, Any] | None, index: int) -> Row:
@@ -119,7 +119,7 @@ def folder_files(path: str | None) -> tuple[Path, list[str], list[tuple[str, str
         raise PhotosError("data=folder needs data.path=DIR, the folder with the photos")
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
-        raise PhotosError(f"data.path={shown(path)} is not a folder")
+        raise PhotosError(f"data.path={printable(path)} is not a folder")
     listed = sorted(_walk(folder))
     files = [name for name, kind in listed if not kind]
     others = [(os.path.relpath(name, folder), kind) for name, kind in listed if kind]
@@ -165,10 +165,10 @@ def hub_rows(
         columns = dataset.column_names or list(next(iter(dataset), {}))
     except Exception as error:  # of datasets, the hub, the network, Arrow and the disk; each has its own kinds
         ways = f"; {WAYS_OUT}" if isinstance(error, ConnectionError) else ""
-        raise PhotosError(f"data.path={shown(path)} data.split={split}: {one_line(error)}{ways}") from error
+        raise PhotosError(f"data.path={printable(path)} data.split={split}: {one_line(error)}{ways}") from error
     if column not in columns:
-        raise PhotosError(f"data.column={column}: {shown(path)} has no such column; it has {', '.join(columns)}")
-    return dataset, f"{shown(path)}, split {split}" + (f", commit {commit}" if commit else "")
+        raise PhotosError(f"data.column={column}: {printable(path)} has no such column; it has {', '.join(columns)}")
+    return dataset, f"{printable(path)}, split {split}" + (f", commit {commit}" if commit else "")
 
 
 def _datasets() -> Any:
@@ -191,7 +191,7 @@ def _commit(path: str, revision: str | None) -> str | None:
         raise PhotosError(f"data.revision={revision}: {path} has no such revision on the hub") from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise PhotosError(
-            f"data.path={shown(path)}: the hub has no data set of this name that is open to you"
+            f"data.path={printable(path)}: the hub has no data set of this name that is open to you"
         ) from error
     except Exception as error:  # the hub's HTTP library changes from version to version, its errors with it
         reason = f"the Hugging Face hub cannot be reached ({one_line(error)[:80]})"

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.device import pick_device
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.evaluation.held_out import stylized_by
 from stylenet.evaluation.report import Yardstick
@@ -51,10 +51,10 @@ def pair(photo: Path, other: Path) -> tuple[Float[Tensor, "1 3 h w"], Float[Tens
     theirs = decode_image(other, LARGEST)
     before = decode_image(photo)
     if min(theirs.size) < SMALLEST_SIDE:
-        raise UserError(f"{shown(other)} must have sides of at least {SMALLEST_SIDE} pixels, got {sides(theirs)}")
+        raise UserError(f"{printable(other)} must have sides of at least {SMALLEST_SIDE} pixels, got {sides(theirs)}")
     if abs(theirs.width * before.height / (theirs.height * before.width) - 1) > SAME_ASPECT:
         raise UserError(
-            f"{shown(other)} ({sides(theirs)}) has another aspect ratio than {shown(photo)} ({sides(before)})"
+            f"{printable(other)} ({sides(theirs)}) has another aspect ratio than {printable(photo)} ({sides(before)})"
         )
     fitted = before.resize(theirs.size, Image.Resampling.LANCZOS)
     return to_tensor(fitted)[None], to_tensor(theirs)[None]

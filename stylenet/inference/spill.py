@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 
 PAGE = 1 << 18  # bytes; a strip of megabytes wastes a few per cent of its last one
@@ -93,7 +93,7 @@ class SpillBuffer:
             while rest:
                 rest = rest[self._file().write(rest) :]
         except OSError as error:
-            problem = f"cannot write features to {shown(folder())}: {error.strerror}"
+            problem = f"cannot write features to {printable(folder())}: {error.strerror}"
             raise UserError(f"{problem}; TMPDIR names another folder") from error
 
     def _read(self, page: int, piece: UInt8[Tensor, " bytes"]) -> None:

@@ -24,7 +24,7 @@ from PIL import (  # the decoders by name: Image.init() would load all forty
     WebPImagePlugin,  # noqa: F401
 )
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.media.limits import MAXIMUM_PIXELS, ImageError, TooManyPixelsError, UnknownImageError
 
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a JPEG's coded data, 0xFF is followed by 0 or a restart marker
@@ -66,7 +66,7 @@ def _opened_file(source: Source) -> io.BytesIO | io.BufferedReader:
 
 @contextmanager
 def _one_line_errors(source: Source, max_pixels: int) -> Iterator[None]:
-    name = "the image " if isinstance(source, bytes) else f"{shown(source)}: "
+    name = "the image " if isinstance(source, bytes) else f"{printable(source)}: "
     try:
         yield
     except ImageError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.limits import ImageError
 
@@ -51,7 +51,7 @@ def format_of(path: Path) -> Format:
     """The format that a file's suffix means. Raises `ImageError`."""
     found = WRITABLE.get(path.suffix.lower())
     if found is None:
-        raise ImageError(f"{shown(path)}: cannot write this kind of file; supported: {', '.join(WRITABLE)}")
+        raise ImageError(f"{printable(path)}: cannot write this kind of file; supported: {', '.join(WRITABLE)}")
     return found
 
 

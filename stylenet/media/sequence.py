@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 
 NUMBER = re.compile(r"%(0\d+)?d")
@@ -36,5 +36,5 @@ class Sequence:
         numbers = sorted(int(match[1]) for path in there if (match := name.fullmatch(path.name)))
         found = {number: self.file(number) for number in numbers if self.file(number) in there}
         if not found:
-            raise UserError(f"no file matches {shown(self.pattern)}")
+            raise UserError(f"no file matches {printable(self.pattern)}")
         return found

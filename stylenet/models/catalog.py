@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import atomic_write, shipped_files, shown, source_tree
+from stylenet.disk import atomic_write, printable, shipped_files, source_tree
 from stylenet.errors import UserError
 from stylenet.models import hub
 from stylenet.models.hub import SUFFIX
@@ -35,9 +35,9 @@ def find_style(style: str | os.PathLike[str]) -> Path:
     if path.is_file():
         return path
     if path.suffix == SUFFIX or path.name != os.fspath(style):
-        raise UserError(f"there is no style file {shown(path)}")
-    names = ", ".join(shown(name) for name in known) or "none yet: train one first"
-    raise UserError(f"there is no style {shown(path)}; available: {names}")
+        raise UserError(f"there is no style file {printable(path)}")
+    names = ", ".join(printable(name) for name in known) or "none yet: train one first"
+    raise UserError(f"there is no style {printable(path)}; available: {names}")
 
 
 @dataclass(frozen=True)

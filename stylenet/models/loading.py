@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference
 from stylenet.models.conditional import ConditionalNet
@@ -27,12 +27,11 @@ def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tupl
     """The style that is meant, of those in a file. Raises `UserError` if it is not there."""
     if reference.style is None:
         return network, card
-    names = card.style_names
+    file, names = printable(reference.file.stem), card.style_names
     if not isinstance(network, ConditionalNet):
-        raise UserError(f"{shown(reference.file.stem)} holds one style: leave out # and the name behind it")
+        raise UserError(f"{file} holds one style: leave out # and the name behind it")
     if reference.style not in names:
-        there = ", ".join(names)
-        raise UserError(f"{shown(reference.file.stem)} has no style {shown(reference.style)}; available: {there}")
+        raise UserError(f"{file} has no style {printable(reference.style)}; available: {', '.join(names)}")
     index = names.index(reference.style)
     return network.selected(index), card.selected(index)
 

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from stylenet.disk import atomic_write, shown
+from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import NETWORKS, build_network
@@ -61,7 +61,7 @@ class Card:
             raise ValueError("too large a network")
         if settings.architecture == "conditional":
             _check_paintings(facts["styles"], settings.styles)
-        return cls(shown(str(facts.pop("name")))[:MAXIMUM_NAME], settings, facts)
+        return cls(printable(str(facts.pop("name")))[:MAXIMUM_NAME], settings, facts)
 
     @property
     def style_names(self) -> list[str]:
@@ -131,7 +131,7 @@ def read_style(path: Path, device: torch.device | str = "cpu") -> tuple[StyleNet
         network = _network_for(file, path, card.network)
         weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118, not a mapping
     if not all_finite(weights.values()):
-        raise StyleFileError(f"{shown(path)} contains NaN or infinite weights")
+        raise StyleFileError(f"{printable(path)} contains NaN or infinite weights")
     network.load_state_dict(weights, assign=True)
     return network.requires_grad_(True).to(device).eval(), card
 
@@ -149,22 +149,22 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except OSError as error:
-        raise StyleFileError(f"{shown(path)} cannot be read: {error.strerror or 'no such file'}") from error
+        raise StyleFileError(f"{printable(path)} cannot be read: {error.strerror or 'no such file'}") from error
     except SafetensorError as error:
-        raise StyleFileError(f"{shown(path)} is not a whole safetensors file") from error
+        raise StyleFileError(f"{printable(path)} is not a whole safetensors file") from error
 
 
 def _check_sizes(path: Path) -> None:
     """Opens nothing but a file (a pipe would block), and none with a header that takes long to parse."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise StyleFileError(f"{shown(path)} is not a file")
+        raise StyleFileError(f"{printable(path)} is not a file")
     with path.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
     if status.st_size < 8 or header > status.st_size:
-        raise StyleFileError(f"{shown(path)} is not a whole safetensors file")
+        raise StyleFileError(f"{printable(path)} is not a whole safetensors file")
     if header > MAXIMUM_HEADER or status.st_size > MAXIMUM_SIZE:
-        raise StyleFileError(f"{shown(path)} is too large for a style file")
+        raise StyleFileError(f"{printable(path)} is too large for a style file")
 
 
 def _card(file: Any, path: Path) -> Card:
@@ -172,10 +172,12 @@ def _card(file: Any, path: Path) -> Card:
         card = Card.from_json((file.metadata() or {})[CARD_KEY])
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         problem = "is not a style file: it has no card that stylenet can read"
-        raise StyleFileError(f"{shown(path)} {problem}") from error
+        raise StyleFileError(f"{printable(path)} {problem}") from error
     if card.network.architecture not in NETWORKS:
-        name = shown(card.network.architecture)[:MAXIMUM_NAME]
-        raise StyleFileError(f"{shown(path)} has the architecture {name}, which this version of stylenet does not know")
+        name = printable(card.network.architecture)[:MAXIMUM_NAME]
+        raise StyleFileError(
+            f"{printable(path)} has the architecture {name}, which this version of stylenet does not know"
+        )
     return card
 
 
@@ -188,4 +190,4 @@ def _network_for(file: Any, path: Path, settings: NetworkSettings) -> StyleNetwo
             network = build_network(settings)
         if found == {name: tuple(value.shape) for name, value in network.state_dict().items()}:
             return network
-    raise StyleFileError(f"{shown(path)}: the weights do not fit the network on its card ({settings})")
+    raise StyleFileError(f"{printable(path)}: the weights do not fit the network on its card ({settings})")

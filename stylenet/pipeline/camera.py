@@ -11,7 +11,7 @@ import numpy as np
 from av import VideoFrame
 from jaxtyping import UInt8
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
@@ -25,7 +25,7 @@ Show = Callable[[UInt8[np.ndarray, "h w 3"]], bool]  # whether to go on
 def stylize_camera(styler: Styler, number: int, memory: float, output: str | None) -> Stopwatch:
     """Stylizes until q or Ctrl-C. Raises `UserError` when there is no such camera, or nothing to show it on."""
     if output is not None and not Path(output).is_char_device():
-        raise UserError(f"a camera's frames go to a window or a v4l2 device, /dev/videoN, got {shown(output)}")
+        raise UserError(f"a camera's frames go to a window or a v4l2 device, /dev/videoN, got {printable(output)}")
     device = Path(f"/dev/video{number}")
     if not device.exists():
         there = ", ".join(sorted(path.name[5:] for path in Path("/dev").glob("video[0-9]*"))) or "none"

@@ -15,7 +15,7 @@ import numpy as np
 from av.stream import Stream
 from tqdm import tqdm
 
-from stylenet.disk import atomic_write, shown
+from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
@@ -87,7 +87,7 @@ def stylize_clip(styler: Styler, job: ClipJob, say: Callable[[str], None]) -> st
         if caught:
             raise Stopped(kept(temporary, job, writer.seconds), caught[0])
     size = f"{writer.size[0]} x {writer.size[1]}"
-    return f"{source.name} -> {shown(job.target)}  {size}, {watch}"
+    return f"{source.name} -> {printable(job.target)}  {size}, {watch}"
 
 
 def open_source(job: ClipJob) -> Source:
@@ -113,11 +113,11 @@ def open_writer(job: ClipJob, source: Source, temporary: Path) -> Target:
         return SequenceWriter(sequence, source, first, job.quality)
     if suffix in FORMATS or suffix not in WRITABLE:
         return VideoWriter(
-            temporary, shown(job.target), source, Encoding.of(job.target, job.codec, job.crf, source.alpha)
+            temporary, printable(job.target), source, Encoding.of(job.target, job.codec, job.crf, source.alpha)
         )
     if not WRITABLE[suffix].frames:
         wanted = ", ".join(name for name, format_ in WRITABLE.items() if format_.frames)
-        problem = f"{shown(job.target)}: holds a single image, not a video"
+        problem = f"{printable(job.target)}: holds a single image, not a video"
         raise UserError(f"{problem}; {wanted} hold animations, and names like %04d{suffix} a sequence")
     return AnimationWriter(temporary, job.target, source, job.quality)
 
@@ -173,7 +173,9 @@ def kept(temporary: Path, job: ClipJob, seconds: Fraction) -> str:
         unfinished = free_name(job.target)
         os.replace(temporary, unfinished)
     rest = written_time(job.span.start + seconds)
-    return f"{shown(job.source)}: stopped; frames so far are in {shown(unfinished)}; continue with --start {rest}"
+    return (
+        f"{printable(job.source)}: stopped; frames so far are in {printable(unfinished)}; continue with --start {rest}"
+    )
 
 
 def free_name(target: Path) -> Path:

@@ -14,7 +14,7 @@ from io import BufferedIOBase, BytesIO
 from operator import attrgetter
 from pathlib import Path
 
-from stylenet.disk import atomic_write, shown
+from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import OWN_SIZE, Size
@@ -72,7 +72,7 @@ def _failures(result: Result) -> Iterator[None]:
     except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do
         raise
     except OSError as error:
-        result.failure, result.work = f"cannot write {shown(result.job.target)}: {error.strerror}", None
+        result.failure, result.work = f"cannot write {printable(result.job.target)}: {error.strerror}", None
     finally:
         result.seconds += time.perf_counter() - start
 

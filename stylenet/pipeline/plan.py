@@ -11,7 +11,7 @@ from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE, Format, format_of
 from stylenet.media.sequence import Sequence
@@ -69,7 +69,7 @@ class Shard:
         """Reads `3/16`. Raises `UserError` for anything but 1/N to N/N."""
         number, _, count = text.partition("/")
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-            raise UserError(f"a shard is K/N, from 1/N to N/N as in 3/16, got {shown(text)}")
+            raise UserError(f"a shard is K/N, from 1/N to N/N as in 3/16, got {printable(text)}")
         return cls(int(number), int(count))
 
     def of(self, jobs: list[Job]) -> list[Job]:
@@ -120,8 +120,8 @@ def names_a_file(output: str) -> bool:
     if not suffix or suffix in WRITABLE or suffix in VIDEO_FORMATS:
         return bool(suffix)
     kinds = f"{', '.join(WRITABLE)}; of videos {', '.join(VIDEO_FORMATS)}"
-    hint = f"; a folder of this name needs a slash at its end, {shown(output)}/"
-    raise UserError(f"{shown(output)}: cannot write this kind of file; supported: {kinds}{hint}")
+    hint = f"; a folder of this name needs a slash at its end, {printable(output)}/"
+    raise UserError(f"{printable(output)}: cannot write this kind of file; supported: {kinds}{hint}")
 
 
 def _is_clip(path: Path) -> bool:
@@ -136,7 +136,7 @@ def _stream_job(inputs: Several[str], output: str | None, suffix: str | None) ->
     if output is None or output == STREAM:
         job = Job(source, STANDARD_OUTPUT, WRITABLE[suffix] if suffix is not None else None, _is_clip(source))
     elif not names_a_file(output):
-        raise UserError(f"output {shown(output)} is a folder, where standard input has no name; give a file's name")
+        raise UserError(f"output {printable(output)} is a folder, where standard input has no name; give a file's name")
     else:
         job = _named_job(source, Path(output), suffix)
     if job.is_clip:
@@ -171,7 +171,7 @@ def _matches(text: str, output: Path | None) -> Iterator[Found]:
 def _in_glob(pattern: str, output: Path | None) -> Iterator[Found]:
     matches = sorted(glob.glob(pattern, recursive=True))
     if not matches:
-        raise UserError(f"no file matches {shown(pattern)}")
+        raise UserError(f"no file matches {printable(pattern)}")
     parts = Path(pattern).parts
     root = Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
     for match in map(Path, matches):
@@ -196,12 +196,12 @@ def _in_folder(folder: Path, root: Path, output: Path | None) -> Iterator[Found]
                 empty = False
                 yield Found(path, path.relative_to(root))
     if empty and folder == root:
-        raise UserError(f"folder {shown(folder)} has no images or videos ({', '.join(sorted(SUFFIXES))})")
+        raise UserError(f"folder {printable(folder)} has no images or videos ({', '.join(sorted(SUFFIXES))})")
 
 
 def _only(found: list[Found], target: Path) -> Path:
     if len(found) != 1:
-        raise UserError(f"output {shown(target)} is one file, but there are {len(found)} inputs; give a folder")
+        raise UserError(f"output {printable(target)} is one file, but there are {len(found)} inputs; give a folder")
     return found[0].source
 
 
@@ -211,7 +211,7 @@ def _named_job(source: Path, target: Path, suffix: str | None) -> Job:
         return Job(source, target, is_clip=True)
     format_ = format_of(target)
     if suffix is not None and WRITABLE[suffix] != format_:
-        raise UserError(f"output {shown(target)} is {format_.name} by its name, not {suffix[1:]}")
+        raise UserError(f"output {printable(target)} is {format_.name} by its name, not {suffix[1:]}")
     return Job(source, target, format_)
 
 
@@ -232,12 +232,12 @@ def _check_targets(jobs: list[Job]) -> None:
     for job in jobs:
         overwritten = sources.get(_identity(job.target))
         if overwritten is not None:
-            problem = f"the result for {shown(job.source)} would overwrite the input {shown(overwritten)}"
+            problem = f"the result for {printable(job.source)} would overwrite the input {printable(overwritten)}"
             raise UserError(f"{problem}; choose another output")
         other = targets.setdefault(_entry(job.target), job.source)
         if other != job.source:
-            both = f"{shown(other)} and {shown(job.source)}"
-            raise UserError(f"{both} would both become {shown(job.target)}; run them one by one")
+            both = f"{printable(other)} and {printable(job.source)}"
+            raise UserError(f"{both} would both become {printable(job.target)}; run them one by one")
 
 
 def _identity(path: Path) -> tuple[int, int] | str:
@@ -258,5 +258,5 @@ def _entry(path: Path) -> str:
 def _check_inside(jobs: list[Job], folder: Path) -> None:
     for job in jobs:
         if not Path(os.path.realpath(job.target.parent)).is_relative_to(os.path.realpath(folder)):
-            place = f"output {shown(job.target)} would lie outside of {shown(folder)}"
+            place = f"output {printable(job.target)} would lie outside of {printable(folder)}"
             raise UserError(f"{place}: a link leads there")

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import UInt8
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
@@ -23,7 +23,7 @@ def read_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
     if not match or min(size := (int(match[1]), int(match[2]))) < MINIMUM_SIDE:
         wanted = f"WIDTHxHEIGHT in pixels, each at least {MINIMUM_SIDE}"
-        raise UserError(f"a size is {wanted}, as in 640x360, got {shown(text)}")
+        raise UserError(f"a size is {wanted}, as in 640x360, got {printable(text)}")
     return size
 
 

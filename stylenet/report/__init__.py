@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylenet.disk import atomic_write, check_writable, shown
+from stylenet.disk import atomic_write, check_writable, printable
 from stylenet.errors import UserError
 from stylenet.report.page import LIMIT, Sweep, page
 from stylenet.report.runs import METRICS, Run, find_runs, read_run
@@ -19,18 +19,18 @@ def write_report(root: Path, output: Path | None = None, limit: int = LIMIT) -> 
     without runs, or a place that cannot be written.
     """
     if not root.is_dir():
-        raise UserError(f"{shown(root)} is not a folder")
+        raise UserError(f"{printable(root)} is not a folder")
     runs, sweep = runs_in(root)
     if not runs:
-        raise UserError(f"{shown(root)} has no training runs")
+        raise UserError(f"{printable(root)} has no training runs")
     place = output or root / NAME
     check_writable(place, *(run.folder / METRICS for run in runs))
-    text = page(runs, f"Training runs in {shown(root.resolve().name)}", place.parent, sweep, limit)
+    text = page(runs, f"Training runs in {printable(root.resolve().name)}", place.parent, sweep, limit)
     try:
         with atomic_write(place) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UserError(f"the report cannot be written to {shown(place)}: {error.strerror}") from error
+        raise UserError(f"the report cannot be written to {printable(place)}: {error.strerror}") from error
     return place
 
 

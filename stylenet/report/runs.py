@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.models.style_file import SUFFIX, StyleFileError, read_card
 
 SETTINGS, RESOLVED, RECORD, METRICS, SHEETS = (
@@ -189,4 +189,4 @@ def _reason(error: Exception) -> str:
         return error.strerror or type(error).__name__
     if isinstance(error, StyleFileError):
         return str(error)
-    return shown(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")[:200]
+    return printable(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")[:200]

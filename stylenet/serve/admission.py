@@ -1,4 +1,4 @@
-"""Limits that hold before a request's body is read: key, rate, queue, size and type."""
+"""Checks before a request's body is read: API key, rate, queue, size and type."""
 
 import asyncio
 import hmac
@@ -18,10 +18,10 @@ from stylenet.serve.pool import Pool
 from stylenet.serve.settings import Limits, ServiceSettings
 
 STYLIZE, JOBS = "/v1/stylize", "/v1/jobs"
-CLIENTS = 10_000  # whose rates are remembered
-SMALL = 1_000_000  # bytes that are read and thrown away after a refusal, so that the connection can go on
+CLIENTS = 10_000  # with a rate in memory
+SMALL = 1_000_000  # bytes that are discarded after a refusal, so that the connection can be used again
 LINGER = 2.0  # seconds for that
-# Of bodies that are read; curl's --data-binary says form-urlencoded unless told otherwise.
+# Content types of bodies that are read; curl's --data-binary says form-urlencoded unless told otherwise.
 TYPES = ("multipart/form-data", "image/", "video/", "application/octet-stream", "application/x-www-form-urlencoded")
 
 
@@ -35,16 +35,16 @@ class Refusal:
 
     @classmethod
     def later(cls, message: str, seconds: float, status: int = 429) -> "Refusal":
-        """Too much for now; worth another try after so many seconds."""
+        """A refusal with `Retry-After`: `seconds`, rounded up."""
         return cls(status, message, {"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 class Rates:
-    """So many requests per minute and client: a bucket each, which holds a quarter of a minute's requests."""
+    """Limits requests per minute and client: a token bucket each, which holds a quarter of a minute's requests."""
 
     def __init__(self, per_minute: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_minute, self.clock = per_minute, clock
-        self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and when that was
+        self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, and the time of that count
 
     def wait(self, client: str) -> float:
         """Takes one request of a client; 0, or the seconds until it may send the next."""
@@ -61,7 +61,7 @@ class Rates:
 
 
 class Load:
-    """How many requests are inside, and how long one takes."""
+    """Counts the requests in progress, and averages how long one takes."""
 
     def __init__(self, settings: ServiceSettings, pool: Pool) -> None:
         self.lanes, self.queue = len(pool.lanes), settings.queue
@@ -84,12 +84,12 @@ class Load:
 
     @property
     def wait(self) -> float:
-        """Seconds until half of what is inside will be done."""
+        """Estimated seconds until half of the requests in progress are done."""
         return self.inside / 2 * self.seconds / self.lanes
 
 
 class Gate:
-    """ASGI middleware: lets requests in or refuses them, limits their bodies, counts and times them."""
+    """ASGI middleware: admits or refuses requests, limits their bodies, counts and times them."""
 
     def __init__(
         self, app: ASGIApp, settings: ServiceSettings, pool: Pool, jobs: Jobs, load: Load, metrics: Metrics
@@ -129,9 +129,9 @@ class Gate:
             await self.app(scope, receive, send)
 
     async def admit(self, scope: Scope, endpoint: str, receive: Receive, send: Send) -> None:
-        """Lets a request in; it counts as inside until it is answered."""
+        """Passes a request on; it counts as in progress until it is answered."""
         stylize = endpoint == STYLIZE
-        limits = self.settings.picture if stylize else self.settings.job
+        limits = self.settings.image if stylize else self.settings.job
         self.load.inside += stylize
         self.metrics.inside.set(self.load.inside)
         try:
@@ -141,7 +141,7 @@ class Gate:
             self.metrics.inside.set(self.load.inside)
 
     def refusal(self, scope: Scope, endpoint: str, work: bool) -> Refusal | None:
-        """Why a request is not let in, as far as its head says so."""
+        """The refusal of a request by its headers; None if it is admitted."""
         headers = dict(scope["headers"])
         if endpoint.startswith("/v1/") and not self.knows(headers):
             return Refusal(401, "an API key is needed: Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"})
@@ -150,7 +150,7 @@ class Gate:
         return self.busy(scope, headers, endpoint) or unfit(headers, self.limits(endpoint))
 
     def limits(self, endpoint: str) -> Limits:
-        return self.settings.picture if endpoint == STYLIZE else self.settings.job
+        return self.settings.image if endpoint == STYLIZE else self.settings.job
 
     def knows(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the request has one of the keys, or none is needed."""
@@ -161,21 +161,21 @@ class Gate:
         return any(hmac.compare_digest(key, known.encode()) for known in self.settings.api_keys)
 
     def busy(self, scope: Scope, headers: Mapping[bytes, bytes], endpoint: str) -> Refusal | None:
-        """Why a request has to come again later."""
+        """The refusal of a request that may be sent again later; None if there is room for it."""
         if not self.pool.ready:
             return Refusal.later("the service is starting or ending", 2.0, status=503)
         wait = self.rates.wait(client_of(scope, headers, keys=bool(self.settings.api_keys)))
         if wait:
             return Refusal.later(f"more than {self.settings.rate:g} requests per minute from one client", wait)
         if endpoint == STYLIZE and self.load.full:
-            return Refusal.later(f"{self.load.inside} requests are being worked on or waiting", self.load.wait)
+            return Refusal.later(f"{self.load.inside} requests are running or waiting", self.load.wait)
         if endpoint == JOBS and self.jobs.full:
             return Refusal.later(f"{self.jobs.active} jobs are waiting or running", 10.0)
         return None
 
 
 def unfit(headers: Mapping[bytes, bytes], limits: Limits) -> Refusal | None:
-    """Why a body would be of no use, as far as its headers say so."""
+    """The refusal of a body by its length and type; None if it may be read."""
     length, kind = headers.get(b"content-length", b"0"), headers.get(b"content-type", b"")
     if not length.isdigit():
         return Refusal(400, "Content-Length is not a number", {})
@@ -187,14 +187,14 @@ def unfit(headers: Mapping[bytes, bytes], limits: Limits) -> Refusal | None:
 
 
 def limited(receive: Receive, limits: Limits) -> Receive:
-    """The same body, with an end to its bytes and to the time that it takes to arrive."""
+    """The same body, limited in bytes and in the seconds until it has arrived. Raises `HTTPException` 408 or 413."""
     count, end = 0, time.monotonic() + limits.seconds
     complete = False
 
     async def counted() -> Message:
         nonlocal count, complete
         try:
-            # Once the body is there, what comes is that the client goes: no matter when.
+            # After the body, the next message is the disconnect, which has no deadline.
             message = await asyncio.wait_for(receive(), None if complete else max(0.0, end - time.monotonic()))
         except TimeoutError:
             raise HTTPException(408, f"the body took more than {limits.seconds:g} seconds to arrive") from None
@@ -208,11 +208,11 @@ def limited(receive: Receive, limits: Limits) -> Receive:
 
 
 async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers at once, then reads on for a moment: closing on a client that still sends would lose it the answer."""
+    """Answers at once, then reads on for a moment: a client that still sends would lose the answer otherwise."""
     body = json.dumps({"detail": refusal.message}).encode()
     asked = dict(scope["headers"])
     length = asked.get(b"content-length", b"0")
-    waits = b"expect" in asked  # for a word before it sends its body
+    waits = b"expect" in asked  # the client sends its body after a 100 Continue only
     small = not waits and b"transfer-encoding" not in asked and length.isdigit() and int(length[:20]) <= SMALL
     headers = {
         "Content-Type": "application/json",
@@ -229,7 +229,7 @@ async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -
 
 
 async def drain(receive: Receive) -> None:
-    """Throws away a body, up to a limit of bytes and time."""
+    """Discards a body, up to `SMALL` bytes and `LINGER` seconds."""
     count = 0
     try:
         async with asyncio.timeout(LINGER):
@@ -243,14 +243,14 @@ async def drain(receive: Receive) -> None:
 
 
 def client_of(scope: Scope, headers: Mapping[bytes, bytes], keys: bool) -> str:
-    """Whose rate counts: the key's where there are keys, else the address's."""
+    """What a client's rate is counted by: its API key where there are keys, else its address."""
     if keys:
         return (headers.get(b"authorization") or headers.get(b"x-api-key", b"")).decode("latin-1")
     return str((scope.get("client") or ("",))[0])
 
 
 def endpoint_of(path: str) -> str:
-    """A path as a metric's label: of a bounded number."""
+    """A path as a metric's label; unknown paths share one, so that the number of labels is bounded."""
     if path.startswith(f"{JOBS}/"):
         return f"{JOBS}/result" if path.endswith("/result") else f"{JOBS}/id"
     known = (STYLIZE, JOBS, "/v1/styles", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/")

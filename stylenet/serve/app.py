@@ -16,7 +16,7 @@ from stylenet.serve.service import Service, build, running
 from stylenet.serve.settings import ServiceSettings
 from stylenet.version import __version__
 
-DISCONNECTED = 499  # nginx's number for a client that went away; nobody sees it
+DISCONNECTED = 499  # nginx's status for a client that disconnected; it is never received
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -49,7 +49,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 
 def gated(app: FastAPI, service: Service) -> None:
-    """Puts the limits in front of everything else."""
+    """Adds the middleware that checks limits before anything else."""
     app.add_middleware(
         Gate,
         settings=service.settings,

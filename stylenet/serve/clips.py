@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.painter import BoundStyler
 from stylenet.inference.settings import MEMORY
@@ -39,7 +39,7 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
     except ModuleNotFoundError as error:
         raise UnknownImageError("the file is a video clip, and this service stylizes images only") from error
     source, target = work.data.with_suffix(SUFFIX), work.target.with_suffix(SUFFIX)
-    source.symlink_to(work.data.name)  # a name by which it is known for a clip; FFmpeg goes by the content
+    source.symlink_to(work.data.name)  # a video's suffix, for stylize_clip; FFmpeg reads the content
     notes: list[str] = []
     start = time.perf_counter()
     try:
@@ -55,5 +55,5 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
 
 
 def without_path(message: str, upload: Path) -> str:
-    """A message about an upload, without where the service keeps it."""
-    return message.replace(shown(upload), "the clip")
+    """A message about an upload, without its path."""
+    return message.replace(printable(upload), "the clip")

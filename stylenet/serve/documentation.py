@@ -1,4 +1,4 @@
-"""OpenAPI: what /docs and /openapi.json say beyond the routes themselves."""
+"""OpenAPI: what /docs and /openapi.json have beyond the routes themselves."""
 
 from importlib.resources import files
 from typing import Any
@@ -56,7 +56,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     413: failure("Too many bytes or pixels", "the image has 20000 x 20000 pixels, more than the limit of 16,000,000"),
     415: failure("Not an image", "the image is not in a format that can be read"),
     422: failure("Unknown option, option out of range, damaged image", "strength: Input should be less than 1.5"),
-    429: failure("The queue is full, or the client's rate is used up", "34 requests are being worked on or waiting"),
+    429: failure("The queue is full, or the client's rate is used up", "34 requests are running or waiting"),
     503: failure("Starting, ending, or the worker died", "the worker died while at work on this image"),
 }
 STYLIZE_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -67,7 +67,7 @@ STYLIZE_RESPONSES: dict[int | str, dict[str, Any]] = {
             "X-Stylenet-Style": {"schema": {"type": "string"}, "description": "The network that was used"},
             "X-Stylenet-Fallback": {
                 "schema": {"type": "string"},
-                "description": "Set if that is not the one asked for",
+                "description": "The requested style, if a smaller network was used",
             },
             "Server-Timing": {"schema": {"type": "string"}, "example": "network;dur=11.9, work;dur=17.0"},
         },
@@ -119,7 +119,7 @@ POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self
 
 
 def add(app: FastAPI, keys: bool, style: str) -> None:
-    """Adds /docs, whose scripts come from this service and not from a host elsewhere. `style` is the one to try."""
+    """Adds /docs, whose scripts come from this service and not from another host. `style` is the example."""
     contents = files("fastapi_swagger.resources")
     plain = app.openapi
 
@@ -152,7 +152,7 @@ def add(app: FastAPI, keys: bool, style: str) -> None:
 
 
 def tidied(schema: dict[str, Any], style: str) -> dict[str, Any]:
-    """The description without what FastAPI adds and is not so here: its own errors, and `null` for what is left out."""
+    """The schema without FastAPI's own error type, and without `null` for options that may be omitted."""
     schema.pop("components", None)
     for operation in (operation for path in schema["paths"].values() for operation in path.values()):
         answers = operation["responses"]

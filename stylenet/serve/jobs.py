@@ -1,4 +1,4 @@
-"""Jobs: large images and clips, stylized while the client does something else. Results are kept on disk for a while."""
+"""Jobs: large images and clips, stylized in the background. Results are kept on disk for a while."""
 
 import asyncio
 import logging
@@ -19,11 +19,11 @@ from stylenet.serve.work import Done, Refused, Reply, Work
 log = logging.getLogger(__name__)
 
 State = Literal["queued", "running", "done", "failed"]
-SWEEP = 10.0  # seconds between two looks for expired results
+SWEEP = 10.0  # seconds between two searches for expired results
 
 
 class NoRoomError(Exception):
-    """As many jobs as may wait are waiting, or the disk space for them is used up."""
+    """The limit of waiting jobs is reached, or the disk space for them is used up."""
 
 
 class TooLargeError(Exception):
@@ -48,7 +48,7 @@ class Job:
 
     @property
     def state(self) -> State:
-        """Where it is on its way."""
+        """`queued`, `running`, `done` or `failed`."""
         if self.outcome is None:
             return "running" if self.future is not None and self.future.running() else "queued"
         return self.outcome
@@ -63,7 +63,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a service and their folder, which it has to itself."""
+    """The jobs of a service, and their folder, which no other process uses."""
 
     def __init__(self, settings: ServiceSettings, pool: Pool, folder: Path) -> None:
         self.settings, self.pool, self.folder = settings, pool, folder
@@ -127,7 +127,7 @@ class Jobs:
         task.add_done_callback(self.tasks.discard)
 
     async def follow(self, job: Job, future: "asyncio.Future[Reply]") -> None:
-        """Waits for the worker and notes what came of it."""
+        """Waits for the worker and records the outcome."""
         reply: Reply
         try:
             reply = await future
@@ -140,7 +140,7 @@ class Jobs:
         self.finish(job, reply)
 
     def finish(self, job: Job, reply: Reply) -> None:
-        """Notes the outcome and deletes the upload."""
+        """Records the outcome and deletes the upload."""
         job.upload.unlink(missing_ok=True)
         job.finished, job.bytes = time.time(), 0
         if isinstance(reply, Done):
@@ -156,7 +156,7 @@ class Jobs:
             log.error("a job failed: %s", reply.traceback)
 
     def keep(self, job: Job) -> None:
-        """Keeps the result within the disk space for results, at the expense of older ones."""
+        """Deletes older results until this one fits into the disk space for results."""
         try:
             self.make_room(0, keep=job)
         except NoRoomError:
@@ -170,21 +170,21 @@ class Jobs:
         return self.jobs.get(id_)
 
     def sweep(self) -> None:
-        """Removes what has expired."""
+        """Removes expired jobs."""
         end = time.time() - self.settings.results_seconds
         for job in list(self.jobs.values()):
             if job.finished is not None and job.finished < end:
                 self.remove(job.id)
 
     def remove(self, id_: str) -> None:
-        """Forgets a job, with its files; one that waits is not done."""
+        """Removes a job and its files; one that waits is canceled."""
         job = self.jobs.pop(id_)
         if job.future is not None:
             job.future.cancel()
         shutil.rmtree(job.folder, ignore_errors=True)
 
     async def sweep_forever(self) -> None:
-        """Removes what expires, also while nobody asks."""
+        """Removes expired jobs every `SWEEP` seconds."""
         while True:
             await asyncio.sleep(SWEEP)
             self.sweep()

@@ -36,7 +36,7 @@ class Metrics:
         )
         self.latency = Histogram(
             "stylenet_request_seconds",
-            "From a request's head to its answer",
+            "Seconds from a request's headers to its answer",
             ["endpoint"],
             buckets=SECONDS,
             registry=self.registry,
@@ -44,9 +44,11 @@ class Metrics:
         self.network = Counter("stylenet_network_seconds", "Time in networks", ["style"], registry=self.registry)
         self.images = Counter("stylenet_images", "Images stylized, jobs included", ["style"], registry=self.registry)
         self.fallbacks = Counter(
-            "stylenet_fallbacks", "Images given to a smaller network under load", registry=self.registry
+            "stylenet_fallbacks", "Images stylized by a smaller network because of load", registry=self.registry
         )
-        self.inside = Gauge("stylenet_requests_inside", "Requests let in and not answered yet", registry=self.registry)
+        self.inside = Gauge(
+            "stylenet_requests_inside", "Requests admitted and not answered yet", registry=self.registry
+        )
         self.registry.register(State(pool, jobs))
         if sys.platform == "linux":
             ProcessCollector(registry=self.registry)
@@ -57,7 +59,7 @@ class Metrics:
 
 
 class State(Collector):
-    """What is asked of the pool and the jobs when someone looks."""
+    """Figures that are read from the pool and the jobs at each scrape."""
 
     def __init__(self, pool: Pool, jobs: Jobs) -> None:
         self.pool, self.jobs = pool, jobs

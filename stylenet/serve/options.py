@@ -68,5 +68,5 @@ def merged(query: Options, fields: Mapping[str, str]) -> Options:
 
 
 def one_line(errors: Iterable[Any]) -> str:
-    """What pydantic found wrong, as `strength: Input should be less than or equal to 1.5`."""
+    """Pydantic's errors in one line, as `strength: Input should be less than or equal to 1.5`."""
     return "; ".join(f"{str(error['loc'][-1])[:100]}: {error['msg']}" for error in errors)

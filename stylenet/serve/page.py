@@ -1,4 +1,4 @@
-"""The page at `/`: the one that stylizes in the browser where it was built, else a plain form."""
+"""The page at `/`: the browser page if it was built, else a plain form."""
 
 import atexit
 import mimetypes
@@ -16,7 +16,7 @@ from starlette.types import Scope
 from stylenet.errors import UserError
 from stylenet.web.site import HEADERS, write_site
 
-TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm"}  # which not all systems know
+TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm"}  # not in every system's list
 POLICY = "default-src 'self'; form-action 'self'; frame-ancestors 'none'"
 PLAIN = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>stylenet</title>
@@ -41,7 +41,7 @@ class Page(StaticFiles):
 
 
 def add(app: FastAPI, styles: Sequence[str]) -> None:
-    """Adds the page; after all other routes, as it takes every path that is left."""
+    """Adds the page; after all other routes, as it matches every path."""
     folder = Path(tempfile.mkdtemp(prefix="stylenet-page-"))
     try:
         write_site(folder)
@@ -56,7 +56,7 @@ def add(app: FastAPI, styles: Sequence[str]) -> None:
 
 
 def add_plain(app: FastAPI, styles: Sequence[str]) -> None:
-    """Adds a form that works without any script."""
+    """Adds a form that needs no script."""
     form = plain(styles)
 
     @app.get("/", include_in_schema=False)

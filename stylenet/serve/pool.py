@@ -1,8 +1,8 @@
 """Worker processes, and the queue in front of them.
 
-A thread of the front process stands for each thing that a worker can do at once (a *lane*): it takes work from the
-queue, hands it over through a pipe and waits for the answer, until the deadline. A worker that dies or is late is
-replaced, which costs what it was at work on and nothing else.
+Each image that a worker can process at once has a thread in the front process, a *lane*: it takes work from the queue,
+sends it through a pipe and waits for the answer until the deadline. A worker that dies or is late is replaced; only the
+work that it had begun is lost.
 """
 
 import logging
@@ -22,8 +22,8 @@ from stylenet.serve.worker import Device
 
 log = logging.getLogger(__name__)
 
-IDLE = 1.0  # seconds after which an idle worker is asked whether it is there
-PATIENCE = 10.0  # seconds for its answer, and for a late picture beside others in one process
+IDLE = 1.0  # seconds after which an idle worker is pinged
+PATIENCE = 10.0  # seconds for its answer, and for a late image beside others in one process
 ENDING = 2.0  # seconds for all threads of the queue to notice the end
 
 
@@ -33,7 +33,7 @@ class PoolClosed(Exception):  # noqa: N818
 
 @dataclass(eq=False)
 class Task:
-    """Work in the queue, and the promise of its result."""
+    """Work in the queue, with the future of its result."""
 
     work: Work
     result: "Future[Reply]" = field(default_factory=Future)
@@ -84,7 +84,7 @@ class Pool:
             return None
 
     def close(self) -> None:
-        """Ends the workers; what is still in a queue is given up."""
+        """Ends the workers; what is still in a queue fails with `PoolClosed`."""
         with self.changed:
             self.closing = True
             left = [*self.requests, *self.jobs]
@@ -98,7 +98,7 @@ class Pool:
             worker.close()
         end = time.monotonic() + ENDING
         for lane in self.lanes:
-            lane.join(max(0.0, end - time.monotonic()))  # one may be at starting its worker, which ends with us
+            lane.join(max(0.0, end - time.monotonic()))  # one may be starting its worker, a daemon
 
     @property
     def ready(self) -> bool:
@@ -123,7 +123,7 @@ class Lane(threading.Thread):
         self.pool, self.worker, self.number, self.takes_jobs = pool, worker, number, takes_jobs
         self.generation = 0  # of the worker's process that this lane talks to
         self.ready = self.busy = self.begun = False
-        self.losses = 0  # one after another
+        self.losses = 0  # in a row
         self.seen = time.monotonic()  # when the worker last answered, or was at work within its time
 
     def run(self) -> None:
@@ -134,7 +134,7 @@ class Lane(threading.Thread):
                 if task is None:
                     self.worker.ask(self.generation, self.number, PING, PATIENCE)
                 else:
-                    self.connect()  # as the worker may have died while there was nothing to do
+                    self.connect()  # the worker may have died while idle
                     self.do(task)
                 self.seen, self.losses = time.monotonic(), 0
             except (TooLate, WorkerDied):
@@ -152,7 +152,7 @@ class Lane(threading.Thread):
         self.generation, self.ready, self.seen = self.worker.generation, True, time.monotonic()
 
     def lose(self) -> None:
-        """Notes that the worker is gone or stuck: `connect` starts another, after a pause if that happens again."""
+        """Notes that the worker died or hangs: `connect` starts another, after a pause if it happens again."""
         self.ready = False
         self.losses += 1
         if self.losses > 1 and not self.pool.closing:
@@ -160,7 +160,7 @@ class Lane(threading.Thread):
             time.sleep(IDLE)
 
     def do(self, task: Task) -> None:
-        """Has a task done. Raises `WorkerDied`, or `TooLate` if its process has to be replaced."""
+        """Does a task by the worker. Raises `WorkerDied`, or `TooLate` if its process has to be replaced."""
         if not task.result.set_running_or_notify_cancel():
             return
         self.busy = True
@@ -170,7 +170,7 @@ class Lane(threading.Thread):
             task.result.set_exception(outcome)
             if self.worker.device.lanes == 1:
                 raise
-            answer(self.worker.connections[self.number], PATIENCE)  # others' pictures are in the same process
+            answer(self.worker.connections[self.number], PATIENCE)  # the process has other images at work
         except BaseException as error:
             task.result.set_exception(error)
             raise
@@ -199,7 +199,7 @@ class Lane(threading.Thread):
             raise error if self.begun else NotBegun from error
 
     def awaited(self, connection: Connection, deadline: float) -> Reply:
-        """The reply, after the word that the work has begun."""
+        """The reply, after the message that the work has begun."""
         while True:
             try:
                 message = answer(connection, min(deadline - time.monotonic(), IDLE))

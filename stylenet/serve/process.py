@@ -23,11 +23,11 @@ class WorkerDied(Exception):  # noqa: N818
 
 
 class NotBegun(WorkerDied):
-    """It ended before it was at work on anything."""
+    """The process ended before it began the work."""
 
 
 class Worker:
-    """One process with as many pipes to it as it can do things at once."""
+    """One process, with a pipe for each image that it can process at once."""
 
     def __init__(self, files: Mapping[str, StyleReference], device: Device) -> None:
         self.files, self.device = files, device
@@ -60,7 +60,7 @@ class Worker:
             self.ask(self.generation, lane, PING, START)
 
     def restart(self, generation: int) -> bool:
-        """Replaces the process if it is still the one of this number; whether it was."""
+        """Replaces the process of this generation; returns False if another has replaced it already."""
         with self.lock:
             if generation != self.generation:
                 return False
@@ -80,7 +80,7 @@ class Worker:
         self.stop()
 
     def send(self, generation: int, lane: int, message: Work | None) -> Connection:
-        """Hands a message over; returns where the answer will come. Raises `WorkerDied`."""
+        """Sends a message; returns the connection that the answer will come through. Raises `WorkerDied`."""
         try:
             if generation != self.generation:
                 raise WorkerDied
@@ -96,7 +96,7 @@ class Worker:
 
 
 def answer(connection: Connection, seconds: float) -> Any:
-    """What comes through a pipe within so many seconds. Raises `TooLate` or `WorkerDied`."""
+    """The next message of a pipe, waited for at most `seconds`. Raises `TooLate` or `WorkerDied`."""
     try:
         if not connection.poll(max(seconds, 0)):
             raise TooLate

@@ -1,4 +1,4 @@
-"""Bodies of requests: an image as it is, or a form with an image, a mask and options."""
+"""Bodies of requests: an image file, or a form with an image, a mask and options."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Body:
-    """What a request asks for: its options, an image (as a form's file, or as the whole body), and a mask."""
+    """The content of a request: options, an image (a form's file, or the whole body), and a mask."""
 
     options: Options
     request: Request
@@ -35,7 +35,7 @@ class Body:
             yield chunk
 
     async def data(self) -> bytes:
-        """The image's bytes, all of them. Raises `HTTPException` if there are none."""
+        """All of the image's bytes. Raises `HTTPException` if there are none."""
         data = b"".join([chunk async for chunk in self.chunks()])
         if not data:
             raise HTTPException(422, "image: is empty")
@@ -71,5 +71,5 @@ def checked(query: Options, fields: dict[str, Any]) -> Options:
     except UserError as error:
         raise HTTPException(422, str(error)) from error
     if options.style is None:
-        raise HTTPException(422, "style: is needed, see /v1/styles")
+        raise HTTPException(422, "style: is required, see /v1/styles")
     return options

@@ -18,7 +18,7 @@ KEEP_ALIVE = 15  # seconds that an idle connection is kept
 def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = None) -> int:
     """Serves until SIGTERM or SIGINT, then ends: requests have `drain_seconds`. Returns the exit code.
 
-    `proxies` are addresses whose X-Forwarded-For is believed, separated by commas. Raises `UserError`.
+    `proxies` are the addresses whose X-Forwarded-For header is trusted, separated by commas. Raises `UserError`.
     """
     check_address(host, port)
     app = create_app(settings)
@@ -43,17 +43,17 @@ def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = N
 
 
 def check_address(host: str, port: int) -> None:
-    """Raises `UserError` where nothing can listen, before the styles are loaded."""
+    """Raises `UserError` if the address cannot be listened on; checked before the styles are loaded."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         socket.create_server((host, port), family=family).close()
     except (OSError, UnicodeError) as error:
-        reason = (getattr(error, "strerror", None) or "is no host's name").partition(" (")[0]
+        reason = (getattr(error, "strerror", None) or "not a host name").partition(" (")[0]
         raise UserError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 
 class Server(uvicorn.Server):
-    """Says in a line where it listens, once it does."""
+    """Prints its address in one line once it listens."""
 
     announcement = ""
 
@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
 
 
 def announcement(service: Service, host: str) -> str:
-    """Where it listens and what with; `{port}` is filled in later."""
+    """The line about address, styles and workers; `{port}` is filled in later."""
     shown = f"[{host}]" if ":" in host else host
     devices = [worker.device for worker in service.pool.workers]
     kind = f"{len(devices)} GPU{'s' * (len(devices) > 1)}" if devices[0].kind != "cpu" else ""
@@ -74,4 +74,4 @@ def announcement(service: Service, host: str) -> str:
 
 
 def ignored(number: int, frame: FrameType | None) -> None:
-    """Nothing more to do about this signal."""
+    """Ignores a signal that uvicorn raises again after it has ended."""

@@ -1,4 +1,4 @@
-"""The parts of a running service, and how they start and end together."""
+"""The parts of a service, and the start and end of all of them."""
 
 import asyncio
 import shutil
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import check_folder, shown
+from stylenet.disk import check_folder, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference, styles
 from stylenet.models.loading import chosen
@@ -34,7 +34,7 @@ class Service:
     metrics: Metrics
 
     def fallback(self, style: str) -> str | None:
-        """The name of the same style's tiny network, if it is served and another one."""
+        """The name of the style's tiny network; None if it is not served, or is the style itself."""
         tiny = tiny_of(style)
         return tiny if tiny != style and tiny in self.files else None
 
@@ -69,7 +69,7 @@ def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
     for style in wanted or list(styles()):
         for name, reference in references(style).items():
             if files.setdefault(name, reference) != reference:
-                raise UserError(f"two styles are named {shown(name)}")
+                raise UserError(f"two styles are named {printable(name)}")
     if not files:
         raise UserError("there are no styles in checkpoints/ to serve")
     if fallback:
@@ -103,7 +103,7 @@ def tiny_of(style: str) -> str:
 
 
 def described(name: str, card: Card) -> dict[str, Any]:
-    """What a client may want to know of a style."""
+    """A style's entry in /v1/styles."""
     painting = card.facts.get("painting")
     painting = painting if isinstance(painting, dict) else {}
     facts = {key: str(painting[key]) for key in ("title", "artist", "year") if painting.get(key)}
@@ -112,7 +112,7 @@ def described(name: str, card: Card) -> dict[str, Any]:
 
 @asynccontextmanager
 async def running(service: Service) -> AsyncIterator[None]:
-    """Starts the workers; ends them after the block, and whatever has not been fetched by then is gone."""
+    """Starts the workers; ends them after the block and deletes all results."""
     service.pool.start()
     sweeping = asyncio.create_task(service.jobs.sweep_forever())
     try:

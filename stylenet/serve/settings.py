@@ -1,4 +1,4 @@
-"""Settings of the HTTP service: what it serves, and the limits that hold before any work is done."""
+"""Settings of the HTTP service: its styles, workers and limits."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ FALLBACKS = ("tiny",)
 
 @dataclass(frozen=True)
 class Limits:
-    """What one kind of request may cost: bytes of its body, pixels of all its frames, seconds until its answer."""
+    """Limits of one kind of request: bytes of its body, pixels of all its frames, seconds until its answer."""
 
     bytes: int
     pixels: int
@@ -38,7 +38,7 @@ class ServiceSettings:
     device: str = "auto"
     workers: int | None = None
     queue: int = 32
-    picture: Limits = field(default_factory=lambda: Limits(20_000_000, 16_000_000, 30.0))
+    image: Limits = field(default_factory=lambda: Limits(20_000_000, 16_000_000, 30.0))
     job: Limits = field(default_factory=lambda: Limits(500_000_000, 200_000_000, 900.0))
     jobs: int = 16
     rate: float | None = None

@@ -38,7 +38,7 @@ def add(app: FastAPI, service: Service) -> None:
         openapi_extra=documentation.BODY,
     )
     async def stylize(request: Request, query: Annotated[Options, Query()]) -> Response:
-        """Answers with the stylized image. The body is the image itself, or a form with `image` and, if wanted,
+        """Answers with the stylized image. The body is the image itself, or a form with `image` and optionally
         `mask`; options are query parameters or fields of the form. `Server-Timing` has the milliseconds of the work
         and of the network, `X-Stylenet-Style` the network that was used."""
         start = time.monotonic()
@@ -46,7 +46,7 @@ def add(app: FastAPI, service: Service) -> None:
         wanted = known_style(service, body.options)
         style = under_load(service, wanted)
         data = await body.data()
-        work = work_for(body, style, data, service.settings.picture, start)
+        work = work_for(body, style, data, service.settings.image, start)
         gone = asyncio.create_task(disconnected(request))
         try:
             reply = await answered(service, work, gone)
@@ -56,7 +56,7 @@ def add(app: FastAPI, service: Service) -> None:
 
 
 def known_style(service: Service, options: Options) -> str:
-    """The style that is asked for. Raises `HTTPException` for one that is not served; no file is looked for."""
+    """The requested style. Raises `HTTPException` for one that is not served; no file is searched for."""
     style = str(options.style)
     if style not in service.files:
         cut = any(name.startswith(f"{style}#") for name in service.files)
@@ -78,7 +78,7 @@ def under_load(service: Service, style: str) -> str:
 
 
 def work_for(body: Body, style: str, data: bytes, limits: Limits, start: float) -> Work:
-    """What a worker is asked to do."""
+    """The message to the worker."""
     options = body.options
     return Work(
         style=style,
@@ -96,13 +96,13 @@ def work_for(body: Body, style: str, data: bytes, limits: Limits, start: float) 
 
 
 async def disconnected(request: Request) -> None:
-    """Returns when the client has gone."""
+    """Returns when the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 async def answered(service: Service, work: Work, gone: "asyncio.Task[None]") -> Reply:
-    """The worker's reply. Raises `HTTPException`; drops the work when its time is over or the client has gone."""
+    """The worker's reply. Raises `HTTPException`; drops the work at its deadline or when the client disconnects."""
     try:
         promise = service.pool.submit(work)
     except PoolClosed:
@@ -130,7 +130,7 @@ async def answered(service: Service, work: Work, gone: "asyncio.Task[None]") -> 
 def image(service: Service, reply: Reply, style: str, wanted: str) -> Response:
     """The HTTP answer to a worker's reply. Raises `HTTPException`."""
     if isinstance(reply, Failed):
-        log.error("a bug, in a worker: %s", reply.traceback)
+        log.error("internal error in a worker: %s", reply.traceback)
         raise HTTPException(500, "internal error")
     if isinstance(reply, Refused):
         raise HTTPException(reply.status, reply.message)
@@ -141,7 +141,7 @@ def image(service: Service, reply: Reply, style: str, wanted: str) -> Response:
 
 
 def headers(done: Done, style: str, wanted: str) -> dict[str, str]:
-    """How the image was made."""
+    """The headers: times, the network that was used, notes."""
     found = {
         "Server-Timing": f"network;dur={1000 * done.network_seconds:.1f}, work;dur={1000 * done.seconds:.1f}",
         "X-Stylenet-Style": quote(style, HEADER_SAFE),

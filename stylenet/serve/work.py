@@ -1,4 +1,4 @@
-"""What the front process asks of a worker, and what it gets back. Plain values, which travel through a pipe."""
+"""Messages between the front process and a worker: plain values, which are pickled through a pipe."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from pathlib import Path
 from stylenet.inference.settings import Brush
 from stylenet.media.picture import Size
 
-PING = None  # a message that asks for nothing but an answer
-BEGUN = "begun"  # what a worker says first of each work
+PING = None  # a message that is answered by itself
+BEGUN = "begun"  # a worker's first message about each work
 
 
 @dataclass(frozen=True)
 class Work:
-    """A picture or a clip to stylize.
+    """An image or a clip to stylize.
 
     `data` is the file's content, or the path where the service stored an upload; a result goes back through the pipe,
     or into `target`. `format` is a suffix such as `.png`, None the input's own. `pixels` limits all frames together,
-    `seconds` the time at work. `deadline` is a reading of `time.monotonic`, which has one origin for all processes of
-    a machine.
+    `seconds` the time for the work. `deadline` is a reading of `time.monotonic`, which has one origin for all
+    processes of a machine.
     """
 
     style: str
@@ -51,7 +51,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Refused:
-    """Why there is no result: an HTTP status of the client's mistakes, and a line."""
+    """A mistake of the client's: an HTTP status and a line."""
 
     status: int
     message: str
@@ -59,7 +59,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Failed:
-    """A bug: the traceback, which goes into the log and not to the client."""
+    """A bug: its traceback, which is logged and not sent to the client."""
 
     traceback: str
 

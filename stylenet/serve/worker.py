@@ -1,4 +1,4 @@
-"""Worker process of the service: loads the styles, then stylizes what comes through its pipes."""
+"""Worker process of the service: loads the styles, then stylizes the images and clips that its pipes bring."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ class Device:
 
 
 def run_worker(connections: Sequence[Connection], files: Mapping[str, StyleReference], device: Device) -> None:
-    """Entry point of a worker process: answers until the front process has gone."""
+    """Entry point of a worker process: answers until the front process ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the front process decides when its workers end
     prepare(device)
@@ -71,7 +71,7 @@ def prepare(device: Device) -> None:
 
 
 class LoadedStyle:
-    """A style of a worker; on a GPU with its batches."""
+    """A style in a worker's memory; on a GPU, images of equal size are batched."""
 
     def __init__(self, file: StyleReference, device: Device) -> None:
         self.file, self.device = file, device
@@ -79,7 +79,7 @@ class LoadedStyle:
         self.plain: Styler = Batching(self.stylizer) if device.lanes > 1 else self.stylizer
 
     def styler(self, brush: Brush, mask: Mask | None) -> Styler:
-        """What applies the style so; images with a brush or a mask of their own are not batched."""
+        """The style with a brush and a mask; only images without either are batched."""
         if brush == Brush() and mask is None:
             return self.plain
         return BoundStyler(self.stylizer, brush, mask)
@@ -89,7 +89,7 @@ StyleOf = Callable[[str], LoadedStyle]
 
 
 def kept(files: Mapping[str, StyleReference], device: Device) -> StyleOf:
-    """Styles by their names. As many as are kept are loaded now, others in place of the one not used for longest."""
+    """A function from a name to its style: an LRU cache of `KEPT` styles, filled now."""
     style_of = lru_cache(KEPT)(lambda name: LoadedStyle(files[name], device))
     for name in list(files)[:KEPT]:
         style_of(name)
@@ -97,7 +97,7 @@ def kept(files: Mapping[str, StyleReference], device: Device) -> StyleOf:
 
 
 def serve(connection: Connection, style_of: StyleOf) -> None:
-    """Answers what comes through one pipe until its other end is closed."""
+    """Answers the messages of one pipe until its other end is closed."""
     while True:
         try:
             message = connection.recv()

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.models.catalog import GALLERY, SHIPPED, find_style
 from stylenet.models.conditional import ConditionalNet
@@ -48,7 +48,7 @@ def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Pat
     with prefix_errors("init"):
         path = find_style(init)
         if not suits(found := read_card(path).network, architecture):
-            raise UserError(f"architecture mismatch: {shown(path.stem)} is {found}, this run uses {architecture}")
+            raise UserError(f"architecture mismatch: {printable(path.stem)} is {found}, this run uses {architecture}")
     return path
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from stylenet.data import RandomCrops, open_photos
 from stylenet.data.painting import find_painting
 from stylenet.data.paintings import Painting, read_painting_file, read_paintings
-from stylenet.disk import atomic_write, file_sha256, plain_name, shown
+from stylenet.disk import atomic_write, file_sha256, plain_name, printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
 from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style, infer_command
@@ -69,10 +69,12 @@ def run_further(settings: Settings, file: str) -> int:
         source = find_style(file)
     network, card = read_style(source)
     if not isinstance(network, ConditionalNet):
-        raise UserError(f"add_to: {shown(source)} holds one style; it must be a network of many styles")
+        raise UserError(f"add_to: {printable(source)} holds one style; it must be a network of many styles")
     painting = further_painting(settings)
     if painting.name in card.style_names:
-        raise UserError(f"add_to: {shown(source)} has a style {painting.name} already; style.name= gives another name")
+        raise UserError(
+            f"add_to: {printable(source)} has a style {painting.name} already; style.name= gives another name"
+        )
     added = source if settings.replace else source.with_name(f"{source.stem}-{painting.name}{SUFFIX}")
     target = checked_target(added, settings.replace)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
@@ -98,7 +100,7 @@ def further_painting(settings: Settings) -> Painting:
     known = {key: value for key, value in asdict(settings.style).items() if value}
     painting = read_painting_file(file, settings.style.size, known)
     if painting is None:
-        raise UserError(f"style.image: {shown(file)} cannot be a style")
+        raise UserError(f"style.image: {printable(file)} cannot be a style")
     return replace(painting, name=settings.style.name or plain_name(settings.style.image))
 
 
@@ -192,7 +194,7 @@ def predictor_width(weights: VGGWeights) -> int:
 def checked_target(target: Path, replace_it: bool) -> Path:
     """Raises `UserError` rather than replace a file unasked, before any work is done."""
     if target.exists() and not replace_it:
-        raise UserError(f"{shown(target)} exists; replace=true overwrites it")
+        raise UserError(f"{printable(target)} exists; replace=true overwrites it")
     return target
 
 
@@ -206,7 +208,9 @@ def finish(network: ConditionalNet, card: Card, target: Path, folder: Path, styl
             shutil.copyfile(file, temporary)
         file = target
     except OSError as error:
-        log.warning("the style file stays in its run folder: %s cannot be written (%s)", shown(target), error.strerror)
-    log.info("%s holds %d styles", shown(file), card.network.styles)
+        log.warning(
+            "the style file stays in its run folder: %s cannot be written (%s)", printable(target), error.strerror
+        )
+    log.info("%s holds %d styles", printable(file), card.network.styles)
     print(infer_command(file, style), flush=True)
     return 0

@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
 
-from stylenet.disk import plain_name, shown
+from stylenet.disk import plain_name, printable
 from stylenet.errors import UserError
 from stylenet.training.run_folder import (
-    DECISIONS,
     LAST,
     OUTPUTS,
     PREVIOUS,
+    begun_runs,
     is_going,
-    read_decisions,
+    read_resolved,
     read_settings,
+    resolved_file,
 )
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Wanted(NamedTuple):
     suffix: str | None = None
 
     def __str__(self) -> str:
-        return f" of {shown(self.name)}{self.suffix or ''}" if self.name else self.suffix or ""
+        return f" of {printable(self.name)}{self.suffix or ''}" if self.name else self.suffix or ""
 
 
 def find_start(resume: str, wanted: Wanted) -> Start:
@@ -46,27 +47,27 @@ def find_start(resume: str, wanted: Wanted) -> Start:
     path = newest_run(wanted) if resume == "auto" else Path(resume).expanduser()
     if path.is_dir():
         return Start(path, newest_whole(path))
-    if path.name == LAST and (path.parent / DECISIONS).is_file():
+    if path.name == LAST and resolved_file(path.parent).is_file():
         return Start(path.parent, newest_whole(path.parent))
     if not path.is_file():
-        raise UserError(f"resume: no checkpoint at {shown(path)}")
+        raise UserError(f"resume: no checkpoint at {printable(path)}")
     return Start(path.parent, path)
 
 
 def newest_run(wanted: Wanted) -> Path:
     """The folder of the latest run that was active; runs that are still active in a process are left alone."""
-    runs = [path.parent for path in OUTPUTS.glob(f"*/*/{DECISIONS}") if matches(path.parent, wanted)]
+    runs = [folder for folder in begun_runs() if matches(folder, wanted)]
     ended = [folder for folder in runs if not is_going(folder)]
     if not ended:
         still = f" ({len(runs)} still running)" if runs else ""
-        raise UserError(f"resume: no run{wanted} in {shown(OUTPUTS)}{still}{others()}")
+        raise UserError(f"resume: no run{wanted} in {printable(OUTPUTS)}{still}{others()}")
     return max(ended, key=last_sign_of_life)
 
 
 def matches(folder: Path, wanted: Wanted) -> bool:
     """Whether a run is of the painting and the network that are wanted."""
     try:
-        style, inputs = read_settings(folder).get("style") or {}, read_decisions(folder).get("inputs") or {}
+        style, inputs = read_settings(folder).get("style") or {}, read_resolved(folder).get("inputs") or {}
         name = style.get("name") or plain_name(style["image"])
     except (UserError, AttributeError, KeyError, TypeError):  # a run that cannot be read is known by its folder
         style, inputs, name = {}, {}, folder.parent.name
@@ -78,13 +79,13 @@ def matches(folder: Path, wanted: Wanted) -> bool:
 
 def others() -> str:
     """The styles that have runs, for an error message."""
-    names = sorted({path.parent.parent.name for path in OUTPUTS.glob(f"*/*/{DECISIONS}")})
-    return f"; there are runs of: {', '.join(map(shown, names))}" if names else ""
+    names = sorted({folder.parent.name for folder in begun_runs()})
+    return f"; there are runs of: {', '.join(map(printable, names))}" if names else ""
 
 
 def last_sign_of_life(folder: Path) -> float:
     """When the run began, or wrote its last checkpoint."""
-    signs = [folder / name for name in (DECISIONS, LAST, PREVIOUS)]
+    signs = [resolved_file(folder), folder / LAST, folder / PREVIOUS]
     return max(path.stat().st_mtime for path in signs if path.exists())
 
 
@@ -94,7 +95,7 @@ def newest_whole(folder: Path) -> Path | None:
         if is_whole(path):
             return path
         if path.exists():
-            log.warning("%s is corrupt and will not be used", shown(path))
+            log.warning("%s is corrupt and will not be used", printable(path))
     return None
 
 
@@ -116,4 +117,4 @@ def steps_done(checkpoint: Path | None) -> int:
     try:
         return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
     except Exception as error:  # a strange archive can raise anything
-        raise UserError(f"resume: {shown(checkpoint)} is not a checkpoint of a run") from error
+        raise UserError(f"resume: {printable(checkpoint)} is not a checkpoint of a run") from error

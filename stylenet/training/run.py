@@ -30,8 +30,8 @@ from stylenet.training.run_folder import (
     keep_inputs,
     locked,
     new_run_folder,
-    read_decisions,
-    write_decisions,
+    read_resolved,
+    write_resolved,
     write_settings,
 )
 from stylenet.training.settings import Settings, style_settings, with_budget
@@ -101,7 +101,7 @@ def lead(
     settings: Settings, composed: Mapping[str, Any], start: Start | None, photos: PhotosLike | None = None
 ) -> RunResult:
     """The run, in the process that writes its files."""
-    resolved, checkpoint = (read_decisions(start.folder), start.checkpoint) if start else ({}, None)
+    resolved, checkpoint = (read_resolved(start.folder), start.checkpoint) if start else ({}, None)
     with memory_errors(settings):
         inputs = prepare(settings, resolved, checkpoint is not None, start and start.folder, photos)
     folder = start.folder if start else new_run_folder(inputs.name)
@@ -109,7 +109,7 @@ def lead(
     with disk_errors(folder), locked(folder), memory_errors(settings):
         write_settings(folder, dict(composed))
         keep_inputs(folder, settings)
-        write_decisions(folder, inputs.resolved)
+        write_resolved(folder, inputs.resolved)
         log.info("%s: %s", inputs.name, plan(inputs, folder, start))
         loggers = open_loggers(folder, inputs.name, settings.logger)
         try:
@@ -137,7 +137,7 @@ def run_worker(
 ) -> RunResult:
     """Entry point for ranks > 0: trains, writes no files."""
     log.setLevel(logging.CRITICAL)
-    inputs = prepare(settings, read_decisions(folder), checkpoint is not None, folder, photos)
+    inputs = prepare(settings, read_resolved(folder), checkpoint is not None, folder, photos)
     fit(inputs, folder, [], checkpoint)
     return RunResult(style_file(inputs, folder))
 

@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from stylenet.disk import atomic_write, find_file, plain_name, shown
+from stylenet.disk import atomic_write, find_file, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.training.settings import Settings, upgraded
 
 OUTPUTS = Path("outputs")
-SETTINGS, DECISIONS, FILES, LOCK = "config.yaml", "decisions.json", "files.json", ".lock"
+SETTINGS, RESOLVED, FILES, LOCK = "config.yaml", "resolved.json", "files.json", ".lock"
+OLD_RESOLVED = "decisions.json"  # the name of resolved.json in older runs
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
@@ -54,7 +55,7 @@ def locked(folder: Path) -> Iterator[None]:
             with suppress(NotImplementedError):  # a file system without locks: some clusters have one
                 stack.enter_context(FileLock(folder / LOCK, timeout=0))
         except Timeout as error:
-            raise UserError(f"resume: the run in {shown(folder)} is still running") from error
+            raise UserError(f"resume: the run in {printable(folder)} is still running") from error
         for part in folder.glob(".*.part"):
             part.unlink()
         yield
@@ -84,7 +85,7 @@ def disk_errors(place: str | Path = "the disk") -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # a library's own, not the system's
             raise
-        raise UserError(f"{shown(str(error.filename or place))} cannot be used: {error.strerror}") from error
+        raise UserError(f"{printable(str(error.filename or place))} cannot be used: {error.strerror}") from error
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -164,12 +165,12 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise UserError(f"resume: {folder} is not a run folder: its config.yaml cannot be read") from error
 
 
-def write_decisions(folder: Path, decisions: dict[str, Any]) -> None:
+def write_resolved(folder: Path, resolved: dict[str, Any]) -> None:
     """Writes the steps, the precision, and the hashes of the run's inputs, in which a resumed run must not differ.
 
     From then on the run can be resumed.
     """
-    write_whole(folder / DECISIONS, json.dumps(decisions, indent=1) + "\n")
+    write_whole(folder / RESOLVED, json.dumps(resolved, indent=1) + "\n")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -177,8 +178,19 @@ def write_whole(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_decisions(folder: Path) -> dict[str, Any]:
+def resolved_file(folder: Path) -> Path:
+    """The file of the resolved values of a run, which need not exist."""
+    return next((folder / name for name in (RESOLVED, OLD_RESOLVED) if (folder / name).exists()), folder / RESOLVED)
+
+
+def begun_runs() -> list[Path]:
+    """The folders of all runs that can be resumed."""
+    return sorted({path.parent for name in (RESOLVED, OLD_RESOLVED) for path in OUTPUTS.glob(f"*/*/{name}")})
+
+
+def read_resolved(folder: Path) -> dict[str, Any]:
+    """What `write_resolved` wrote. Raises `UserError` where it is missing or damaged."""
     try:
-        return dict(json.loads((folder / DECISIONS).read_text(encoding="utf-8")))
+        return dict(json.loads(resolved_file(folder).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"resume: {folder} is not a run folder: its decisions.json cannot be read") from error
+        raise UserError(f"resume: {folder} is not a run folder: its resolved.json cannot be read") from error

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylenet.disk import file_sha256, shown
+from stylenet.disk import file_sha256, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
 from stylenet.web.networks import add_network, page_name, write_list
@@ -71,7 +71,7 @@ def check_names(names: Sequence[str]) -> None:
     """Raises `UserError` where one network would take the place of another."""
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"two networks are named {shown(name)}")
+            raise UserError(f"two networks are named {printable(name)}")
 
 
 def require_runtime() -> None:

@@ -61,7 +61,7 @@ def test_a_run_leaves_everything_in_its_folder_and_a_style_on_the_shelf(trained:
     names = {path.name for path in run_folder.iterdir()}
     assert {
         "config.yaml",
-        "decisions.json",
+        "resolved.json",
         "metrics.csv",
         "last.ckpt",
         "wave.safetensors",
@@ -74,7 +74,7 @@ def test_a_run_leaves_everything_in_its_folder_and_a_style_on_the_shelf(trained:
 def test_the_run_folder_tells_the_settings_and_the_metrics(trained: tuple[Path, str]) -> None:
     (run_folder,) = (trained[0] / "outputs" / "wave").iterdir()
     assert yaml.safe_load((run_folder / "config.yaml").read_text())["style"]["artist"] == "Katsushika Hokusai"
-    assert json.loads((run_folder / "decisions.json").read_text())["steps"] == 4
+    assert json.loads((run_folder / "resolved.json").read_text())["steps"] == 4
     with (run_folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {"loss/content", "loss/style", "loss/tv", "loss/total", "held_out/share"} <= set(rows[0])
@@ -235,10 +235,10 @@ def test_a_run_by_minutes_goes_on_with_the_steps_it_counted(
     tmp_path: Path, weights: str, here: Callable[..., int]
 ) -> None:
     assert here("style=wave", "minutes=0.002", weights, *SMALL) == 0
-    (decisions,) = tmp_path.glob("outputs/wave/*/decisions.json")
-    steps = json.loads(decisions.read_text())["steps"]
-    assert here("style=wave", f"resume={decisions.parent / 'last.ckpt'}", "replace=true") == 0
-    assert json.loads(decisions.read_text())["steps"] == steps
+    (resolved,) = tmp_path.glob("outputs/wave/*/resolved.json")
+    steps = json.loads(resolved.read_text())["steps"]
+    assert here("style=wave", f"resume={resolved.parent / 'last.ckpt'}", "replace=true") == 0
+    assert json.loads(resolved.read_text())["steps"] == steps
     assert read_card(tmp_path / "checkpoints" / "wave.safetensors").facts["training"]["steps"] == steps
 
 

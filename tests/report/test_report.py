@@ -70,7 +70,7 @@ def test_links_lead_from_the_report_to_the_style_files(tmp_path: Path) -> None:
         ("config.yaml", b"a: [", "settings: "),
         ("config.yaml", b"\xff\xfe", "settings: "),
         ("config.yaml", b"- 1\n- 2", "settings: "),
-        ("decisions.json", b"[]", "resolved: "),
+        ("resolved.json", b"[]", "resolved: "),
         ("hparams.yaml", b"a: b", "record: "),
         ("wave.safetensors", b"nothing", "style: .*not a whole safetensors file"),
     ],

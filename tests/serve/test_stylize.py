@@ -76,7 +76,7 @@ def test_an_animation_comes_back_whole(service: TestClient) -> None:
         ("style=night&quality=101", "quality: Input should be less than or equal to 100"),
         ("style=night&size=8", "size: Input should be greater than or equal to 16"),
         ("style=night&pixels=9", "pixels: Extra inputs are not permitted"),
-        ("strength=1", "style: is needed, see /v1/styles"),
+        ("strength=1", "style: is required, see /v1/styles"),
     ],
 )
 def test_an_unknown_or_wrong_option_is_422_in_one_line(service: TestClient, query: str, line: str) -> None:
@@ -147,7 +147,7 @@ def test_an_image_enlarged_beyond_the_limit_is_413(service: TestClient) -> None:
 def small(night: Path) -> Iterator[TestClient]:
     from stylenet.serve.settings import Limits
 
-    with client(styles=(str(night),), picture=Limits(5000, 2000, 30.0), api_keys=("secret", "other")) as found:
+    with client(styles=(str(night),), image=Limits(5000, 2000, 30.0), api_keys=("secret", "other")) as found:
         found.headers["authorization"] = "Bearer secret"
         yield found
 

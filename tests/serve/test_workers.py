@@ -50,7 +50,7 @@ def test_a_full_queue_is_429_before_the_body_is_read(night: Path) -> None:
             length = {"content-length": "1000", "expect": "100-continue"}
             answer = refused(found, length)
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
-            assert answer.json()["detail"] == "2 requests are being worked on or waiting"
+            assert answer.json()["detail"] == "2 requests are running or waiting"
             assert found.get("/healthz").status_code == 200  # not behind them
             assert b"stylenet_queue_length 1.0" in found.get("/metrics").content
         assert [task.result().status_code for task in waiting] == [200, 200]
@@ -62,7 +62,7 @@ def refused(found: TestClient, headers: dict[str, str]) -> httpx.Response:
 
 
 def test_a_late_image_is_504_and_its_worker_is_replaced(night: Path) -> None:
-    with client(styles=(str(night),), picture=Limits(10**6, 10**6, 1.5)) as found, ThreadPoolExecutor(2) as threads:
+    with client(styles=(str(night),), image=Limits(10**6, 10**6, 1.5)) as found, ThreadPoolExecutor(2) as threads:
         parts = found.app.state.service
         assert found.post(URL, content=noise()).status_code == 200
         pid = parts.pool.workers[0].process.pid

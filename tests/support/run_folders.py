@@ -22,7 +22,7 @@ def make_run(folder: Path, weight: float = 12.0, sheets: int = 3, side: int = 48
     name = folder.parent.name
     settings: dict[str, Any] = {"style": {"image": f"{name}.jpg"}, "loss": {"style_weight": weight}, "seed": 0}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    (folder / "decisions.json").write_text(json.dumps({"steps": 100}))
+    (folder / "resolved.json").write_text(json.dumps({"steps": 100}))
     (folder / "hparams.yaml").write_text(yaml.safe_dump({"versions": {"device": "a test's machine"}}))
     rows = ["held_out/style,loss/total,speed/seconds,step"]
     rows += [f",{weight / (1 + step):.4f},,{step}" for step in range(0, 100, 5)]

@@ -30,8 +30,8 @@ def style(tiny_vgg_file: Path) -> list[str]:
 def checkpoint(path: Path, step: int, when: float = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"global_step": step, "weights": torch.rand(5000)}, path)
-    (path.parent / "decisions.json").write_text("{}")
-    for file in (path, path.parent / "decisions.json"):
+    (path.parent / "resolved.json").write_text("{}")
+    for file in (path, path.parent / "resolved.json"):
         os.utime(file, (when, when))
     return path
 
@@ -106,7 +106,7 @@ def test_auto_takes_the_run_that_lived_last_and_none_that_is_going(
         with pytest.raises(UserError, match="is still running"), locked(runs / "a"):
             pass
     newer.unlink()
-    os.utime(runs / "a" / "decisions.json", (300, 300))
+    os.utime(runs / "a" / "resolved.json", (300, 300))
     assert find_start("auto", WAVE) == Start(runs / "a", None)
 
 

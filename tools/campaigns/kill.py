@@ -27,7 +27,7 @@ from runs import SMALL, Run  # noqa: E402
 from workers import worked  # noqa: E402
 
 from stylenet.models.style_file import read_card  # noqa: E402
-from stylenet.training.run_folder import read_decisions  # noqa: E402
+from stylenet.training.run_folder import read_resolved  # noqa: E402
 
 DIGEST = re.compile(rb'"settings\W+([0-9a-f]{64})')
 LARGE = ["network.width=16", "network.blocks=2"]  # checkpoints of 3 MB, so that writing one takes a while
@@ -88,7 +88,7 @@ class Killer:
         place, killed = self.folder / name, 0
         place.mkdir()
         while True:
-            begun = list(place.glob("outputs/wave/*/decisions.json"))
+            begun = list(place.glob("outputs/wave/*/resolved.json"))
             run = Run(place, *(["style=wave", "resume=auto"] if begun else self.options))
             if killed == kills or not self.kill(run, place):
                 break
@@ -97,7 +97,7 @@ class Killer:
         if run.end(PATIENCE):
             raise SystemExit(f"{self.campaign.name}: a resumed run failed\n{run.output}")
         (folder,) = place.glob("outputs/wave/*/wave.safetensors")
-        expected = self.undisturbed(read_decisions(folder.parent)["steps"])
+        expected = self.undisturbed(read_resolved(folder.parent)["steps"])
         self.campaign.seen["ends equal" if by_steps(folder, expected) == expected else "ENDS DIFFERENT"] += 1
         return killed
 
@@ -128,7 +128,7 @@ class Killer:
 
     def look_at(self, place: Path) -> None:
         """The files that the kill left; sometimes damaged further."""
-        last, begun = list(place.glob("outputs/wave/*/last.ckpt")), list(place.glob("outputs/wave/*/decisions.json"))
+        last, begun = list(place.glob("outputs/wave/*/last.ckpt")), list(place.glob("outputs/wave/*/resolved.json"))
         seen = self.campaign.seen
         seen["kills"] += 1
         seen["before there was a run"] += not begun

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 
 
@@ -93,7 +93,7 @@ def format_of(target: Path) -> Format:
     """The container that a suffix means. Raises `UserError`."""
     found = FORMATS.get(target.suffix.lower())
     if found is None:
-        raise UserError(f"{shown(target)}: cannot write this kind of video; supported: {', '.join(FORMATS)}")
+        raise UserError(f"{printable(target)}: cannot write this kind of video; supported: {', '.join(FORMATS)}")
     return found
 
 

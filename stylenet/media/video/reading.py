@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.limits import ImageError
 from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
@@ -56,7 +56,7 @@ class Clip:
     """A video file open for reading; its frames are resized as `size` says. Raises `UserError` if it is no video."""
 
     def __init__(self, path: Path, span: Span, size: Size = OWN_SIZE) -> None:
-        self.name, self.span, self.size = shown(path), span, size
+        self.name, self.span, self.size = printable(path), span, size
         self.damaged = 0  # packets
         with one_line_errors(self.name):
             self.container = av.open(url(path), "r", container_options={"format_whitelist": READERS})

@@ -11,7 +11,7 @@ import numpy as np
 from av.stream import Stream
 from PIL import Image
 
-from stylenet.disk import atomic_write, shown
+from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.media.animation import WRITERS, AnimationInfo, Writer
 from stylenet.media.encoders import encoded
@@ -71,7 +71,7 @@ class AnimationFrames(Stills):
     time_base = MILLISECOND
 
     def __init__(self, path: Path, span: Span = Span(), size: Size = OWN_SIZE) -> None:
-        super().__init__(shown(path), span)
+        super().__init__(printable(path), span)
         self.picture = Picture.open(path, size)
         if not self.picture.animated:
             raise UserError(f"{self.name}: is a single image, which makes no video")
@@ -95,7 +95,7 @@ class SequenceFrames(Stills):
     """Numbered image files as a clip of `rate` frames per second. Raises `UserError` if there are none."""
 
     def __init__(self, sequence: Sequence, span: Span = Span(), size: Size = OWN_SIZE, rate: Fraction = RATE) -> None:
-        super().__init__(shown(sequence.pattern), span)
+        super().__init__(printable(sequence.pattern), span)
         self.files, self.size = list(sequence.files().values()), size
         self.first = next(iter(sequence.files()))  # number
         self.rate, self.time_base = rate, 1 / rate
@@ -115,7 +115,7 @@ class SequenceFrames(Stills):
             self.sides = frame.colors.size if number == 0 else self.sides
             if frame.colors.size != self.sides:
                 width, height = self.sides
-                raise UserError(f"{shown(file)}: is not {width} x {height} pixels large, as the first image is")
+                raise UserError(f"{printable(file)}: is not {width} x {height} pixels large, as the first image is")
             yield ClipFrame(pixels_of(frame, self.alpha), number, 1)
 
 
@@ -184,7 +184,7 @@ class AnimationWriter(ImageWriter):
     """
 
     def __init__(self, path: Path, target: Path, source: FrameSource, quality: int | None = None) -> None:
-        super().__init__(shown(target), source)
+        super().__init__(printable(target), source)
         self.format = WRITABLE[target.suffix.lower()].at_quality(quality)
         self.file: BufferedIOBase = path.open("wb")
         self.writer: Writer | None = None
@@ -231,7 +231,7 @@ class SequenceWriter(ImageWriter):
     """Numbered image files, from `first` on; each is whole once it has its name. `quality`: of JPEG and WebP."""
 
     def __init__(self, sequence: Sequence, source: FrameSource, first: int = 1, quality: int | None = None) -> None:
-        super().__init__(shown(sequence.pattern), source)
+        super().__init__(printable(sequence.pattern), source)
         self.sequence, self.number = sequence, first
         self.format = format_of(sequence.pattern).at_quality(quality)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 from stylenet.errors import UserError
 
 
@@ -15,9 +15,9 @@ def read_time(text: str) -> Fraction:
             raise ValueError(text)
         *larger, seconds = (Fraction(part) for part in parts)
     except ValueError:
-        raise UserError(f"a time is seconds or hours:minutes:seconds, got {shown(text)}") from None
+        raise UserError(f"a time is seconds or hours:minutes:seconds, got {printable(text)}") from None
     if len(parts) > 3 or any(part.denominator > 1 for part in larger) or (larger and seconds >= 60):
-        raise UserError(f"a time is seconds or hours:minutes:seconds, got {shown(text)}")
+        raise UserError(f"a time is seconds or hours:minutes:seconds, got {printable(text)}")
     return sum((part * 60 ** (len(larger) - place) for place, part in enumerate(larger)), seconds)
 
 

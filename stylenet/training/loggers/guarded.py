@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
-from stylenet.disk import shown
+from stylenet.disk import printable
 
 log = logging.getLogger(__name__)
 
@@ -83,4 +83,4 @@ def log_image(logger: Logger, key: str, image: UInt8[Tensor, "height width 3"], 
 def first_line(error: BaseException) -> str:
     """An error's kind and the first line of its text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return shown(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
+    return printable(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)

@@ -63,7 +63,7 @@ class Attempts:
         del self.begun[name]
 
 
-class Stylist:
+class RowStylizer:
     """An actor's work: rows with `name` and `result` in, rows of outcome out; images never pass through Ray."""
 
     def __init__(self, assignment: Assignment, attempts: Attempts) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from infer_command import picture
 
+from stylenet.cluster.actors import TRIES, Assignment, Attempts, RowStylizer
 from stylenet.cluster.places import Place
-from stylenet.cluster.stylists import TRIES, Assignment, Attempts, Stylist
 from stylenet.inference.stylizer import Stylizer
 from stylenet.pipeline.restyle import restyle
 
@@ -24,7 +24,7 @@ def batch(*names: str) -> dict[str, list[str]]:
 def test_each_image_gives_a_row_and_a_broken_one_an_error(folder: Path, assignment: Assignment) -> None:
     photo = picture(folder / "in/a.png")
     (folder / "in/b.png").write_bytes(b"no image")
-    columns = Stylist(assignment, Attempts())(batch("a.png", "b.png", "missing.png"))
+    columns = RowStylizer(assignment, Attempts())(batch("a.png", "b.png", "missing.png"))
     assert columns["path"] == ["a.png", "b.png", "missing.png"]
     assert columns["width"] == [30, 0, 0]
     assert columns["error"][0] == ""
@@ -44,7 +44,7 @@ def test_an_image_that_ends_its_worker_is_given_up_and_costs_no_other(folder: Pa
         picture(folder / f"in/{name}.png")
     attempts, ended = Attempts(), 0
 
-    class Deadly(Stylist):
+    class Deadly(RowStylizer):
         def stylize(self, name: str, result: str) -> tuple[int, int]:
             if name == "b.png":
                 raise Killed
