@@ -77,5 +77,5 @@ def attempt(label: str, run: list[str], train: Callable[[list[str]], int]) -> Ou
 def labels(runs: Sequence[list[str]]) -> list[str]:
     """The settings in which each run differs, as in `style=wave batch=2`."""
     common = set.intersection(*(set(run) for run in runs)) if len(runs) > 1 else set()
-    own = [" ".join(setting for setting in run if setting not in common) or " ".join(run) for run in runs]
+    own = [" ".join(setting.lstrip("+") for setting in run if setting not in common) or " ".join(run) for run in runs]
     return [re.sub(r"='((?:[^'\\]|\\.)*)'", r"=\1", label) for label in own]

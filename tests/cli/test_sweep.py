@@ -52,6 +52,10 @@ def test_a_signal_ends_the_sweep_and_the_rest_is_named(
 def test_a_run_is_named_by_the_settings_of_its_own() -> None:
     assert labels(RUNS) == ["style=starry", "style=own", "style=wave"]
     assert labels([["style.image='a b.jpg'", "batch=1"]]) == ["style.image=a b.jpg batch=1"]
+    assert labels([["++loss.weights.style=6"], ["++loss.weights.style=12"]]) == [
+        "loss.weights.style=6",
+        "loss.weights.style=12",
+    ]
 
 
 @pytest.mark.parametrize(
