@@ -1,7 +1,6 @@
 """Several runs from one command line, as in `-m style=starry,wave`: one that fails does not end the others."""
 
 import logging
-import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from stylenet.cli.command import complain
+from stylenet.cli.train_arguments import as_typed
 from stylenet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -77,5 +77,5 @@ def attempt(label: str, run: list[str], train: Callable[[list[str]], int]) -> Ou
 def labels(runs: Sequence[list[str]]) -> list[str]:
     """The settings in which each run differs, as in `style=wave batch=2`."""
     common = set.intersection(*(set(run) for run in runs)) if len(runs) > 1 else set()
-    own = [" ".join(setting.lstrip("+") for setting in run if setting not in common) or " ".join(run) for run in runs]
-    return [re.sub(r"='((?:[^'\\]|\\.)*)'", r"=\1", label) for label in own]
+    own = [[setting for setting in run if setting not in common] or run for run in runs]
+    return [" ".join(map(as_typed, settings)) for settings in own]

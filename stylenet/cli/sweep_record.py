@@ -2,13 +2,13 @@
 
 import logging
 import math
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 from stylenet.cli.command import complain, program
+from stylenet.cli.train_arguments import as_typed
 from stylenet.errors import UserError
 from stylenet.report import write_report
 from stylenet.report.runs import read_run
@@ -33,11 +33,7 @@ def record_run(
     text = (str(error).splitlines() or [type(error).__name__])[0] if error else ""
     if folder and not text and math.isnan(value):
         text = f"no {objective} was measured"
-    typed = [
-        re.sub(r"='((?:[^'\\]|\\.)*)'$", unescaped, override)
-        for override in overrides
-        if not override.startswith("sweep=")
-    ]
+    typed = [as_typed(override) for override in overrides if not override.startswith("sweep=")]
     write_record(
         sweep,
         Record(
@@ -68,11 +64,6 @@ def recorded(train: Callable[[list[str]], int], sweep: Path) -> Callable[[list[s
         return code
 
     return call
-
-
-def unescaped(found: re.Match[str]) -> str:
-    """The value without the quotes that Hydra's grammar wants around a path: the command adds them itself."""
-    return "=" + re.sub(r"\\(.)", r"\1", found[1])
 
 
 def finish_search(sweep: Path) -> int:

@@ -46,6 +46,12 @@ def quoted(argument: str, sweep: bool = False) -> str:
     return f"{match[1]}={','.join(map(quoted_path, values))}"
 
 
+def as_typed(setting: str) -> str:
+    """A setting as the user types it: the inverse of `quoted`."""
+    without_prefix = re.sub(r"^\+\+(?=trainer\.|loss\.weights\.)", "", setting)
+    return re.sub(r"='((?:[^'\\]|\\.)*)'$", lambda found: "=" + re.sub(r"\\(.)", r"\1", found[1]), without_prefix)
+
+
 def quoted_path(path: str) -> str:
     """A path between quotation marks: Hydra wants \\' for ', and backslashes before it or before the end doubled."""
     if path in ("null", "auto"):

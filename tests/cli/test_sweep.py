@@ -9,7 +9,7 @@ from PIL import Image
 from runs import SMALL
 
 from stylenet.cli.sweep import labels, sweep
-from stylenet.cli.train_arguments import in_grammar
+from stylenet.cli.train_arguments import as_typed, in_grammar, quoted
 from stylenet.errors import UserError
 
 RUNS = [["style=starry", "batch=1"], ["style=own", "batch=1"], ["style=wave", "batch=1"]]
@@ -75,6 +75,11 @@ def test_in_a_sweep_commas_separate_paintings_unless_a_file_has_the_whole_name(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "one, two.jpg").touch()
     assert in_grammar(["-m", typed]) == ["-m", read]
+
+
+@pytest.mark.parametrize("typed", ["style.image=it's (1).jpg", "style.image=a\\", "loss.weights.style=3", "batch=2"])
+def test_settings_are_shown_as_they_were_typed(typed: str) -> None:
+    assert as_typed(quoted(typed)) == typed
 
 
 def test_without_a_sweep_a_comma_is_part_of_the_name() -> None:

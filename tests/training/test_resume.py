@@ -17,7 +17,7 @@ from stylenet.errors import UserError
 from stylenet.models.style_file import read_card
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
 from stylenet.training.resume import Start, Wanted, find_start, is_whole, newest_whole, steps_done
-from stylenet.training.run_folder import disk_errors, locked
+from stylenet.training.run_folder import disk_errors, locked, read_resolved
 
 QUIET = "logger.sheet_every=1000"
 
@@ -108,6 +108,17 @@ def test_auto_takes_the_run_that_lived_last_and_none_that_is_going(
     newer.unlink()
     os.utime(runs / "a" / "resolved.json", (300, 300))
     assert find_start("auto", WAVE) == Start(runs / "a", None)
+
+
+def test_a_run_of_an_older_version_is_found_by_the_old_name_of_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    last = checkpoint(Path("outputs/wave/a/last.ckpt"), 4)
+    (last.parent / "resolved.json").unlink()
+    (last.parent / "decisions.json").write_text('{"steps": 9}')
+    assert find_start("auto", WAVE) == find_start(str(last), WAVE) == Start(last.parent, last)
+    assert read_resolved(last.parent) == {"steps": 9}
 
 
 def test_a_path_may_be_a_run_folder_or_one_of_its_checkpoints(tmp_path: Path) -> None:
