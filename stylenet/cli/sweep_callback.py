@@ -5,6 +5,7 @@ read from the run's folder. A run that failed counts as a failed trial and does 
 """
 
 import logging
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ class SweepCallback(Callback):
         """Makes the sweep's folder. A study that is resumed is left the trials that it has not had."""
         from stylenet.report.sweep import read_records  # imported late, here and below: Hydra makes this for --help too
 
-        for name in ("alembic", "optuna"):  # which report each step of opening a study
-            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # which reports each step of opening a study
+        if "optuna" in str(config.hydra.sweeper.get("_target_")):  # whose level is set when it is imported
+            import_module("optuna").logging.set_verbosity(logging.WARNING)
         logging.getLogger("hydra.core.utils").setLevel(logging.CRITICAL)  # all settings of each run that fails, twice
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +40,7 @@ class SweepCallback(Callback):
             with flag_override(config, ["readonly", "struct"], [False, False]):
                 config.hydra.sweeper.n_trials = max(0, config.hydra.sweeper.n_trials - done)
             if done:
-                log.info("search: resumes after %d runs", done)
+                log.info("search: resumes after %d run%s", done, "s" * (done > 1))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Gives the sweeper the objective of a run that ended well."""

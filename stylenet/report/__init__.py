@@ -25,7 +25,8 @@ def write_report(root: Path, output: Path | None = None, limit: int = LIMIT) -> 
         raise UserError(f"{printable(root)} has no training runs")
     place = output or root / NAME
     check_writable(place, *(run.folder / METRICS for run in runs))
-    text = page(runs, f"Training runs in {printable(root.resolve().name)}", place.parent, sweep, limit)
+    title = f"{'Sweep' if sweep else 'Training runs in'} {printable(root.resolve().name)}"
+    text = page(runs, title, place.parent, sweep, limit)
     try:
         with atomic_write(place) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="replace")

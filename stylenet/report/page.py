@@ -122,7 +122,7 @@ def table_of(runs: Sequence[Run], place: Path, sweep: Sweep | None) -> str:
     """A row for each run."""
     differing = settings_that_differ(runs)
     figures = list(dict.fromkeys(name for run in runs for name in run.held_out))
-    objective = [sweep.objective or "objective"] if sweep else []
+    objective = ["objective"] if sweep else []
     heads = ["Run", "Started", *objective, *differing, "Steps", *figures, "Minutes", "Device", "Style file", "Status"]
     words = {"Run", "Started", "Device", "Style file", "Status"}
     head = "".join(

@@ -104,11 +104,13 @@ def as_sweep(records: Sequence[Record]) -> Sweep:
 
 
 def table(records: Sequence[Record]) -> list[str]:
-    """Lines for a terminal: runs from the best to the worst, failed ones last."""
+    """Lines for a terminal: runs from the best to the worst, failed ones last, by the settings that differ."""
+    common = set.intersection(*(set(record.overrides) for record in records)) if len(records) > 1 else set()
     ordered = sorted(records, key=lambda record: math.inf if record.objective is None else record.objective)
     name = next((record.objective_name for record in records if record.objective_name), "objective")
     lines = [f"{name:>20}  settings"]
     for record in ordered:
         value = f"{record.objective:.4f}" if record.objective is not None else ("failed" if record.error else "–")
-        lines.append(f"{value:>20}  {' '.join(record.overrides)}{'  # ' + record.error if record.error else ''}")
+        own = " ".join(override for override in record.overrides if override not in common)
+        lines.append(f"{value:>{len(lines[0]) - 10}}  {own}{'  # ' + record.error if record.error else ''}")
     return lines
