@@ -37,17 +37,18 @@ FILES = {
     "ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.js",
     "ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm.gz",
 }  # .mjs becomes .js, which every web server sends as JavaScript
+EXPORT = PACKAGE.parent / "export"
 SAMPLE = PACKAGE.parent / "data/sample.parquet"
 EXAMPLE = "neuschwanstein"  # CC0
 SMALL = ("-small", "-tiny")
 
 
 def main() -> int:
-    """Builds files that are missing or older than their network; returns the exit code."""
+    """Builds files that are missing, or older than their network or the exporter; returns the exit code."""
     try:
         fetch_runtime(BUILT / "runtime")
         for name, path in styles().items():
-            if name.endswith(SMALL) and is_older(BUILT / f"networks/{name}.json", path):
+            if name.endswith(SMALL) and is_older(BUILT / f"networks/{name}.json", path, *EXPORT.glob("*.py")):
                 add_network(BUILT, path)
     except UserError as error:
         print(f"fetch_web.py: error: {error}", file=sys.stderr)
@@ -57,9 +58,9 @@ def main() -> int:
     return 0
 
 
-def is_older(made: Path, source: Path) -> bool:
-    """Whether a file is missing, or older than its source."""
-    return not made.exists() or made.stat().st_mtime < source.stat().st_mtime
+def is_older(made: Path, *sources: Path) -> bool:
+    """Whether a file is missing, or older than one of its sources."""
+    return not made.exists() or made.stat().st_mtime < max(source.stat().st_mtime for source in sources)
 
 
 def fetch_runtime(folder: Path) -> None:

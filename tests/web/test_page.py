@@ -132,6 +132,8 @@ def test_an_exported_network_can_be_added_also_one_without_alpha(page) -> None:
     [
         ("notes.txt", "open", "notes.txt is not an image that this browser can read"),
         ("broken.onnx", "add", "this is not an ONNX file that can be read"),
+        ("night.safetensors", "open", 'night.safetensors is not an ONNX file: "stylenet export" makes one'),
+        ("night.txt", "add", 'night.txt is not an ONNX file: "stylenet export" makes one'),
         ("foreign.onnx", "add", "this network was not exported by stylenet"),
         ("gallery.onnx", "add", "this file holds several styles: export one, as in gallery#wave"),
         ("small.png", "open", "an image must be at least 16 px wide and high"),
@@ -150,6 +152,12 @@ def test_a_file_that_cannot_be_used_is_one_line_and_the_page_goes_on(
     page.locator("#status.error", has_text=message).wait_for(timeout=PATIENCE)
     upload(page, ("again.png", png(PHOTO)))
     shows(page, "61 × 45 px")
+
+
+def test_an_image_that_becomes_too_narrow_is_one_line_that_gives_its_size(page) -> None:
+    set_value(page, "side", 256)
+    upload(page, ("tall.png", png(np.zeros((512, 20, 3), np.uint8))))
+    page.locator("#status.error", has_text="and this one is 10 × 256 px at the longest side chosen").wait_for()
 
 
 def test_every_control_has_a_role_and_a_name(page) -> None:

@@ -116,6 +116,7 @@ async function open(file) {
 }
 
 async function addNetwork(file) {
+  if (!/\.onnx$/i.test(file.name)) throw new Error(`${file.name} is not an ONNX file: "stylenet export" makes one`);
   const key = file.name.replace(/\.onnx$/i, '');
   const source = await file.arrayBuffer();
   say(`Loading ${key} …`);
@@ -124,8 +125,10 @@ async function addNetwork(file) {
   await stylizePhoto();
 }
 
-function take(file) {
-  return guarded(() => (/\.onnx$/i.test(file.name) ? addNetwork(file) : open(file)));
+const isNetwork = ({ name }) => /\.(onnx|safetensors|pte|pth?|ckpt)$/i.test(name);
+
+function take(file, asNetwork) {
+  return guarded(() => (asNetwork ? addNetwork(file) : open(file)));
 }
 
 function stopCamera() {
@@ -180,12 +183,11 @@ function save() {
 }
 
 function listen() {
-  const files = { open: '', add: '' };
-  for (const id of Object.keys(files)) {
+  for (const id of ['open', 'add']) {
     element(id).addEventListener('change', ({ target }) => {
       const [file] = target.files;
       target.value = '';
-      if (file) take(file);
+      if (file) take(file, id === 'add' || isNetwork(file));
     });
   }
   element('camera').addEventListener('click', () => guarded(() => (camera.on ? endCamera() : startCamera().finally(stopCamera))));
@@ -215,7 +217,7 @@ function listenToDrops(view) {
   addEventListener('drop', (event) => {
     event.preventDefault();
     view.classList.remove('over');
-    for (const file of event.dataTransfer.files) take(file);
+    for (const file of event.dataTransfer.files) take(file, isNetwork(file));
   });
 }
 

@@ -9,7 +9,8 @@ export function pixelsOf(source, width, height, side, canvas) {
   canvas.width = Math.max(1, Math.round(width * factor));
   canvas.height = Math.max(1, Math.round(height * factor));
   if (Math.min(canvas.width, canvas.height) < MINIMUM_SIDE) {
-    throw new Error(`an image must be at least ${MINIMUM_SIDE} px wide and high`);
+    const size = factor < 1 ? `, and this one is ${canvas.width} × ${canvas.height} px at the longest side chosen` : '';
+    throw new Error(`an image must be at least ${MINIMUM_SIDE} px wide and high${size}`);
   }
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.imageSmoothingQuality = 'high';
