@@ -19,7 +19,7 @@ Photos are those that no network was trained on, or those of a folder. The figur
                       distances to the painting's colors and features
   others              artifacts; 0: none (but contrast: 0 is a uniform image)
 
---photo and --against compare an image that anything else made of a photo (theirs) with the network's result of that
+--photo and --against compare an image that another tool made of a photo (theirs) with the network's result of that
 size (ours). The painting is seen at 512 px, so images with a short side of about 512 px are compared best.
 
 The Gatys equivalent (--gatys N) is the number of steps of direct optimization, up to N, that reach the same loss. It
@@ -119,7 +119,7 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--painting", metavar="FILE", help="the painting, if it is not in configs/style/")
     parser.add_argument("--photo", metavar="FILE", help="the photo that --against was made of")
-    parser.add_argument("--against", metavar="FILE", help="an image that anything else made of --photo")
+    parser.add_argument("--against", metavar="FILE", help="an image that another tool made of --photo")
     add_weights(parser)
     parser.add_argument("--lpips", action="store_true", help="also LPIPS, which needs torchvision's AlexNet (233 MB)")
     parser.add_argument(
