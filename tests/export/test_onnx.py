@@ -154,10 +154,35 @@ def test_the_example_stylizes_a_photo_without_torch_by_what_the_command_exports(
     assert np.abs(np.asarray(Image.open("out.png"))[None] - by_torch(network, pixels)).max() <= 1
 
 
-def test_the_example_reports_a_file_for_four_channels_in_one_line(exported: Path, tmp_path: Path) -> None:
-    done = example(exported, picture(tmp_path / "photo.png"), tmp_path / "out.png")
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
+def test_the_example_keeps_the_alpha_with_a_file_for_four_channels(exported: Path, tmp_path: Path) -> None:
+    pixels = noise(1, 32, 40, 4)
+    Image.fromarray(pixels[0]).save(tmp_path / "photo.png")
+    done = example(exported, tmp_path / "photo.png", tmp_path / "out.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), by_onnx(exported, pixels)[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "model", "message"),
+    [
+        ((15, 40), None, "photo.png has 15 x 40 pixels: at least 16 x 16, at most 16000000 in all"),
+        ((5000, 4000), None, "photo.png has 5000 x 4000 pixels"),
+        ((20, 20), "photo.png", "error: [ONNXRuntimeError]"),
+    ],
+)
+def test_a_mistake_with_the_example_is_one_line(
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: tuple[int, int],
+    model: str | None,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", size).save("photo.png")
+    done = example(model or exported, "photo.png", "out.png")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert done.stderr.startswith(message)
 
 
 @pytest.mark.parametrize(
