@@ -249,4 +249,5 @@ def quieten() -> None:
     """Leaves the screen to this project's own lines. Lightning sets its level when it is imported, so after that."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "datasets", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # the report of trainer.profiler=simple
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|PIL")
