@@ -8,7 +8,7 @@ from torch import nn
 from stylenet.disk import atomic_write
 from stylenet.errors import UserError
 from stylenet.export.onnx import quiet
-from stylenet.export.picture_graph import PhotoGraph
+from stylenet.export.picture_graph import exportable
 
 SIDE = 256  # pixels; ExecuTorch plans the memory for one size
 
@@ -30,7 +30,7 @@ def executorch_program(network: nn.Module) -> bytes:
             from executorch.exir import to_edge_transform_and_lower
         except ImportError as error:
             raise UserError("the ExecuTorch export needs executorch: pip install 'stylenet[executorch]'") from error
-        program = torch.export.export(PhotoGraph(network), (torch.zeros(1, 3, SIDE, SIDE),))
+        program = torch.export.export(exportable(network), (torch.zeros(1, 3, SIDE, SIDE),))
         lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
         data: bytes = lowered.to_executorch().buffer
     return data
