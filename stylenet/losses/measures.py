@@ -9,6 +9,8 @@ FLAT = 1e-4  # variance: a standard deviation of 2.5 of 255
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 TONE = 8  # pixels
 SMALLEST_SIDE = 16  # pixels, of an image that is compared after shrinking
+AROUND = 17  # pixels
+FAINT = 0.02  # change of the luminance from pixel to pixel: 5 of 255
 SHORTEST = 0.2  # of the reference's norm, in `balanced_distance`
 
 
@@ -70,6 +72,17 @@ def tone_distance(stylized: Float[Tensor, "b 3 h w"], photos: Float[Tensor, "b 3
     first, second = (tones - tones.mean(1, keepdim=True) for tones in both)
     energies = [tones.square().mean(1).clamp_min(FLAT) for tones in (first, second)]
     return 1 - (first * second).mean(1) / (energies[0] * energies[1]).sqrt()
+
+
+def detail(photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
+    """How much detail a photo has around each pixel: 0 in a flat area, toward 1 at strong edges.
+
+    The mean gradient of the luminance over squares of `AROUND` pixels, divided by itself plus `FAINT`.
+    """
+    tones = F.avg_pool2d(F.pad(luminance(photos.float())[:, None], (1, 1, 1, 1), mode="replicate"), 3, 1)  # less noise
+    down, across = (F.pad(tones.diff(dim=dim).abs(), pad) for dim, pad in ((2, (0, 0, 0, 1)), (3, (0, 1, 0, 0))))
+    around = F.avg_pool2d(down + across, AROUND, 1, AROUND // 2, count_include_pad=False)
+    return around / (around + FAINT)
 
 
 def luminance(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:

@@ -31,6 +31,8 @@ class LossSettings:
     style_layer_weights: list[float] = field(default_factory=list)  # default: equal
     form: str = "scale_free"  # or johnson: the paper's terms
     content_scale: int = 1  # content is compared on means over squares of so many pixels
+    flat_content: float = 1.0  # what content counts where a photo is flat, of what it counts at strong edges
+    chroma: float = 1.0  # factor on the colors of the painting that is learned from: results are paler than it
     style_scales: list[int] = field(default_factory=lambda: [1])  # the same for style, at each of these scales
     full_size_layers: list[str] = field(default_factory=list)  # style layers at scale 1; default: all style layers
     style_tile: int = 0  # side in pixels of the tiles in which style is compared; 0: whole images
@@ -65,6 +67,8 @@ class LossSettings:
             raise UserError("loss.style_scales must be different numbers, and with loss.content_scale at least 1")
         if self.style_tile < 0:
             raise UserError(f"loss.style_tile must be 0 or more, got {self.style_tile}")
+        if not (0 <= self.flat_content <= 1 and 0 <= self.chroma < math.inf):
+            raise UserError("loss.flat_content must be 0 to 1, and loss.chroma 0 or more, and finite")
         self.layer_weights("content"), self.layer_weights("style")
 
     @property

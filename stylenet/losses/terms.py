@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.device import generator_on
-from stylenet.losses.measures import contrast, fits, shrunk, tiled, tone_distance, total_variation
+from stylenet.losses.measures import contrast, detail, fits, shrunk, tiled, tone_distance, total_variation
 from stylenet.losses.sliced import kept_positions, sliced_distance
 from stylenet.losses.stability import stability_loss
 
@@ -67,13 +68,26 @@ class Term:
 
 
 def content(step: StepContext) -> Float[Tensor, ""]:
-    """Distance of the stylized images' features to the photos', averaged over the content layers."""
+    """Distance of the stylized images' features to the photos', averaged over the content layers.
+
+    Differences in flat areas count less (`flat_content`): there is nothing to recognize, and there strokes should go.
+    """
     criterion = step.criterion
     features = step.features[criterion.content_scale(step.stylized)]
     distances = {
-        layer: criterion.distance(features[layer], step.references[layer]) for layer in criterion.content_weights
+        layer: criterion.distance(discounted(step, features[layer], reference), reference)
+        for layer, reference in step.references.items()
     }
     return weighted_sum(distances, criterion.content_weights)
+
+
+def discounted(step: StepContext, features: Tensor, reference: Tensor) -> Tensor:
+    """The features, moved toward the photos' where those are flat, so that squared differences count less."""
+    flat = step.criterion.settings.flat_content
+    if flat == 1:
+        return features
+    share = flat + (1 - flat) * F.interpolate(detail(step.photos), features.shape[2:], mode="area")
+    return reference + share.sqrt() * (features - reference)
 
 
 def style(step: StepContext) -> Float[Tensor, ""]:

@@ -35,6 +35,14 @@ def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
+def with_chroma(images: Float[Tensor, "b 3 h w"], factor: float) -> Float[Tensor, "b 3 h w"]:
+    """The images with their chroma multiplied; 1 leaves them as they are."""
+    if factor == 1:
+        return images
+    lightness, a, b = rgb_to_lab(images).unbind(1)
+    return lab_to_rgb(torch.stack([lightness, factor * a, factor * b], dim=1))
+
+
 def mixed(matrix: np.ndarray, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """Each pixel's three values, multiplied by the matrix; as plain numbers, which no GPU has to wait for."""
     x, y, z = pictures.unbind(1)

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from stylenet.errors import UserError
-from stylenet.losses.measures import balanced_distance, squared_distance, tiled, tone_distance
+from stylenet.losses.measures import balanced_distance, detail, squared_distance, tiled, tone_distance
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
+from stylenet.media.lab import rgb_to_lab, with_chroma
 
 
 def settings(**changes: object) -> LossSettings:
@@ -59,6 +60,42 @@ def test_a_negative_is_two_away_in_tone_and_a_paler_photo_none() -> None:
     assert tone_distance(1 - photo, photo).item() == pytest.approx(2, abs=1e-4)
     assert tone_distance(0.3 + 0.4 * photo, photo).item() == pytest.approx(0, abs=1e-4)
     assert tone_distance(photo, torch.full_like(photo, 0.5)).item() == pytest.approx(1)
+
+
+def test_detail_is_none_in_a_flat_area_and_much_at_edges() -> None:
+    photo = torch.full((1, 3, 64, 96), 0.5)
+    photo[..., 64:] = (torch.arange(32) // 2 % 2).float()  # stripes of 2 px
+    found = detail(photo)
+    assert found.shape == (1, 1, 64, 96)
+    assert found[..., :48].max().item() == pytest.approx(0, abs=1e-5)
+    assert found[..., 76:].min().item() > 0.85
+
+
+def test_content_in_flat_areas_counts_as_little_as_the_setting_says(tiny_vgg: VGGFeatures) -> None:
+    photo, painting = torch.full((1, 3, 64, 64), 0.5), pictures(1, side=64)
+    stylized = 0.5 + 0.3 * (pictures(1, side=64, seed=1) - 0.5)
+    whole, tenth, none = (
+        PerceptualLoss(tiny_vgg, painting, settings(weights={"content": 1.0}, flat_content=flat))(stylized, photo)
+        for flat in (1.0, 0.1, 0.0)
+    )
+    assert tenth["content"].item() == pytest.approx(0.1 * whole["content"].item(), rel=1e-4)
+    assert none["content"].item() == pytest.approx(0, abs=1e-6)
+    edges = (pictures(1, side=64, seed=2) > 0.5).float()
+    weighted, all_ = (
+        PerceptualLoss(tiny_vgg, painting, settings(weights={"content": 1.0}, flat_content=flat))(stylized, edges)
+        for flat in (0.0, 1.0)
+    )
+    assert 0.8 < weighted["content"].item() / all_["content"].item() < 1
+
+
+def test_chroma_is_of_the_painting_that_is_learned_from(tiny_vgg: VGGFeatures) -> None:
+    painting, photo = 0.4 + 0.2 * pictures(1, side=64), pictures(1, side=64, seed=2)
+    more = PerceptualLoss(tiny_vgg, painting, settings(chroma=1.5))
+    by_hand = PerceptualLoss(tiny_vgg, with_chroma(painting, 1.5), settings())
+    assert more(photo, photo)["style"].item() == by_hand(photo, photo)["style"].item()
+    lab, colorful = rgb_to_lab(painting), rgb_to_lab(with_chroma(painting, 1.5))
+    torch.testing.assert_close(colorful[:, 0], lab[:, 0], rtol=0, atol=0.05)
+    torch.testing.assert_close(colorful[:, 1:], 1.5 * lab[:, 1:], rtol=0, atol=0.1)
 
 
 def test_tiles_are_the_parts_of_a_image_row_by_row() -> None:
@@ -149,6 +186,8 @@ def test_the_sliced_terms_directions_are_the_steps(tiny_vgg: VGGFeatures) -> Non
         ({"style_scales": [0, 1]}, "loss.style_scales"),
         ({"content_scale": 0}, "loss.content_scale"),
         ({"style_tile": -1}, "loss.style_tile"),
+        ({"flat_content": 1.5}, "loss.flat_content"),
+        ({"chroma": -1.0}, "loss.chroma"),
     ],
 )
 def test_settings_that_mean_nothing_are_named(changes: dict[str, object], name: str) -> None:
@@ -159,4 +198,5 @@ def test_settings_that_mean_nothing_are_named(changes: dict[str, object], name: 
 def test_a_card_without_the_later_settings_means_the_whole_image_at_full_size() -> None:
     old = LossSettings.from_card({"content_layers": ["relu2_2"], "style_layers": ["relu1_2"], "style_weight": 12.0})
     assert (old.content_scale, old.style_scales, old.style_tile, old.balanced) == (1, [1], 0, False)
+    assert (old.flat_content, old.chroma) == (1, 1)
     assert old.weights == {"style": 12.0}
