@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -123,7 +123,11 @@ def rounded(figures: Mapping[str, float]) -> dict[str, float]:
 
 
 def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
-    """The criterion that the card says the network was trained with. Raises `UserError` for any card that does not."""
+    """The criterion that the card says the network was trained with. Raises `UserError` for any card that does not.
+
+    It judges by the painting as it is and by all of the photo, whatever the training did with `chroma` and
+    `flat_content`, so that networks can be compared.
+    """
     try:
         loss, size = LossSettings.from_card(card.facts["loss"]), card.facts["painting"]["size"]
         digest = card.facts["loss_network"].get("sha256")
@@ -136,7 +140,8 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
     found = load_once(weights, architecture)
     if found.sha256 != digest:
         log.warning("%s was trained with other weights than %s: losses are not comparable", card.name, found.name)
-    return criterion_for(VGGFeatures(found), read_painting(painting, size), loss, unit_photos())
+    plain = replace(loss, chroma=1.0, flat_content=1.0)
+    return criterion_for(VGGFeatures(found), read_painting(painting, size), plain, unit_photos())
 
 
 def shipped_painting(card: Card) -> Path:
