@@ -80,7 +80,7 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
     start = f"the network `{training['init']['style']}`" if training.get("init") else "random weights"
     size = f"{training['batch']} at {training['crop']} px, rate {training['learning_rate']:g}, {training['precision']}"
     took = f"; {run['minutes']:.0f} minutes on {run['device']}" if run else ""
-    weights = LossSettings.from_card(loss).weights
+    settings = LossSettings.from_card(loss)
     mean = facts.get("mean")
     mixed = f"; {mean['share']:g} of its weights, the rest of the network before (WiSE-FT)" if mean else ""
     rows = {
@@ -88,11 +88,17 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
         "photos": "; ".join(facts["photos"]),
         "training": f"{training['steps']} steps of {size}, seed {training['seed']}, from {start}{took}{mixed}",
         "loss": f"content at {', '.join(loss['content_layers'])}; style at {', '.join(loss['style_layers'])}; "
-        f"weights {', '.join(f'{term} {weight:g}' for term, weight in weights.items())}",
+        f"weights {', '.join(f'{term} {weight:g}' for term, weight in settings.weights.items())}{changes(settings)}",
         "loss network": facts["loss_network"]["name"],
         "network": f"{facts['parameters']:,} parameters, {megabytes:.1f} MB",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())])
+
+
+def changes(loss: LossSettings) -> str:
+    """What the loss changes of the painting and of flat areas; nothing in older recipes."""
+    flat = f"; content in flat areas times {loss.flat_content:g}" if loss.flat_content < 1 else ""
+    return flat + (f"; chroma of the painting times {loss.chroma:g}" if loss.chroma != 1 else "")
 
 
 def table(figures: Sequence[Mapping[str, Any]], milliseconds: Mapping[int, float]) -> str:
