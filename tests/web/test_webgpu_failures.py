@@ -11,7 +11,7 @@ from page import WEBGPU, pixels, png, ready, require_browser
 from static_server import served
 
 from stylenet.models.catalog import SHIPPED
-from stylenet.models.style_file import load_style
+from stylenet.models.loading import load_style
 from stylenet.web.site import HEADERS
 
 require_browser()
