@@ -13,7 +13,8 @@ from stylenet.distributed import CHECKPOINT, FOLDER, LIGHTNINGS, export_worker_c
 from stylenet.models.style_file import read_card
 
 TERMS = ("loss/content", "loss/style", "loss/tv", "loss/stability", "loss/total")
-STEPS = ("steps=4", "batch=4", "learning_rate=1e-4", "trainer.precision=32-true", "loss.calm_weight=1")
+# With larger steps, Adam makes what is rounded differently visible: it divides gradients near 0 by their own size.
+STEPS = ("steps=4", "batch=4", "learning_rate=5e-5", "trainer.precision=32-true", "loss.calm_weight=1")
 
 
 def trained(folder: Path, *arguments: str) -> list[list[float]]:
@@ -35,7 +36,7 @@ def test_two_processes_learn_as_one(tmp_path: Path, tiny_vgg_file: Path) -> None
     together = trained(tmp_path / "two", weights, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
     assert len(alone) == 4
     for one, two in zip(alone, together, strict=True):
-        assert two == pytest.approx(one, rel=5e-4)  # rounding, after updates of Adam: 1.2e-4 with content at 5
+        assert two == pytest.approx(one, rel=1e-4)
 
 
 def test_nothing_of_a_run_reaches_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
