@@ -14,6 +14,7 @@ from typing import Any
 
 from stylenet.data.painting import STYLES
 from stylenet.disk import plain_name
+from stylenet.training.run_folder import resolved_file
 
 PATHS = ("data.path", "init", "loss_network.weights", "style.image")  # settings that name files
 COLUMNS = ("content", "style", "untouched", "share", "ssim", "judged", "shift", "noise", "contrast")
@@ -35,7 +36,7 @@ def trained(folder: Path, painting: Path, settings: list[str]) -> Path:
     """The style file of a painting, trained if it is missing. A run that was stopped is resumed."""
     name = plain_name(painting.name)
     style = folder / "checkpoints" / f"{name}.safetensors"
-    begun = any(folder.glob(f"outputs/{name}/*/resolved.json"))
+    begun = any(resolved_file(run).exists() for run in folder.glob(f"outputs/{name}/*"))
     named = [f"style={painting.stem}"] if painting.parent == STYLES else [f"style.image={painting}"]
     if not style.exists():
         call(folder, "-m", "stylenet", "train", *named, *(["resume=auto"] if begun else settings), "replace=true")

@@ -67,8 +67,10 @@ class LossSettings:
             raise UserError("loss.style_scales must be different numbers, and with loss.content_scale at least 1")
         if self.style_tile < 0:
             raise UserError(f"loss.style_tile must be 0 or more, got {self.style_tile}")
-        if not (0 <= self.flat_content <= 1 and 0 <= self.chroma < math.inf):
-            raise UserError("loss.flat_content must be 0 to 1, and loss.chroma 0 or more, and finite")
+        if not 0 <= self.flat_content <= 1:
+            raise UserError(f"loss.flat_content must be 0 to 1, got {self.flat_content}")
+        if not 0 <= self.chroma < math.inf:
+            raise UserError(f"loss.chroma must be 0 or more, and finite, got {self.chroma}")
         self.layer_weights("content"), self.layer_weights("style")
 
     @property

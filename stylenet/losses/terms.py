@@ -73,20 +73,23 @@ def content(step: StepContext) -> Float[Tensor, ""]:
     Differences in flat areas count less (`flat_content`): there is nothing to recognize, and there strokes should go.
     """
     criterion = step.criterion
-    features = step.features[criterion.content_scale(step.stylized)]
+    features, flat = step.features[criterion.content_scale(step.stylized)], criterion.settings.flat_content
+    found = None if flat == 1 else detail(step.photos)
     distances = {
-        layer: criterion.distance(discounted(step, features[layer], reference), reference)
+        layer: criterion.distance(discounted(features[layer], reference, found, flat), reference)
         for layer, reference in step.references.items()
     }
     return weighted_sum(distances, criterion.content_weights)
 
 
-def discounted(step: StepContext, features: Tensor, reference: Tensor) -> Tensor:
-    """The features, moved toward the photos' where those are flat, so that squared differences count less."""
-    flat = step.criterion.settings.flat_content
-    if flat == 1:
+def discounted(features: Tensor, reference: Tensor, found: Tensor | None, flat: float) -> Tensor:
+    """The features, moved toward the photos' where those are flat, so that squared differences count less.
+
+    `found` is the photos' `detail` at any size; without it, all areas count alike.
+    """
+    if found is None:
         return features
-    share = flat + (1 - flat) * F.interpolate(detail(step.photos), features.shape[2:], mode="area")
+    share = flat + (1 - flat) * F.interpolate(found, features.shape[2:], mode="area")
     return reference + share.sqrt() * (features - reference)
 
 

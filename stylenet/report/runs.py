@@ -19,11 +19,10 @@ import yaml
 
 from stylenet.disk import printable
 from stylenet.models.style_file import SUFFIX, StyleFileError, read_card
+from stylenet.training.run_folder import LOCK, OLD_RESOLVED, RESOLVED, SETTINGS, resolved_file
 
-SETTINGS, RESOLVED, RECORD, METRICS, SHEETS = (
-    "config.yaml", ("resolved.json", "decisions.json"), "hparams.yaml", "metrics.csv", "sheets",
-)  # fmt: skip
-SIGNS = (SETTINGS, *RESOLVED, METRICS, ".lock")  # a folder with one of these is a run folder
+RECORD, METRICS, SHEETS = "hparams.yaml", "metrics.csv", "sheets"
+SIGNS = (SETTINGS, RESOLVED, OLD_RESOLVED, METRICS, LOCK)  # a folder with one of these is a run folder
 TIME = "%Y-%m-%d_%H-%M-%S"
 MAXIMUM_BYTES, MAXIMUM_ROWS = 20_000_000, 1_000_000  # of one text file; of one metrics file
 Curve = list[tuple[int, float]]  # step and value
@@ -107,8 +106,7 @@ def _settings(run: Run) -> None:
 
 
 def _resolved(run: Run) -> None:
-    path = next((run.folder / name for name in RESOLVED if (run.folder / name).exists()), run.folder / RESOLVED[0])
-    run.steps = int(json.loads(_text(path))["steps"])
+    run.steps = int(json.loads(_text(resolved_file(run.folder)))["steps"])
 
 
 def _metrics(run: Run) -> None:

@@ -26,6 +26,7 @@ from stylenet.losses.settings import LossSettings
 from stylenet.losses.sliced import some_of
 from stylenet.losses.terms import StepContext
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
+from stylenet.media import lab
 
 log = logging.getLogger(__name__)
 
@@ -126,9 +127,9 @@ def read(file: Path) -> Targets | None:
 
 
 def digest(loss: LossSettings, weights: VGGWeights) -> str:
-    """A hash of all that a painting's targets depend on: the loss's own code is, the weights of its terms are not."""
+    """A hash of all that a painting's targets depend on: of the loss's code and Lab's, not of the terms' weights."""
     values = {name: value for name, value in asdict(loss).items() if "weight" not in name or "layer" in name}
     terms = sorted(name for name, weight in loss.weights.items() if weight > 0)
-    code = [file_sha256(path) for path in sorted(Path(losses.__file__).parent.glob("*.py"))]
+    code = [file_sha256(path) for path in (*sorted(Path(losses.__file__).parent.glob("*.py")), Path(lab.__file__))]
     text = json.dumps([values, terms, weights.sha256, KEPT, UNIT_PHOTOS, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
