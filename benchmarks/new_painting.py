@@ -8,7 +8,7 @@ All starts take their steps in turns, so that a busy machine slows all alike; se
 
 import argparse
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -29,6 +29,7 @@ from stylenet.models.predictor import SIDE
 from stylenet.training.base_network import first_network
 from stylenet.training.budget import GRADIENT_CLIP
 from stylenet.training.module import make_optimizer
+from stylenet.training.settings import Style, network_preset
 from stylenet.training.step import as_floats, rate_factor, total_of
 
 CROP, JUDGED, SHOWN = 192, 256, 2  # pixels; photos on the sheet
@@ -51,9 +52,8 @@ class Contestant:
 
 @torch.inference_mode()
 def held_out(network: StyleNetwork, criterion: PerceptualLoss, photos: Float[Tensor, "n 3 s s"]) -> float:
-    """Content and style as the training weighs them, mean over the photos."""
-    values = [criterion(network(photo[None]).float(), photo[None], ("content", "style")) for photo in photos]
-    return float(torch.stack([torch.stack(list(criterion.weighted(each).values())).sum() for each in values]).mean())
+    """The weighted terms that need no network, as the training minimizes them: mean over the photos."""
+    return float(torch.stack([criterion.total(network(photo[None]).float(), photo[None]) for photo in photos]).mean())
 
 
 def step(one: Contestant, criterion: PerceptualLoss, photos: Tensor, number: int, seconds: float) -> None:
@@ -94,17 +94,16 @@ def main() -> None:
     chosen = parser.parse_args()
     vgg = VGGFeatures(load_vgg_weights(chosen.weights))
     vgg.cast(torch.float32)
+    form = NetworkSettings(**asdict(network_preset()))
     rows = []
     shown = held_out_photos(384)[0][: 4 * SHOWN : 4].float() / 255
     print(f"| painting | start | {' | '.join(f'{point * chosen.seconds:.0f} s' for point in POINTS)} |")
     print(f"|{'---|' * (2 + len(POINTS))}", flush=True)
     for file in chosen.paintings:
-        criterion = criterion_for(vgg, read_painting(file, 512), loss_preset(), unit_photos())
+        criterion = criterion_for(vgg, read_painting(file, Style().size), loss_preset(), unit_photos())
         small = read_painting(file, SIDE)
         starts = {"random weights": None, chosen.base: find_style(chosen.base), "predicted": find_style(chosen.gallery)}
-        contestants = [
-            Contestant(label, first_network(NetworkSettings(), 0, base, small)) for label, base in starts.items()
-        ]
+        contestants = [Contestant(label, first_network(form, 0, base, small)) for label, base in starts.items()]
         with torch.inference_mode():
             preview = [contestants[-1].network(photo[None]) for photo in shown]
         compete(contestants, criterion, chosen.seconds)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -56,7 +57,8 @@ def run_many(settings: Settings, folder: Path) -> int:
     log.info("targets of %d paintings: %.0f MB", len(paintings), criteria.megabytes)
     step = many_styles.many_step(network, criteria, statistics, settings.seed, bf16, settings.flat_areas)
     inputs = [f"{painting.name} {painting.facts['sha256']}" for painting in paintings]
-    run = train(settings, name, [*inputs, (start or {}).get("sha256", "")], list(network.parameters()), step)
+    learned = many_styles.learned_by(network)
+    run = train(settings, name, [*inputs, (start or {}).get("sha256", "")], learned, step)
     many_styles.apart(network, statistics, 1)
     styles = [{"name": painting.name, **painting.facts} for painting in paintings]
     card = Card(name, network.settings, {"styles": styles, **training_facts(settings, weights, start, run.steps)})
@@ -87,7 +89,7 @@ def run_further(settings: Settings, file: str) -> int:
     criteria = criteria_for(weights, [painting], settings.loss, device, bf16, OUTPUTS / TARGETS)
     step = many_styles.further_step(network, row, criteria, bf16, settings.flat_areas)
     inputs = [file_sha256(source), painting.facts["sha256"]]
-    run = train(settings, f"{source.stem}-{painting.name}", inputs, [row], step)
+    run = train(settings, f"{source.stem}-{painting.name}", inputs, {many_styles.ROW_RATE: [row]}, step)
     larger = network.extended(row)
     style = {"name": painting.name, **painting.facts, "training": training_facts(settings, weights, None, run.steps)}
     known_styles = [*card.facts["styles"], style]
@@ -112,7 +114,13 @@ class Run:
     steps: int
 
 
-def train(settings: Settings, name: str, inputs: list[str], learned: list[nn.Parameter], step: many_styles.Step) -> Run:
+def train(
+    settings: Settings,
+    name: str,
+    inputs: list[str],
+    learned: Mapping[float, Sequence[nn.Parameter]],
+    step: many_styles.Step,
+) -> Run:
     """Runs all steps, or the rest of a stopped run with these settings and inputs.
 
     Raises `SystemExit` after a signal, with everything that was learned on the disk.

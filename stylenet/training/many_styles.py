@@ -1,14 +1,14 @@
 """Trains a network of many styles, or a further style of one (Dumoulin et al. 2017).
 
 A batch mixes paintings: every photo is stylized by another one. A row of the table is what the predictor says of the
-painting, and what the row differs from it: a painting has its turn too rarely to learn all of a row alone. Every second
-pair of batches goes without that difference, so that the predictor learns to do without (Ghiasi et al. 2017). The same
+painting, and what the row differs from it: a painting has its turn too rarely to learn all of a row alone. Some
+batches go without that difference, so that the predictor learns to do without (Ghiasi et al. 2017). The same
 command resumes a stopped run: its folder is named after its settings.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from stylenet.data.paintings import Painting
 from stylenet.device import sent
 from stylenet.disk import atomic_write
 from stylenet.errors import UserError
+from stylenet.losses.terms import CYCLE
 from stylenet.losses.vgg import VGGWeights
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
@@ -34,6 +35,11 @@ from stylenet.training.step import rate_factor, shown_photos, total_of
 log = logging.getLogger(__name__)
 
 SAVE_EVERY = 60.0  # seconds
+# Factors of the learning rate. A row has its turn once in a round of all paintings. The predictor's hidden values are
+# sums over hundreds of inputs: at the full rate a step moved them by more than they vary, colors burned out and no
+# style had strokes.
+ROW_RATE, PREDICTOR_RATE = 3.0, 0.03
+ALONE = 4  # of so many cycles of batches, one is for the predictor alone
 
 Batches = Callable[[int], Iterable[UInt8[Tensor, "b 3 h w"]]]  # from batch number … on
 Step = Callable[[UInt8[Tensor, "b 3 h w"], int], Tensor]
@@ -77,6 +83,12 @@ def new_network(form: NetworkSettings, paintings: Sequence[Painting], weights: V
         if (statistics := statistics_of(network, paintings)) is not None:
             network.predictor.standardize(statistics)
     return network
+
+
+def learned_by(network: ConditionalNet) -> dict[float, list[nn.Parameter]]:
+    """All that a network of many styles learns, by the factor of the learning rate."""
+    learned = {1.0: list(network.layers.parameters()), ROW_RATE: [network.table]}
+    return learned | ({PREDICTOR_RATE: list(network.predictor.parameters())} if network.predictor else {})
 
 
 def statistics_of(network: ConditionalNet, paintings: Sequence[Painting]) -> Float[Tensor, "n s"] | None:
@@ -151,14 +163,14 @@ def many_step(
     predictor = network.predictor
 
     def step(batch: Tensor, number: int) -> Tensor:
-        # By rounds of two: terms that are taken at every second batch meet both kinds of parameters.
+        # By whole cycles, so that terms taken at every n-th batch meet both kinds of parameters.
         chosen = paintings_of(number, len(batch), len(criteria), seed)
         batch, rows = (sent(each, network.table.device) for each in (batch, chosen))
         shown = shown_photos(network, batch, flat_areas, number)
         with torch.autocast(batch.device.type, torch.bfloat16, enabled=bf16), shown as photos:
             parameters = network.table[rows]
             if predictor is not None and statistics is not None:
-                alone = number // 2 % 2 == 1
+                alone = number // CYCLE % ALONE == ALONE - 1
                 predicted = network.neutral + predictor.from_statistics(statistics[rows]).float()
                 parameters = predicted if alone else predicted + parameters
             return loss_of(network, criteria, chosen.tolist(), photos, parameters, number)
@@ -181,7 +193,7 @@ def further_step(
 
 
 def fit(
-    parameters: Sequence[nn.Parameter],
+    learned: Mapping[float, Sequence[nn.Parameter]],
     step: Step,
     batches: Batches,
     length: Length,
@@ -191,20 +203,24 @@ def fit(
 ) -> Iterator[tuple[int, float, Tensor]]:
     """Minimizes the loss, and yields the steps and seconds done and the loss. Resumes from `checkpoint` if it is there.
 
+    `learned` holds the parameters by the factor of the rate at which they learn.
+
     By steps, a stopped run ends with the same bytes as one that was not. By the clock, it ends on time however busy the
     machine is, and no run equals another. A step whose loss or gradient is not finite is skipped; on a GPU nothing is
     read before the next checkpoint. Raises `UserError` when that finds steps that were skipped one after another.
     """
+    parameters = [parameter for group in learned.values() for parameter in group]
     device = parameters[0].device
-    optimizer = torch.optim.Adam(parameters, lr=rate, fused=device.type in ("cpu", "cuda"))
+    groups = [{"params": list(group)} for group in learned.values()]
+    optimizer = torch.optim.Adam(groups, lr=rate, fused=device.type in ("cpu", "cuda"))
     number, before = restore(checkpoint, parameters, optimizer)
     begun = saved = time.monotonic()
     crops = iter(batches(number))
     seconds = before
     skipped = torch.zeros((), dtype=torch.int64, device=device)  # one after another
     while not length.over(number, seconds):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * length.rate_factor(number, seconds)
+        for group, factor in zip(optimizer.param_groups, learned, strict=True):
+            group["lr"] = factor * rate * length.rate_factor(number, seconds)
         optimizer.zero_grad()
         loss = step(next(crops), number)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -204,7 +204,7 @@ def test_a_step_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
     def batches(first: int) -> list[torch.Tensor]:
         return [torch.zeros(1)] * 9
 
-    found = [weight.tolist() for _ in fit([weight], step, batches, Length(3), 0.1, tmp_path / "many.ckpt")]
+    found = [weight.tolist() for _ in fit({1.0: [weight]}, step, batches, Length(3), 0.1, tmp_path / "many.ckpt")]
     assert found[1] == found[0] != found[2]
 
 
