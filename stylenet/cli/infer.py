@@ -14,7 +14,7 @@ from stylenet.cli.infer_video import check_jobs, is_live
 from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
-from stylenet.models.catalog import StyleReference, find_weighted_style, styles
+from stylenet.models.catalog import StyleReference, find_weighted_style, offered
 from stylenet.pipeline.plan import STANDARD_OUTPUT, Job, Shard, plan
 
 Parts = list[tuple[StyleReference, float]]  # styles and their weights; none for a painting that is predicted
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def chosen_styles(options: argparse.Namespace) -> tuple[Parts, str]:
     """The styles that `-s` names, and the name for results. Raises `UserError`."""
     if options.style is None:
-        raise UserError(f"no style: -s NAME, one of: {', '.join(map(printable, styles())) or 'none yet'}")
+        raise UserError(f"no style: -s NAME, one of: {', '.join(offered()) or 'none yet'}")
     parts = [find_weighted_style(text) for text in options.style]
     check_weights([weight for _, weight in parts], masked=options.mask is not None)
     # Named as typed: a name on an untrusted style file's card must not decide where results go.

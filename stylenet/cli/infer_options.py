@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from stylenet.cli.command import Parser, typed_program, whole_number
 from stylenet.cli.infer_video import add_video_options, memory_of
@@ -177,9 +178,14 @@ def check_engine_options(options: argparse.Namespace, frames: bool) -> None:
 
 
 def check_files(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
-    """Raises `UserError` for a mask that is not there or would be overwritten by a result."""
-    if options.mask is None:
-        if options.mask_invert:
-            raise UserError("--mask-invert needs --mask FILE")
-    elif any(job.target.exists() and job.target.samefile(options.mask) for job in jobs if os.path.exists(options.mask)):
-        raise UserError(f"--mask {printable(options.mask)} would be overwritten; choose another output with -o")
+    """Raises `UserError` for an inverted mask without a mask, and for results that would overwrite mask or painting."""
+    if options.mask_invert and options.mask is None:
+        raise UserError("--mask-invert needs --mask FILE")
+    for option, file in {"--mask": options.mask, "--painting": options.painting}.items():
+        if file is not None and os.path.exists(file) and any(is_same(job.target, file) for job in jobs):
+            raise UserError(f"{option} {printable(file)} would be overwritten; choose another output with -o")
+
+
+def is_same(target: Path, file: str) -> bool:
+    """Whether a result would take the place of a file, by whatever name or link."""
+    return os.path.exists(target) and target.samefile(file)

@@ -21,7 +21,7 @@ from stylenet.media.decoders import opened_image
 from stylenet.media.image import upright
 from stylenet.media.limits import ImageError
 from stylenet.media.picture import Size
-from stylenet.models.catalog import StyleReference
+from stylenet.models.catalog import StyleReference, program
 from stylenet.pipeline.images import Batch
 from stylenet.pipeline.plan import STANDARD_OUTPUT, Job
 
@@ -73,8 +73,8 @@ def predicted(options: argparse.Namespace) -> Painter:
         stylizer = preview(painting, options.device, engine=options.engine)
     except ImageError as error:
         raise UserError(f"--painting {error}") from error
-    train = f"stylenet train style.image={shlex.quote(printable(painting))}"
-    complain(f"a preview, predicted from {printable(painting.name)} without training; to train on it: {train}")
+    train = f"{program('train')} style.image={shlex.quote(printable(painting))}"
+    complain(f"this is a preview, predicted from {printable(painting.name)} without training; to train on it: {train}")
     return stylizer
 
 

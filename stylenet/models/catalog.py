@@ -1,5 +1,6 @@
 """Style files by name: in `checkpoints/` of the working directory, then the shipped ones. Imports nothing large."""
 
+import json
 import os
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from stylenet.models.hub import SUFFIX
 
 SHIPPED, CHECKPOINTS = shipped_files() / "checkpoints", Path("checkpoints")
 GALLERY = "gallery"  # the network of many styles that previews come from, and that short trainings start from
+LONGEST_HEADER = 1_000_000  # bytes; a usual file has 12,000
 
 
 def styles() -> dict[str, Path]:
@@ -20,6 +22,29 @@ def styles() -> dict[str, Path]:
     folders = (SHIPPED, CHECKPOINTS)  # the latter last, so that it wins
     found = {path.stem: path for folder in folders for path in folder.glob(f"*{SUFFIX}")}
     return dict(sorted(found.items()))
+
+
+def single_styles() -> dict[str, Path]:
+    """The style files that hold one style each."""
+    return {name: path for name, path in styles().items() if not holds_many(path)}
+
+
+def offered() -> list[str]:
+    """What `-s` takes, for messages: names of style files, and `gallery#…` for one that holds many styles."""
+    return [f"{printable(name)}#…" if holds_many(path) else printable(name) for name, path in styles().items()]
+
+
+def holds_many(file: Path) -> bool:
+    """Whether a file holds many styles, by its card alone and without torch; of a file that is none, no."""
+    try:
+        if not file.is_file():  # a pipe would block
+            return False
+        with file.open("rb") as opened:
+            header = json.loads(opened.read(min(int.from_bytes(opened.read(8), "little"), LONGEST_HEADER)))
+        card = json.loads(header["__metadata__"]["stylenet"])
+        return bool(card["network"].get("architecture") == "conditional")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def find_style(style: str | os.PathLike[str]) -> Path:
@@ -36,7 +61,7 @@ def find_style(style: str | os.PathLike[str]) -> Path:
         return path
     if path.suffix == SUFFIX or path.name != os.fspath(style):
         raise UserError(f"there is no style file {printable(path)}")
-    names = ", ".join(printable(name) for name in known) or "none yet: train one first"
+    names = ", ".join(offered()) or "none yet: train one first"
     raise UserError(f"there is no style {printable(path)}; available: {names}")
 
 
@@ -49,8 +74,12 @@ class StyleReference:
 
     @property
     def name(self) -> str:
-        """The name for results: the style's own among many, else the file's."""
-        return self.style or hub.style_name(self.file)
+        """The name for results: the file's, and behind it that of one style of many.
+
+        The file's is in it, as `gallery#wave` and `wave` may be used on the same photos.
+        """
+        file = hub.style_name(self.file)
+        return f"{file}-{self.style}" if self.style else file
 
     def __fspath__(self) -> str:
         return f"{self.file}#{self.style}" if self.style else str(self.file)
@@ -106,11 +135,22 @@ def infer_command(file: Path, inside: str | None = None) -> str:
 
     Short where it can be: in the source tree, and where the name finds this file.
     """
-    tree = source_tree()
-    at_home = tree is not None and tree == Path.cwd().resolve()
     known = styles().get(file.stem)
-    short = at_home and known is not None and known.resolve() == file.resolve()
+    short = is_in_source_tree() and known is not None and known.resolve() == file.resolve()
     found = file.stem if short else str(file.resolve())
     style = shlex.quote(f"{found}#{inside}" if inside else found)
-    program = f"python {'infer.py' if at_home else shlex.quote(str(tree / 'infer.py'))}" if tree else "stylenet infer"
-    return f"{program} PHOTO -s {style}"
+    return f"{program('infer')} PHOTO -s {style}"
+
+
+def program(command: str) -> str:
+    """How `infer` or `train` is typed where the user is: by its script, from a clone, else by `stylenet`."""
+    tree = source_tree()
+    if tree is None:
+        return f"stylenet {command}"
+    script = f"{command}.py"
+    return f"python {script if is_in_source_tree() else shlex.quote(str(tree / script))}"
+
+
+def is_in_source_tree() -> bool:
+    """Whether the working directory is the folder of a clone."""
+    return source_tree() == Path.cwd().resolve()

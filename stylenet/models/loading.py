@@ -1,6 +1,7 @@
 """Networks of styles, by what `catalog.find_reference` takes."""
 
 import os
+from dataclasses import replace
 
 import torch
 
@@ -24,7 +25,7 @@ def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu"
 
 
 def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tuple[StyleNetwork, Card]:
-    """The style that is meant, of those in a file. Raises `UserError` if it is not there."""
+    """The style that is meant, of those in a file, named as its results are. Raises `UserError` if it is not there."""
     if reference.style is None:
         return network, card
     file, names = printable(reference.file.stem), card.style_names
@@ -33,7 +34,7 @@ def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tupl
     if reference.style not in names:
         raise UserError(f"{file} has no style {printable(reference.style)}; available: {', '.join(names)}")
     index = names.index(reference.style)
-    return network.selected(index), card.selected(index)
+    return network.selected(index), replace(card.selected(index), name=reference.name)
 
 
 def load_single_style(style: str | os.PathLike[str], device: torch.device | str = "cpu") -> tuple[StyleNetwork, Card]:

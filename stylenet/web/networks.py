@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylenet.disk import shipped_files
 from stylenet.export.onnx import export_onnx
-from stylenet.models.catalog import StyleReference, find_reference
+from stylenet.models.catalog import find_reference
 from stylenet.models.loading import load_single_style
 from stylenet.models.style_file import Card
 
@@ -24,19 +24,13 @@ def add_network(folder: Path, style: str | os.PathLike[str]) -> None:
     """Exports a style file into the page's folder, with its description and, where it is known, its painting."""
     network, card = load_single_style(style)
     reference = find_reference(style)
-    target = folder / FOLDER / f"{page_name(reference)}.onnx"
+    target = folder / FOLDER / f"{reference.name}.onnx"
     export_onnx(network, card, target, channels=4)
-    painting = PAINTINGS / f"{reference.name.partition('-')[0]}.jpg"
+    painting = PAINTINGS / f"{reference.style or reference.name.partition('-')[0]}.jpg"
     if painting.exists():
         thumbnail(painting, target.with_suffix(".jpg"))
     text = json.dumps(description(card, target), ensure_ascii=False)
     target.with_suffix(".json").write_text(text, encoding="utf-8")
-
-
-def page_name(reference: StyleReference) -> str:
-    """A network's name on the page and in its folder: `wave` for a file's one style, `gallery-wave` for one of many."""
-    file = StyleReference(reference.file).name
-    return f"{file}-{reference.style}" if reference.style else file
 
 
 def write_list(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stylenet.disk import file_sha256, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
-from stylenet.web.networks import add_network, page_name, write_list
+from stylenet.web.networks import add_network, write_list
 
 PACKAGE = Path(__file__).parent
 PAGE = PACKAGE / "page"  # HTML, CSS and JavaScript as they are written
@@ -44,7 +44,7 @@ def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> N
     Existing files of the page are replaced. Raises `UserError` when the runtime was not fetched or a file is no style.
     """
     require_runtime()
-    check_names([page_name(find_reference(style)) for style in styles])
+    check_names([find_reference(style).name for style in styles])
     folder.mkdir(parents=True, exist_ok=True)
     for source in (PAGE, BUILT):
         shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)

@@ -91,7 +91,9 @@ def test_the_command_exports_one_style_as_an_ordinary_file(
     save_style(tmp_path / "checkpoints/gallery.safetensors", network, CARD)
     assert main(["export", "gallery#wave"]) == 0
     picture = noise(1, 20, 33)
-    assert np.abs(by_onnx(Path("wave.onnx"), picture=picture) - by_torch(network.selected(1), picture)).max() <= 1
+    assert (
+        np.abs(by_onnx(Path("gallery-wave.onnx"), picture=picture) - by_torch(network.selected(1), picture)).max() <= 1
+    )
 
 
 def test_the_command_exports_all_styles(

@@ -12,7 +12,14 @@ from torch import nn
 from stylenet import Blend, Stylizer, load_style
 from stylenet.errors import UserError
 from stylenet.models import style_file
-from stylenet.models.catalog import StyleReference, find_reference, find_weighted_style
+from stylenet.models.catalog import (
+    StyleReference,
+    find_reference,
+    find_weighted_style,
+    holds_many,
+    offered,
+    single_styles,
+)
 from stylenet.models.conditional import ConditionalNet, interpolated
 from stylenet.models.network import NetworkSettings, initialize
 from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, save_style
@@ -108,7 +115,7 @@ def test_another_style_changes_no_byte_of_the_others(tmp_path: Path, gallery: Pa
 def test_a_style_behind_the_sign_is_loaded_like_any_other(gallery: Path) -> None:
     network, card = load_style("gallery#wave")
     assert type(network) is TransformerNet
-    assert (card.name, card.network, card.facts["painting"]["title"]) == ("wave", NetworkSettings(2, 1), "Wave")
+    assert (card.name, card.network, card.facts["painting"]["title"]) == ("gallery-wave", NetworkSettings(2, 1), "Wave")
     assert "styles" not in card.facts
     every, whole = load_style("gallery")
     assert isinstance(every, ConditionalNet)
@@ -121,9 +128,9 @@ def test_a_style_behind_the_sign_is_loaded_like_any_other(gallery: Path) -> None
     [
         ("gallery", "gallery holds 3 styles: choose one, as in gallery#night; available: night, wave, toledo"),
         ("gallery#scream", "gallery has no style scream; available: night, wave, toledo"),
-        ("gallery#", "there is no style gallery#; available: gallery"),
-        ("other#wave", "there is no style other#wave; available: gallery"),
-        ("#wave", "there is no style #wave; available: gallery"),
+        ("gallery#", "there is no style gallery#; available: gallery#…, mada"),
+        ("other#wave", "there is no style other#wave; available: gallery#…, mada"),
+        ("#wave", "there is no style #wave; available: gallery#…, mada"),
     ],
 )
 def test_what_names_no_style_is_one_line_with_the_names(gallery: Path, text: str, reason: str) -> None:
@@ -151,6 +158,26 @@ def test_a_file_whose_name_is_the_whole_text_wins(gallery: Path) -> None:
     gallery.with_name("gallery#wave.safetensors").touch()
     assert find_reference("gallery#wave").style is None
     assert find_weighted_style("gallery#wave:2") == (StyleReference(Path("checkpoints/gallery#wave.safetensors")), 2)
+
+
+def test_results_are_named_by_the_file_and_the_style_of_many(gallery: Path) -> None:
+    single = NetworkSettings(2, 1)
+    save_style(gallery.with_name("wave.safetensors"), initialize(TransformerNet(single), 0), Card("wave", single))
+    assert [find_reference(text).name for text in ("wave", "gallery#wave")] == ["wave", "gallery-wave"]
+    assert [load_style(text)[1].name for text in ("wave", "gallery#wave")] == ["wave", "gallery-wave"]
+
+
+def test_what_holds_many_styles_is_known_from_its_card(gallery: Path) -> None:
+    single = NetworkSettings(2, 1)
+    save_style(gallery.with_name("one.safetensors"), initialize(TransformerNet(single), 0), Card("one", single))
+    broken = {"nonsense": b"nonsense", "list": (2).to_bytes(8, "little") + b"[]", "deep": b"\xff" * 8 + b"[" * 10**6}
+    for name, content in broken.items():
+        gallery.with_name(f"{name}.safetensors").write_bytes(content)
+    gallery.with_name("folder.safetensors").mkdir()
+    assert [path.stem for path in gallery.parent.iterdir() if holds_many(path)] == ["gallery"]
+    assert not holds_many(gallery.with_name("missing.safetensors"))
+    assert {"gallery#…", "one", "list"} < set(offered())
+    assert "gallery" not in {*offered(), *single_styles()}
 
 
 def test_a_blend_of_styles_of_one_file_is_one_pass(gallery: Path) -> None:

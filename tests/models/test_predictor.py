@@ -11,13 +11,14 @@ from PIL import Image
 
 from stylenet.errors import UserError
 from stylenet.inference.preview import preview
+from stylenet.models import catalog
 from stylenet.models.conditional import ConditionalNet, neutral
 from stylenet.models.network import NetworkSettings, initialize
 from stylenet.models.predictor import CONVOLUTIONS, STATISTICS, Encoder, Predictor
 from stylenet.models.style_file import Card, save_style
 
 FORM = NetworkSettings(2, 1, architecture="conditional", styles=2, predictor=3)
-PAINTINGS = [{"name": "night"}, {"name": "wave"}]
+PAINTINGS = [{"name": "night", "title": "The Café at Night", "artist": "Vincent van Gogh"}, {"name": "wave"}]
 
 
 def filled(encoder: Encoder) -> Encoder:
@@ -87,8 +88,27 @@ def test_infer_previews_a_painting_and_says_so(gallery: Path, call: Run) -> None
     assert code == 0
     assert (gallery / "photo-my painting.png").exists()
     assert len(error) == 1
-    assert "a preview" in error[0]
-    assert "style.image='my painting.png'" in error[0]
+    assert "this is a preview" in error[0]
+    assert "train.py style.image='my painting.png'" in error[0]
+
+
+@pytest.mark.parametrize("clone", [True, False])
+def test_the_training_that_a_preview_names_is_typed_as_here(
+    gallery: Path, call: Run, monkeypatch: pytest.MonkeyPatch, clone: bool
+) -> None:
+    monkeypatch.setattr(catalog, "source_tree", lambda: gallery if clone else None)
+    _, _, (line,) = call("photo.png", "--painting", "my painting.png", "--device", "cpu")
+    assert line.endswith(f"{'python train.py' if clone else 'stylenet train'} style.image='my painting.png'")
+
+
+def test_a_result_does_not_replace_the_painting(gallery: Path, call: Run) -> None:
+    before = (gallery / "my painting.png").read_bytes()
+    (gallery / "link.png").symlink_to("my painting.png")
+    for target in ("my painting.png", "link.png"):
+        code, _, error = call("photo.png", "--painting", "my painting.png", "-o", target)
+        assert (code, len(error)) == (1, 1)
+        assert "--painting my painting.png would be overwritten; choose another output with -o" in error[0]
+    assert (gallery / "my painting.png").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -108,10 +128,11 @@ def test_a_wrong_painting_is_one_line(gallery: Path, call: Run, arguments: list[
     assert sorted(gallery.iterdir()) == before
 
 
-def test_without_a_gallery_there_is_no_preview(folder: Path, call: Run) -> None:
+def test_without_a_gallery_there_is_no_preview(folder: Path, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "SHIPPED", folder / "none")
     code, _, error = call("photo.png", "--painting", "photo.png")
     assert (code, len(error)) == (1, 1)
-    assert "gallery" in error[0]
+    assert "there is no style gallery; available: night" in error[0]
     with pytest.raises(UserError, match="cannot predict styles"):
         preview("photo.png", "cpu", gallery="night")
 
@@ -119,17 +140,24 @@ def test_without_a_gallery_there_is_no_preview(folder: Path, call: Run) -> None:
 def test_the_list_has_a_line_for_each_style(gallery: Path, call: Run) -> None:
     code, lines, _ = call("--list")
     assert code == 0
-    assert [line.split()[0] for line in lines if "night" in line or "#" in line] == [
-        "gallery#night",
-        "gallery#wave",
-        "night",
+    assert [line.split(maxsplit=1) for line in lines if "night" in line or "#" in line] == [
+        ["gallery#night", "The Café at Night, Vincent van Gogh"],
+        ["gallery#wave"],
+        ["night", "The Night, A. Painter"],
     ]
+
+
+def test_without_a_style_it_offers_what_can_be_typed(gallery: Path, call: Run) -> None:
+    for arguments in (["photo.png"], ["photo.png", "-s", "dawn"]):
+        _, _, (line,) = call(*arguments)
+        assert "gallery#…, mada" in line
+        assert "gallery," not in line
 
 
 def test_infer_takes_one_style_of_many(gallery: Path, call: Run) -> None:
     code, _, error = call("photo.png", "-s", "gallery#wave:0.7", "-s", "gallery#night:0.3")
     assert (code, error) == (0, [])
-    assert (gallery / "photo-wave+night.png").exists()
+    assert (gallery / "photo-gallery-wave+gallery-night.png").exists()
     for style in ("gallery", "gallery#none"):
         code, _, error = call("photo.png", "-s", style)
         assert (code, len(error)) == (1, 1)
