@@ -24,6 +24,7 @@ from torch import Tensor
 from stylenet.data import held_out_photos
 from stylenet.data.painting import read_painting
 from stylenet.device import device_name
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.evaluation.contact_sheet import contact_sheet, save_sheet
 from stylenet.evaluation.judge import ARCHITECTURE
@@ -45,8 +46,13 @@ ROUNDS = 5
 
 
 def write_page(file: Path, settings: EvaluationSettings) -> None:
-    """Measures what the style file does not hold yet, then writes card and sheet unless there is a card."""
+    """Measures what the style file does not hold yet, then writes card and sheet unless there is a card.
+
+    Raises `UserError` for a file of many styles, which has another kind of page.
+    """
     card = read_card(file)
+    if card.style_names:
+        raise UserError(f"{printable(file)} holds many styles: tools/gallery_page.py writes its page")
     if "figures" not in card.facts:
         file.with_suffix(".md").unlink(missing_ok=True)
         card = with_figures(file, settings)
@@ -150,6 +156,13 @@ def device_of(folder: Path) -> str:
 
 
 def write_index() -> None:
-    """Writes `checkpoints/README.md`: every network that has a card, in one table."""
-    files = [path for path in CHECKPOINTS.glob(f"*{SUFFIX}") if path.with_suffix(".md").exists()]
-    write_whole(CHECKPOINTS / "README.md", index({path.stem: read_card(path).facts for path in files}))
+    """Writes `checkpoints/README.md`: every network that has a page."""
+    write_whole(CHECKPOINTS / "README.md", index_of(CHECKPOINTS))
+
+
+def index_of(folder: Path) -> str:
+    """The networks of a folder in one table, those of many styles below it."""
+    files = [path for path in folder.glob(f"*{SUFFIX}") if path.with_suffix(".md").exists()]
+    cards = {path.stem: read_card(path) for path in files}
+    single = {name: card.facts for name, card in cards.items() if not card.style_names}
+    return index(single, {name: len(card.style_names) for name, card in cards.items() if card.style_names})

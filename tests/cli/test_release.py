@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from runs import SMALL
 from safetensors.torch import load_file
+from service_client import save_gallery
 
 from stylenet.cli import release
 from stylenet.cli.main import run_command
@@ -199,6 +200,25 @@ def test_a_trained_network_gets_its_page_once_and_keeps_its_figures(
     assert file.with_suffix(".md").read_text() == "as it was"
     pages.write_index()
     assert "[wave](wave.md)" in (tmp_path / "checkpoints" / "README.md").read_text()
+
+
+def test_a_network_of_many_styles_has_a_line_and_keeps_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    figures = [{**GOOD, "size": 256}, GOOD]
+    published(tmp_path, figures=figures).with_suffix(".md").write_text("wave")
+    file = save_gallery(tmp_path / "checkpoints/gallery.safetensors", "night", "wave")
+    file.with_suffix(".md").write_text("all of them")
+    pages.write_index()
+    lines = (tmp_path / "checkpoints/README.md").read_text().splitlines()
+    assert [line for line in lines if "gallery" in line] == ["[gallery](gallery.md): one network, 2 styles."]
+    assert lines[-4].startswith("|---|")
+    assert lines[-3].startswith("| [wave](wave.md) |")
+    assert run_command("release", ["--pages", "--judge", "", "gallery"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "gallery.safetensors holds many styles: tools/gallery_page.py writes its page" in line
+    assert file.with_suffix(".md").read_text() == "all of them"
 
 
 def test_what_needs_weights_that_cannot_be_had_is_left_out(

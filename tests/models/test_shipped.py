@@ -1,4 +1,4 @@
-"""What is in `checkpoints/`: a network for every painting, each with its page, its sheet and its figures."""
+"""What is in `checkpoints/`: a network for every painting, and one for many, each with its page and its sheet."""
 
 import re
 
@@ -7,11 +7,11 @@ import pytest
 from stylenet.cli.release import SMALLER
 from stylenet.data.painting import STYLES
 from stylenet.disk import file_sha256
-from stylenet.models.catalog import SHIPPED
+from stylenet.models.catalog import GALLERY, SHIPPED, holds_many
 from stylenet.models.style_file import SUFFIX, read_card
-from stylenet.release.model_card import index
+from stylenet.release.pages import index_of
 
-NETWORKS = sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
+NETWORKS = sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}") if not holds_many(path))
 
 
 def test_every_painting_has_a_network() -> None:
@@ -28,6 +28,17 @@ def test_a_network_has_its_figures_its_page_and_a_small_sheet(name: str) -> None
     assert (SHIPPED / f"{name}.jpg").stat().st_size <= 150_000
 
 
-def test_the_table_of_networks_is_made_from_their_cards() -> None:
-    cards = {name: read_card(SHIPPED / f"{name}{SUFFIX}").facts for name in NETWORKS}
-    assert (SHIPPED / "README.md").read_text(encoding="utf-8") == index(cards)
+def test_the_gallery_knows_its_paintings_and_names_them_on_its_page() -> None:
+    file = SHIPPED / f"{GALLERY}{SUFFIX}"
+    card, page = read_card(file), file.with_suffix(".md").read_text(encoding="utf-8")
+    assert len(card.style_names) >= 32
+    assert card.network.predictor > 0
+    assert file.stat().st_size <= 6_000_000
+    for name, painting in card.paintings.items():
+        assert all(painting.get(fact) for fact in ("title", "source", "license")), name
+        assert f"`{painting['name']}`" in page
+    assert file.with_suffix(".jpg").stat().st_size <= 400_000
+
+
+def test_the_list_of_networks_is_made_from_their_cards() -> None:
+    assert (SHIPPED / "README.md").read_text(encoding="utf-8") == index_of(SHIPPED)
