@@ -10,7 +10,7 @@ from typing import Any
 from stylenet.errors import UserError
 from stylenet.export.onnx import export_onnx
 from stylenet.models.hub import CONFIG, PREFIX, WEIGHTS, HubAddress, problem
-from stylenet.models.style_file import read_card, read_style
+from stylenet.models.style_file import Card, read_card, read_style
 
 TAGS = ["style-transfer", "neural-style-transfer", "safetensors"]
 
@@ -53,10 +53,11 @@ def write_repository(folder: Path, file: Path, repo: str, license_name: str, onn
 
 def hub_page(file: Path, repo: str, license_name: str, with_picture: bool, with_onnx: bool) -> str:
     """The repository's page: front matter that the hub reads, then the model's own page or, without one, its card."""
-    facts = read_card(file).facts
+    card = read_card(file)
     page = file.with_suffix(".md")
-    body = page.read_text(encoding="utf-8") if page.is_file() else short_page(file.stem, facts, with_picture)
-    use = f"```\npip install stylenet\nstylenet infer photo.jpg -s {PREFIX}{repo}\n```"
+    body = page.read_text(encoding="utf-8") if page.is_file() else short_page(file.stem, card, with_picture)
+    inside = "#NAME" if card.style_names else ""
+    use = f"```\npip install stylenet\nstylenet infer photo.jpg -s {PREFIX}{repo}{inside}\n```"
     return f"{front_matter(license_name, with_onnx)}\n{body.rstrip()}\n\n## Use\n\n{use}\n"
 
 
@@ -74,12 +75,19 @@ def front_matter(license_name: str, with_onnx: bool) -> str:
     return "\n".join(lines)
 
 
-def short_page(name: str, facts: Mapping[str, Any], with_picture: bool) -> str:
+def short_page(name: str, card: Card, with_picture: bool) -> str:
     """The page of a network that was not released with one."""
-    painting = facts.get("painting")
-    known = painting if isinstance(painting, dict) else {}
-    about = ", ".join(str(known[key]) for key in ("title", "artist", "year", "source", "license") if known.get(key))
     parts = [f"# {name}", "A network for fast style transfer (Johnson et al. 2016)."]
-    parts += [f"Painting: {about}."] * bool(about)
+    if card.style_names:
+        lines = [f"- `{each['name']}`: {about(each)}".removesuffix(": ") for each in card.paintings.values()]
+        parts += [f"It holds {len(lines)} styles (Dumoulin et al. 2017):", "\n".join(lines)]
+    elif known := about(card.facts.get("painting")):
+        parts += [f"Painting: {known}."]
     parts += [f"![photos, stylized photos, the painting]({name}.jpg)"] * with_picture
     return "\n\n".join(parts)
+
+
+def about(painting: Any) -> str:
+    """What is known of a painting, in one line."""
+    known: Mapping[str, Any] = painting if isinstance(painting, dict) else {}
+    return ", ".join(str(known[key]) for key in ("title", "artist", "year", "source", "license") if known.get(key))

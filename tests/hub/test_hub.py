@@ -14,6 +14,7 @@ from stylenet.cli.main import main
 from stylenet.errors import UserError
 from stylenet.models import hub as hub_module
 from stylenet.models.catalog import find_style, find_weighted_style
+from stylenet.models.conditional import ConditionalNet
 from stylenet.models.hub import HubAddress, style_name
 from stylenet.models.style_file import Card, read_card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
@@ -196,6 +197,17 @@ def test_a_repository_holds_weights_card_picture_and_a_page_with_front_matter(st
     assert "Painting: The Night, A. Painter." in body
     assert "(night.jpg)" in body
     assert "-s hf:someone/night" in body
+
+
+def test_a_network_of_many_styles_is_used_by_a_name_and_lists_its_paintings(tmp_path: Path) -> None:
+    form = NetworkSettings(2, 1, architecture="conditional", styles=2)
+    paintings = [{"name": "night", "title": "The Night", "artist": "A. Painter", "license": "CC0"}, {"name": "wave"}]
+    save_style(tmp_path / "all.safetensors", ConditionalNet(form), Card("all", form, {"styles": paintings}))
+    write_repository(tmp_path, tmp_path / "all.safetensors", "someone/all", "mit")
+    page = (tmp_path / "README.md").read_text().splitlines()
+    assert "stylenet infer photo.jpg -s hf:someone/all#NAME" in page
+    assert "- `night`: The Night, A. Painter, CC0" in page
+    assert "- `wave`" in page
 
 
 def test_a_released_network_keeps_its_page(style: Path, tmp_path: Path) -> None:
