@@ -28,7 +28,7 @@ from stylenet.losses.perceptual import check_terms
 from stylenet.models.catalog import SHIPPED
 from stylenet.models.style_file import read_card, read_style
 from stylenet.models.transformer_net import NetworkSettings
-from stylenet.training.base_network import find_base
+from stylenet.training.base_network import find_base, find_init
 from stylenet.training.run_folder import style_name
 from stylenet.training.settings import Settings
 
@@ -273,8 +273,11 @@ def test_a_run_starts_from_a_trained_style(tmp_path: Path, weights: str, here: C
     assert card.facts["training"]["init"]["style"] == "wave"
 
 
-def test_a_short_run_starts_from_a_shipped_network_of_another_style() -> None:
+def test_a_short_run_starts_from_the_gallery_or_a_shipped_network_of_another_style() -> None:
     form = NetworkSettings(**asdict(composed(["style=wave", "budget=cpu"]).network))
+    assert find_init("auto", "wave", form) == SHIPPED / "gallery.safetensors"
+    small = NetworkSettings(**asdict(composed(["style=wave", "network=small"]).network))
+    assert find_init("auto", "wave", small) == SHIPPED / "starry-small.safetensors"
     assert find_base("auto", "wave", form) == SHIPPED / "starry.safetensors"
     assert find_base("auto", "starry", form) == SHIPPED / "scream.safetensors"
     assert find_base("auto", "scream", NetworkSettings(width=3)) is None
