@@ -104,9 +104,10 @@ class Stylizer(Painter):
         """
         return cls(*load_single_style(style), device, dtype, compile, memory, engine)
 
-    def with_network(self, network: nn.Module) -> "Stylizer":
+    def with_network(self, network: nn.Module, card: Card | None = None) -> "Stylizer":
         """A copy with another network of the same architecture, on the same device and of the same type."""
         other = copy(self)
+        other.card = card or self.card
         other.plain, other.network = network, self._applicable(network)
         return other
 

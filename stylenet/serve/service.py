@@ -61,9 +61,10 @@ def results_folder(named: Path | None) -> Path:
 
 
 def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
-    """The style files by the names under which they are served; with their tiny networks where they may fall back.
+    """The styles by the names under which they are served; with their tiny networks where they may fall back.
 
-    Raises `UserError` if there is none, or two have one name.
+    Those with a file of their own come first: the first one is the example of `/docs` and of the form. Raises
+    `UserError` if there is none, or two have one name.
     """
     files: dict[str, StyleReference] = {}
     for style in wanted or list(styles()):
@@ -76,7 +77,7 @@ def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
         known = styles()
         tiny = {tiny_of(name) for name in files} & set(known)
         files |= {name: StyleReference(known[name].resolve()) for name in tiny}
-    return files
+    return dict(sorted(files.items(), key=lambda item: item[1].style is not None))
 
 
 def references(style: str) -> dict[str, StyleReference]:

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from PIL import Image
 
 from stylenet.disk import atomic_write
 from stylenet.errors import UserError
+from stylenet.inference.loaded_file import LoadedFile
 from stylenet.inference.mask import Mask, as_mask
 from stylenet.inference.painter import BoundStyler
 from stylenet.inference.settings import Brush
@@ -31,7 +32,7 @@ from stylenet.pipeline.restyle import restyle
 from stylenet.serve.clips import is_clip, stylize_upload
 from stylenet.serve.work import BEGUN, PING, Done, Failed, Refused, Reply, Work
 
-KEPT = 32  # networks in a worker's memory, of 4 to 7 MB each
+KEPT = 32  # style files in a worker's memory, of 4 to 7 MB each
 GPU_LANES = 16  # images that decode, wait and encode around one GPU
 UNSUPPORTED, TOO_LARGE, UNPROCESSABLE, TIMED_OUT = 415, 413, 422, 504
 
@@ -73,10 +74,9 @@ def prepare(device: Device) -> None:
 class LoadedStyle:
     """A style in a worker's memory; on a GPU, images of equal size are batched."""
 
-    def __init__(self, file: StyleReference, device: Device) -> None:
-        self.file, self.device = file, device
-        self.stylizer = Stylizer.load(file, device.kind)
-        self.plain: Styler = Batching(self.stylizer) if device.lanes > 1 else self.stylizer
+    def __init__(self, file: StyleReference, stylizer: Stylizer, device: Device) -> None:
+        self.file, self.stylizer, self.device = file, stylizer, device
+        self.plain: Styler = Batching(stylizer) if device.lanes > 1 else stylizer
 
     def styler(self, brush: Brush, mask: Mask | None) -> Styler:
         """The style with a brush and a mask; only images without either are batched."""
@@ -89,11 +89,17 @@ StyleOf = Callable[[str], LoadedStyle]
 
 
 def kept(files: Mapping[str, StyleReference], device: Device) -> StyleOf:
-    """A function from a name to its style: an LRU cache of `KEPT` styles, filled now."""
-    style_of = lru_cache(KEPT)(lambda name: LoadedStyle(files[name], device))
-    for name in list(files)[:KEPT]:
-        style_of(name)
-    return style_of
+    """A function from a name to its style: an LRU cache of `KEPT` files, filled now."""
+    opened = lru_cache(KEPT)(lambda file: styles_in(file, device))
+    for file in list(dict.fromkeys(style.file for style in files.values()))[:KEPT]:
+        opened(file)
+    return lambda name: opened(files[name].file)(files[name])
+
+
+def styles_in(file: Path, device: Device) -> Callable[[StyleReference], LoadedStyle]:
+    """A function to the styles of a file, which is read now; all of them are kept."""
+    loaded = LoadedFile(file, device.kind)
+    return cache(lambda style: LoadedStyle(style, loaded.stylizer(style), device))
 
 
 def serve(connection: Connection, style_of: StyleOf) -> None:

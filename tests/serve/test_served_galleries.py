@@ -17,7 +17,7 @@ from stylenet.pipeline.restyle import restyle
 from stylenet.serve import page, worker
 from stylenet.serve.service import served
 
-NAMES = ["gallery#wave", "gallery#波", "wave"]
+NAMES = ["wave", "gallery#wave", "gallery#波"]
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,14 @@ def found(checkpoints: Path) -> Iterator[TestClient]:
 def test_each_style_of_many_has_the_name_that_infer_takes(found: TestClient) -> None:
     styles = found.get("/v1/styles").json()
     assert [(style["name"], style["title"]) for style in styles] == list(
-        zip(NAMES, ["It", "It", "The Night"], strict=True)
+        zip(NAMES, ["The Night", "It", "It"], strict=True)
     )
+
+
+def test_the_example_is_a_style_with_a_file_of_its_own(found: TestClient) -> None:
+    form = found.get("/openapi.json").json()["paths"]["/v1/stylize"]["post"]["requestBody"]["content"]
+    assert form["multipart/form-data"]["schema"]["properties"]["style"]["example"] == "wave"
+    assert page.plain(NAMES).index('value="wave"') < page.plain(NAMES).index('value="gallery#')
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,31 +75,51 @@ def test_chosen_styles_of_many_and_links_keep_their_names(checkpoints: Path, tmp
     link = tmp_path / "sea.safetensors"
     link.symlink_to(checkpoints / "wave.safetensors")
     gallery = checkpoints / "gallery.safetensors"
-    assert list(served([f"{gallery}#波", str(link)], fallback=False)) == ["gallery#波", "sea"]
+    assert list(served([f"{gallery}#波", str(link)], fallback=False)) == ["sea", "gallery#波"]
     assert list(served([f"{gallery}#波", str(gallery)], fallback=False)) == ["gallery#波", "gallery#wave"]
     other = save_tiny(tmp_path / "wave.safetensors")
     with pytest.raises(UserError, match="two styles are named wave"):
         served([str(checkpoints / "wave.safetensors"), str(other)], fallback=False)
 
 
-def test_a_worker_keeps_some_networks_and_loads_the_others_when_they_are_asked_for(
-    checkpoints: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loads = []
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that a worker reads, which keeps two."""
+    found = []
 
-    class Counted(worker.LoadedStyle):
-        def __init__(self, file: StyleReference, device: worker.Device) -> None:
-            loads.append(file.name)
+    class Counted(worker.LoadedFile):
+        def __init__(self, file: Path, device: str) -> None:
+            found.append(file.stem)
             super().__init__(file, device)
 
-    monkeypatch.setattr(worker, "LoadedStyle", Counted)
+    monkeypatch.setattr(worker, "LoadedFile", Counted)
     monkeypatch.setattr(worker, "KEPT", 2)
-    gallery = StyleReference(save_gallery(checkpoints / "large.safetensors", "a", "b", "c").resolve())
-    files = {name: StyleReference(gallery.file, name) for name in "abc"}
+    return found
+
+
+def test_a_worker_keeps_some_files_and_reads_the_others_when_they_are_asked_for(
+    tmp_path: Path, loads: list[str]
+) -> None:
+    files = {name: StyleReference(save_tiny(tmp_path / f"{name}.safetensors", seed)) for seed, name in enumerate("abc")}
     style_of = worker.kept(files, worker.Device("cpu", 0))
     assert loads == ["a", "b"]
     assert [style_of(name).stylizer.card.name for name in "bca"] == ["b", "c", "a"]
     assert loads == ["a", "b", "c", "a"]
+
+
+def test_a_worker_reads_a_file_of_many_styles_once_and_keeps_its_convolutions_once(
+    tmp_path: Path, loads: list[str]
+) -> None:
+    gallery = save_gallery(tmp_path / "large.safetensors", "a", "b", "c")
+    files = {name: StyleReference(gallery, name) for name in "abc"}
+    style_of = worker.kept(files, worker.Device("cpu", 0))
+    assert loads == ["large"]
+    styles = [style_of(name) for name in "abc"]
+    assert [style.stylizer.card.name for style in styles] == ["large-a", "large-b", "large-c"]
+    assert all(style_of(name) is style for name, style in zip("abc", styles, strict=True))
+    convolutions = {style.stylizer.plain.get_parameter("layers.0.weight").data_ptr() for style in styles}
+    assert len(convolutions) == 1
+    assert loads == ["large"]
 
 
 def test_the_plain_form_offers_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
