@@ -7,6 +7,7 @@ import os
 from typing import Literal
 
 import torch
+from PIL import Image
 
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -14,7 +15,7 @@ from stylenet.inference.stylizer import Stylizer
 from stylenet.media.image import decode_image, resized, to_tensor
 from stylenet.models.catalog import GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.predictor import SIDE
+from stylenet.models.predictor import LONGEST, SIDE
 from stylenet.models.style_file import Card, read_style
 
 
@@ -29,7 +30,7 @@ def preview(
 
     Raises `UserError` when there is no such network, and `ImageError` when the painting is not an image.
     """
-    image = resized(decode_image(painting), SIDE)
+    image = resized(middle(decode_image(painting)), SIDE)
     network, card = read_style(find_style(gallery))
     if not isinstance(network, ConditionalNet) or network.predictor is None:
         raise UserError(f"{card.name} cannot predict styles: it is not a network of many styles with a predictor")
@@ -39,3 +40,11 @@ def preview(
     return Stylizer(
         single, Card("preview", single.settings, {"predicted_by": card.name}), device, compile=compile, engine=engine
     )
+
+
+def middle(image: Image.Image) -> Image.Image:
+    """What the predictor sees of a painting, cut out before a scroll is enlarged."""
+    longest = LONGEST * min(image.size)
+    width, height = (min(side, longest) for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))

@@ -83,6 +83,25 @@ def test_a_preview_has_the_predicted_norms(gallery: Path) -> None:
     torch.testing.assert_close(stylizer.plain.float()(photo), expected, rtol=0, atol=0.02)
 
 
+@torch.inference_mode()
+def test_of_a_scroll_the_middle_is_described(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scroll = torch.rand(1, 3, 20, 300, generator=torch.Generator().manual_seed(3))
+    encoder = filled(Encoder())
+    assert torch.equal(encoder(scroll), encoder(scroll[..., 110:190]))
+    assert torch.equal(encoder(scroll.mT), encoder(scroll[..., 110:190].mT))
+    seen: list[tuple[int, ...]] = []
+    predicted = ConditionalNet.predicted
+
+    def seeing(network: ConditionalNet, painting: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(painting.shape))
+        return predicted(network, painting)
+
+    monkeypatch.setattr(ConditionalNet, "predicted", seeing)
+    Image.new("RGB", (30, 3000), "olive").save(gallery / "scroll.png")
+    preview(gallery / "scroll.png", "cpu")
+    assert seen == [(1, 3, 1024, 256)]
+
+
 def test_infer_previews_a_painting_and_says_so(gallery: Path, call: Run) -> None:
     code, _, error = call("photo.png", "--painting", "my painting.png", "--device", "cpu")
     assert code == 0
