@@ -1,7 +1,7 @@
 """An image in strips against the same as a whole, in dB (PSNR): `python benchmarks/strips.py [STYLE...]`.
 
-Strips get little more memory than their minimum. By default every network in checkpoints/; the image is a
-held-out photo of 1021 x 683 pixels.
+Strips get little more memory than their minimum. By default every network of one style in checkpoints/; the image is
+a held-out photo of 1021 x 683 pixels.
 """
 
 import math
@@ -14,8 +14,7 @@ from torch import Tensor
 
 from stylenet.data import held_out_photos
 from stylenet.inference.stylizer import Stylizer
-from stylenet.models.catalog import SHIPPED
-from stylenet.models.style_file import SUFFIX
+from stylenet.models.catalog import single_styles
 
 SIZE = (683, 1021)
 SHARE = 0.15  # of the memory that the image would take as a whole
@@ -32,7 +31,7 @@ def decibels(a: Tensor, b: Tensor) -> float:
 
 
 def main() -> None:
-    styles = sys.argv[1:] or sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
+    styles = sys.argv[1:] or list(single_styles())
     photo = F.interpolate(held_out_photos(1024)[0][:1].float() / 255, SIZE, mode="bilinear")
     print("| dB | strips, fp32 | strips, bf16 | bf16 itself, against fp32 |\n|---|---|---|---|")
     for style in styles:

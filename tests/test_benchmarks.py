@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from lacking import without
 from runs import ROOT
+from service_client import save_gallery, save_tiny
 from torch.autograd import DeviceType
 
 from stylenet.models.style_file import read_card
@@ -136,6 +137,20 @@ def test_a_painting_that_fails_does_not_end_the_others(
     captured = capsys.readouterr()
     assert captured.err == "bad.jpg: train failed\n"
     assert "| my painting (1) |  | 0.5 |" in captured.out
+
+
+def test_strips_are_compared_for_every_network_of_one_style(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("stylenet.models.catalog.SHIPPED", tmp_path / "none")
+    save_tiny(tmp_path / "checkpoints/night.safetensors")
+    save_gallery(tmp_path / "checkpoints/gallery.safetensors", "a", "b")
+    found = runpy.run_path(str(BENCHMARKS / "strips.py"))
+    monkeypatch.setattr(sys, "argv", ["strips.py"])
+    found["main"].__globals__["stylized"] = lambda style, dtype, share, photo: photo * share / dtype.itemsize
+    found["main"]()
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[2:]] == ["night"]
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from PIL import Image
 
 from stylenet.errors import UserError
-from stylenet.models.catalog import styles
+from stylenet.models.catalog import single_styles
 from stylenet.web.networks import add_network
 from stylenet.web.site import BUILT, PACKAGE
 
@@ -47,7 +47,7 @@ def main() -> int:
     """Builds files that are missing, or older than their network or the exporter; returns the exit code."""
     try:
         fetch_runtime(BUILT / "runtime")
-        for name, path in styles().items():
+        for name, path in single_styles().items():
             if name.endswith(SMALL) and is_older(BUILT / f"networks/{name}.json", path, *EXPORT.glob("*.py")):
                 add_network(BUILT, path)
     except UserError as error:

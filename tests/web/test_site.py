@@ -1,9 +1,11 @@
 """The page's folder: what is written, from what, and for which networks."""
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
+from infer_command import ROOT
 from service_client import save_gallery, save_tiny
 
 from stylenet.cli.main import main
@@ -85,6 +87,20 @@ def test_one_style_of_many_stands_beside_a_style_of_the_same_name(
     }.items():
         assert main(["web", str(folder), *(part for style in styles for part in ("-s", style))]) == 1
         assert capsys.readouterr().err == f"stylenet web: error: {message}\n"
+
+
+def test_the_small_networks_of_the_page_have_one_style_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    save_tiny(Path("checkpoints/dawn-tiny.safetensors"))
+    save_gallery(Path("checkpoints/gallery-tiny.safetensors"), "a", "b")
+    added: list[str] = []
+    fetch = runpy.run_path(str(ROOT / "tools/fetch_web.py"))
+    names = fetch["main"].__globals__
+    names |= {"BUILT": folder.parent / "built", "fetch_runtime": lambda folder: None}
+    names["add_network"] = lambda folder, path: added.append(path.stem)
+    assert fetch["main"]() == 0
+    assert "dawn-tiny" in added
+    assert "gallery-tiny" not in added
 
 
 def test_a_network_is_described_by_its_card_whatever_is_missing_on_it(tmp_path: Path) -> None:
