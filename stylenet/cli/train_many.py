@@ -22,6 +22,7 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
         raise UserError("resume: a run on many paintings is resumed by its own command")
     if composed.patience is not None:
         raise UserError("patience ends a run on one painting; a run on many has no validations")
+    check_used(composed)
     if composed.styles:
         composed.style.image = ""  # there is not one
     from stylenet.training.many_run import run_further, run_many
@@ -29,3 +30,18 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
     quieten()  # after the imports above: Lightning sets its level when it is imported
     settings: Any = OmegaConf.to_object(composed)
     return run_many(settings, Path(settings.styles)) if settings.styles else run_further(settings, settings.add_to)
+
+
+def check_used(composed: Any) -> None:
+    """Raises `UserError` for settings that only runs on one painting have, rather than ignore them."""
+    ignored = {
+        "network.architecture": (composed.network.architecture, ("transformer", "conditional")),
+        "trainer.devices": (composed.trainer.get("devices"), (None, "auto", 1, "1")),
+        "trainer.accumulate_grad_batches": (composed.trainer.get("accumulate_grad_batches"), (None, 1)),
+        "trainer.precision": (composed.trainer.get("precision"), (None, "32", "32-true", "bf16-mixed")),
+    }
+    for name, (value, allowed) in ignored.items():
+        if value not in allowed:
+            raise UserError(
+                f"{name}={value} is for runs on one painting; with styles= and add_to= it must be {allowed[-1]}"
+            )

@@ -28,10 +28,15 @@ def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
 
 def read_painting_at(path: Path, sizes: Sequence[int]) -> list[Float[Tensor, "1 3 _h _w"]]:
     """The painting at each of some sizes, decoded once."""
-    if (size := min(sizes)) < MINIMUM_SIDE:
-        raise UserError(f"style.size is the short side in pixels and must be at least {MINIMUM_SIDE}, got {size}")
+    check_size(min(sizes))
     try:
         image = decode_image(path)
     except ImageError as error:
         raise UserError(f"style.image: {error}") from error
     return [to_tensor(resized(image, size)).unsqueeze(0) for size in sizes]
+
+
+def check_size(size: int) -> None:
+    """Raises `UserError` for a painting that would be too small for the loss network."""
+    if size < MINIMUM_SIDE:
+        raise UserError(f"style.size is the short side in pixels and must be at least {MINIMUM_SIDE}, got {size}")

@@ -10,12 +10,13 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.data.painting import check_size
 from stylenet.disk import file_sha256, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.media.image import decode_image, resized, to_tensor
 from stylenet.media.limits import ImageError
 from stylenet.models.predictor import SIDE
-from stylenet.models.style_file import is_style_name
+from stylenet.models.style_file import LIMITS, is_style_name
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
     A file that is not an image is named and skipped. Raises `UserError` for fewer than two paintings, and for two of
     one name.
     """
+    check_size(size)
     if not folder.is_dir():
         raise UserError(f"there is no folder of paintings {printable(folder)}")
     files = [path for path in folder.iterdir() if path.is_file() and path.name != CARDS and path.name[0] != "."]
@@ -53,6 +55,8 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
             raise UserError(f"two paintings in {printable(folder)} are called {painting.name}: rename one")
         if painting is not None:
             found[painting.name] = painting
+    if len(found) > LIMITS["styles"]:
+        raise UserError(f"a style file holds at most {LIMITS['styles']} styles, and there are {len(found)} paintings")
     if len(found) < 2:
         count = "one painting" if found else "no painting"
         raise UserError(f"a network of many styles needs two paintings or more, and {printable(folder)} has {count}")
@@ -67,11 +71,16 @@ def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Paint
     except ImageError as error:
         log.warning("skipped: %s", error)
         return None
-    known = {name: facts[name] for name in KNOWN if facts.get(name) is not None}
+    known = {name: as_fact(facts[name]) for name in KNOWN if facts.get(name) not in (None, "")}
     if "license" not in known:
         log.warning("%s has no license in %s", printable(path.stem), CARDS)
     pixels, small = (to_tensor(resized(image, side))[None] for side in (size, SIDE))
     return Painting(name, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})
+
+
+def as_fact(value: object) -> int | str:
+    """Numbers and texts as they are; what else YAML makes of a value, a date for instance, as text."""
+    return value if isinstance(value, (int, str)) else str(value)
 
 
 def read_cards(folder: Path) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,8 @@ from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.predictor import Predictor
 from stylenet.models.transformer_net import TransformerNet
 
-Style = int | Sequence[float] | Int[Tensor, " b"] | Float[Tensor, "*b styles"]
+Weights = Sequence[int | float] | Float[Tensor, "*b styles"]
+Style = int | Int[Tensor, " b"] | Weights
 
 
 class ConditionalNorm(nn.Module):
@@ -54,7 +55,10 @@ class ConditionalNet(StyleNetwork):
         return [module.channels for module in self.modules() if isinstance(module, ConditionalNorm)]
 
     def forward(self, photos: Float[Tensor, "b 3 h w"], style: Style | None = None) -> Float[Tensor, "b 3 h w"]:
-        """The photos in a style: by its number, or a mean of all by weights; or one of either for each photo."""
+        """The photos in a style: by its number, or a mean of all by weights; or one of either for each photo.
+
+        A number, or a tensor of whole numbers, chooses; a list is weights, also one of whole numbers.
+        """
         if style is None:
             raise UserError("a network of many styles needs a style: its number, or a weight for each")
         return self.with_parameters(photos, self.parameters_of(style))
@@ -66,16 +70,15 @@ class ConditionalNet(StyleNetwork):
         return self.at_any_size(photos, lambda padded: _through(self.layers, padded, self._pairs(parameters)))
 
     def parameters_of(self, style: Style) -> Float[Tensor, "*b p"]:
-        """The row of a style, or the mean of rows by weights, which are divided by their sum."""
-        if isinstance(style, int):
+        """The row of a style, or the mean of rows by weights, which are divided by their sum. Raises `UserError`."""
+        if isinstance(style, int) or (isinstance(style, Tensor) and not style.is_floating_point()):
             return self.table[style]
-        chosen = torch.as_tensor(style, device=self.table.device)
-        if not chosen.is_floating_point():
-            return self.table[chosen]
-        weights = chosen.to(self.table.dtype)
+        weights = torch.as_tensor(style, dtype=self.table.dtype)
+        check_weights(weights, self.settings.styles)
+        weights = weights.to(self.table.device)
         return torch.matmul(weights / weights.sum(-1, keepdim=True), self.table)
 
-    def selected(self, style: int | Sequence[float]) -> TransformerNet:
+    def selected(self, style: int | Sequence[int | float]) -> TransformerNet:
         """The ordinary network of one style, or of a mean of styles."""
         return self.folded(self.parameters_of(style))
 
@@ -91,10 +94,13 @@ class ConditionalNet(StyleNetwork):
         return network.requires_grad_(True).train(self.training)
 
     def take(self, single: TransformerNet) -> Float[Tensor, " p"]:
-        """Takes over the convolutions of an ordinary network. Returns its norm parameters, as a row of the table."""
+        """Takes over the convolutions of an ordinary network. Returns its norm parameters, as a row of the table.
+
+        Where that network has no pattern, this one's stays as it is: of a new network, 0.
+        """
         state = single.state_dict()
         own = self.layers.state_dict(prefix="layers.")
-        self.load_state_dict({name: state[name] for name in own}, strict=False)
+        self.load_state_dict({name: state[name] for name in own if name in state}, strict=False)
         names = [name for name, module in self.named_modules() if isinstance(module, ConditionalNorm)]
         return torch.cat([state[f"{name}.{kind}"] for name in names for kind in ("weight", "bias")]).to(self.table)
 
@@ -123,6 +129,15 @@ class ConditionalNet(StyleNetwork):
         sizes = [n for n in self.channels for _ in range(2)]
         pieces = iter(torch.split(parameters, sizes, -1))
         return zip(pieces, pieces, strict=True)
+
+
+def check_weights(weights: Float[Tensor, "*b n"], styles: int) -> None:
+    """Raises `UserError` for weights that make no mean. A GPU's numbers are not read: the host would wait for them."""
+    if weights.shape[-1] != styles:
+        raise UserError(f"a blend has a weight for each of {styles} styles, got {weights.shape[-1]}")
+    readable = weights.device.type == "cpu" and not torch.compiler.is_compiling()
+    if readable and not weights.sum(-1).all():
+        raise UserError("the weights of a blend must not add up to 0")
 
 
 def neutral(channels: Sequence[int], device: torch.device | None = None) -> Float[Tensor, " p"]:

@@ -23,6 +23,7 @@ from stylenet.training.run_folder import LOCK, OLD_RESOLVED, RESOLVED, SETTINGS,
 
 RECORD, METRICS, SHEETS = "hparams.yaml", "metrics.csv", "sheets"
 SIGNS = (SETTINGS, RESOLVED, OLD_RESOLVED, METRICS, LOCK)  # a folder with one of these is a run folder
+MANY = "many.ckpt"  # of a run on many paintings
 TIME = "%Y-%m-%d_%H-%M-%S"
 MAXIMUM_BYTES, MAXIMUM_ROWS = 20_000_000, 1_000_000  # of one text file; of one metrics file
 Curve = list[tuple[int, float]]  # step and value
@@ -68,6 +69,9 @@ def find_runs(root: Path) -> Iterator[Path]:
     """The run folders in a folder and all below it, itself included; those within a run folder are not looked for."""
     for folder, below, files in os.walk(root):
         below.sort()
+        if MANY in files:  # a run on many paintings has no figures to show
+            below.clear()
+            continue
         if any(sign in files for sign in SIGNS):
             below.clear()
             yield Path(folder)

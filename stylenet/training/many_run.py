@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,21 +14,23 @@ from torch import nn
 from stylenet.data import RandomCrops, open_photos
 from stylenet.data.painting import find_painting
 from stylenet.data.paintings import Painting, read_painting_file, read_paintings
-from stylenet.disk import atomic_write, file_sha256, plain_name, printable
+from stylenet.data.sets import Photos
+from stylenet.disk import file_sha256, plain_name, printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
-from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style, infer_command
+from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.network import NetworkSettings
+from stylenet.models.network import NetworkSettings, parameter_count
 from stylenet.models.predictor import CONVOLUTIONS
-from stylenet.models.style_file import SUFFIX, Card, read_card, read_style, save_style
+from stylenet.models.style_file import SUFFIX, Card, read_card, read_style
 from stylenet.training import many_styles
 from stylenet.training.base_network import find_base
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.card import training_facts
 from stylenet.training.checks import validate
+from stylenet.training.many_files import checked_target, finish, further_target
 from stylenet.training.many_targets import criteria_for
-from stylenet.training.run_folder import OUTPUTS, disk_errors, locked
+from stylenet.training.run_folder import OUTPUTS, disk_errors, locked, settings_digest
 from stylenet.training.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,11 +43,13 @@ TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run
 
 def run_many(settings: Settings, folder: Path) -> int:
     """Trains a network on all paintings of a folder. Returns the exit code."""
+    machine = validate(settings, None)
     name = (settings.style.name or GALLERY) + settings.style.suffix
     target = checked_target(CHECKPOINTS / f"{name}{SUFFIX}", settings.replace)
     paintings = read_paintings(folder, settings.style.size)
+    photos = photos_for(settings)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
-    device, bf16 = device_and_bf16(settings)
+    device, bf16 = machine.device, machine.bf16
     form = NetworkSettings(**asdict(settings.network), predictor=predictor_width(weights))
     network = many_styles.new_network(form, paintings, weights, settings.seed)
     start = begin(network, settings, name, [painting.name for painting in paintings])
@@ -58,15 +61,22 @@ def run_many(settings: Settings, folder: Path) -> int:
     step = many_styles.many_step(network, criteria, statistics, settings.seed, bf16, settings.flat_areas)
     inputs = [f"{painting.name} {painting.facts['sha256']}" for painting in paintings]
     learned = many_styles.learned_by(network)
-    run = train(settings, name, [*inputs, (start or {}).get("sha256", "")], learned, step)
+    run = train(settings, photos, name, [*inputs, (start or {}).get("sha256", "")], learned, step)
     many_styles.apart(network, statistics, 1)
-    styles = [{"name": painting.name, **painting.facts} for painting in paintings]
-    card = Card(name, network.settings, {"styles": styles, **training_facts(settings, weights, start, run.steps)})
-    return finish(network, card, target, run.folder, paintings[0].name)
+    facts = training_facts(settings, weights, start, run.steps)
+    facts["training"]["precision"] = machine.precision
+    facts |= {
+        "styles": [{"name": painting.name, **painting.facts} for painting in paintings],
+        "photos": settings.data.credits or photos.sources,
+        "parameters": parameter_count(network),
+        "settings": settings_digest(asdict(settings)),
+    }
+    return finish(network.half(), Card(name, network.settings, facts), target, run.folder, paintings[0].name)
 
 
 def run_further(settings: Settings, file: str) -> int:
     """Trains the norm parameters of a further painting for a network of many. Returns the exit code."""
+    machine = validate(settings, None)
     with prefix_errors("add_to"):
         source = find_style(file)
     network, card = read_style(source)
@@ -77,10 +87,10 @@ def run_further(settings: Settings, file: str) -> int:
         raise UserError(
             f"add_to: {printable(source)} has a style {painting.name} already; style.name= gives another name"
         )
-    added = source if settings.replace else source.with_name(f"{source.stem}-{painting.name}{SUFFIX}")
-    target = checked_target(added, settings.replace)
+    target = further_target(file, source, painting.name, settings.replace)
+    photos = photos_for(settings)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
-    device, bf16 = device_and_bf16(settings)
+    device, bf16 = machine.device, machine.bf16
     with torch.no_grad():
         known = network.predictor is not None
         start = network.predicted(painting.small)[0] if known else network.table.mean(0)
@@ -89,8 +99,10 @@ def run_further(settings: Settings, file: str) -> int:
     criteria = criteria_for(weights, [painting], settings.loss, device, bf16, OUTPUTS / TARGETS)
     step = many_styles.further_step(network, row, criteria, bf16, settings.flat_areas)
     inputs = [file_sha256(source), painting.facts["sha256"]]
-    run = train(settings, f"{source.stem}-{painting.name}", inputs, {many_styles.ROW_RATE: [row]}, step)
+    run = train(settings, photos, f"{source.stem}-{painting.name}", inputs, {many_styles.ROW_RATE: [row]}, step)
     larger = network.extended(row)
+    if all(torch.equal(value, value.half().float()) for value in network.state_dict().values()):
+        larger.half()  # the file holds 16 bits, and so all other styles keep theirs
     style = {"name": painting.name, **painting.facts, "training": training_facts(settings, weights, None, run.steps)}
     known_styles = [*card.facts["styles"], style]
     larger_card = Card(target.stem, larger.settings, {**card.facts, "styles": known_styles})
@@ -116,6 +128,7 @@ class Run:
 
 def train(
     settings: Settings,
+    photos: Photos,
     name: str,
     inputs: list[str],
     learned: Mapping[float, Sequence[nn.Parameter]],
@@ -125,8 +138,6 @@ def train(
 
     Raises `SystemExit` after a signal, with everything that was learned on the disk.
     """
-    wanted = replace(settings.data, size=max(settings.data.size, settings.crop))  # else crops would be enlarged
-    photos = open_photos(wanted, 1)
     batches = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
     folder = OUTPUTS / name / digest(settings, inputs)
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,6 +159,10 @@ def train(
     return Run(folder, steps or many_styles.steps_done(checkpoint))
 
 
+def photos_for(settings: Settings) -> Photos:
+    return open_photos(replace(settings.data, size=max(settings.data.size, settings.crop)), 1)  # no crop is enlarged
+
+
 def length_of(settings: Settings) -> many_styles.Length:
     """The length asked for, else the budget's."""
     asked = settings if settings.steps or settings.minutes else settings.budget
@@ -165,7 +180,10 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
     if settings.init not in (None, "auto"):
         with prefix_errors("init"):
             card = read_card(path := find_style(settings.init))
-        known = card.style_names
+            known = card.style_names
+            if known and replace(card.network, styles=network.settings.styles) != network.settings:
+                mismatch = f"{printable(path.stem)} is {card.network}, this run uses {network.settings}"
+                raise UserError(f"architecture mismatch: {mismatch}")
     if not known:
         path = find_base(settings.init, name, single)
     if path is None:
@@ -185,40 +203,10 @@ def digest(settings: Settings, inputs: list[str]) -> str:
     return hashlib.sha256(json.dumps([values, inputs], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def device_and_bf16(settings: Settings) -> tuple[torch.device, bool]:
-    machine = validate(settings, None)
-    return machine.device, machine.bf16
-
-
 def predictor_width(weights: VGGWeights) -> int:
     """The predictor's width; 0 where the loss network is no VGG19, with whose first layers its encoder begins."""
     shapes = {name: tuple(weights.convolutions[name][0].shape[1::-1]) for name in CONVOLUTIONS}
     if shapes == CONVOLUTIONS:
         return PREDICTOR
     log.warning("the loss network is not as wide as VGG19: this network will have no predictor")
-    return 0
-
-
-def checked_target(target: Path, replace_it: bool) -> Path:
-    """Raises `UserError` rather than replace a file unasked, before any work is done."""
-    if target.exists() and not replace_it:
-        raise UserError(f"{printable(target)} exists; replace=true overwrites it")
-    return target
-
-
-def finish(network: ConditionalNet, card: Card, target: Path, folder: Path, style: str) -> int:
-    """Writes the style file into the run's folder and to where its name finds it. Prints the command that uses it."""
-    file = folder / target.name
-    with disk_errors(file):
-        save_style(file, network, card)
-    try:
-        with atomic_write(target) as temporary:
-            shutil.copyfile(file, temporary)
-        file = target
-    except OSError as error:
-        log.warning(
-            "the style file stays in its run folder: %s cannot be written (%s)", printable(target), error.strerror
-        )
-    log.info("%s holds %d styles", printable(file), card.network.styles)
-    print(infer_command(file, style), flush=True)
     return 0

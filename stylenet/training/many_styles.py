@@ -257,7 +257,7 @@ def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.opt
     """The steps and seconds done, with their results put in place; 0 without a checkpoint."""
     if not path.exists():
         return 0, 0.0
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(path, map_location=parameters[0].device, weights_only=True)
     with torch.no_grad():
         for parameter, value in zip(parameters, state["parameters"], strict=True):
             parameter.copy_(value)
@@ -267,4 +267,4 @@ def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.opt
 
 def steps_done(path: Path) -> int:
     """The steps of a finished run."""
-    return int(torch.load(path, weights_only=True)["steps"])
+    return int(torch.load(path, map_location="cpu", weights_only=True)["steps"])

@@ -1,6 +1,7 @@
 """One network for many styles: each is an ordinary network, and a new one changes none of the others."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,35 @@ def test_weights_average_the_parameters_and_not_the_images() -> None:
     torch.testing.assert_close(half, by_hand(x), rtol=0, atol=1e-6)
     torch.testing.assert_close(network.selected([1.0, 3.0, 0.0])(x), half, rtol=0, atol=1e-6)
     assert (half - (network(x, 0) / 4 + network(x, 1) * 3 / 4)).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_a_list_of_whole_numbers_is_weights_and_a_tensor_of_them_chooses() -> None:
+    network, x = many(), photo(3, 3, 24, 28)
+    torch.testing.assert_close(network(x, [0, 1, 0]), network(x, 1), rtol=0, atol=1e-6)
+    torch.testing.assert_close(network.selected([1, 0, 0])(x), network.selected(0)(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(network(x, torch.tensor([1, 1, 1])), network(x, 1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        ([0, 0, 0], "must not add up to 0"),
+        ([1.0, -1.0, 0.0], "must not add up to 0"),
+        (torch.tensor([[1.0, 0, 0], [0, 0, 0]]), "must not add up to 0"),
+        ([1.0, 0.0], "a weight for each of 3 styles, got 2"),
+    ],
+)
+def test_weights_that_make_no_mean_are_one_line(weights: list[float] | torch.Tensor, reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        many().parameters_of(weights)
+
+
+def test_a_network_without_a_pattern_is_taken_over_by_one_with_it() -> None:
+    network, single = many(replace(FORM, waves=3)), initialize(TransformerNet(NetworkSettings(2, 1)), 5)
+    row = network.take(single)
+    x = photo(1, 3, 24, 28)
+    torch.testing.assert_close(network.folded(row)(x), single(x), rtol=0, atol=1e-6)
 
 
 def test_only_the_row_of_a_style_learns_from_it() -> None:

@@ -19,6 +19,7 @@ from stylenet.models.catalog import infer_command
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.transformer_net import TransformerNet
+from stylenet.training import many_files
 from stylenet.training.many_styles import Length, apart, begin_at, fit, paintings_of
 
 SHORT = [
@@ -77,6 +78,24 @@ def test_fewer_than_two_paintings_and_equal_names_are_one_line(tmp_path: Path) -
         read_paintings(tmp_path / "none", 32)
 
 
+def test_facts_are_texts_and_numbers_and_the_size_is_checked_first(paintings: Path) -> None:
+    (paintings / "paintings.yaml").write_text("night: {year: 1889-06-01, died: 1890, license: ''}\n")
+    facts = read_paintings(paintings, 32)[0].facts
+    assert (facts["year"], facts["died"], "license" in facts) == ("1889-06-01", 1890, False)
+    with pytest.raises(UserError, match=r"style\.size is the short side .* got 8"):
+        read_paintings(paintings, 8)
+
+
+def test_files_of_the_package_and_of_caches_are_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "checkpoints"
+    monkeypatch.setattr(many_files, "CHECKPOINTS", own)
+    shipped, mine = tmp_path / "package" / "gallery.safetensors", own / "gallery.safetensors"
+    assert many_files.further_target("gallery", shipped, "new", False) == own / "gallery-new.safetensors"
+    assert many_files.further_target("gallery", mine, "new", True) == mine
+    with pytest.raises(UserError, match="is not yours to replace"):
+        many_files.further_target("gallery", shipped, "new", True)
+
+
 def test_all_paintings_have_their_turn_before_one_comes_again() -> None:
     rows = torch.cat([paintings_of(number, 2, 5, seed=0) for number in range(10)])
     assert all(sorted(turn.tolist()) == [0, 1, 2, 3, 4] for turn in rows.split(5))
@@ -98,6 +117,8 @@ def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
     assert card.style_names == ["night", "sea wall", "toledo"]
     assert card.facts["training"]["steps"] == 4
     assert not torch.equal(network.table[0], network.table[1])
+    assert all(torch.equal(value, value.half().float()) for value in network.state_dict().values())
+    assert card.facts["parameters"] == sum(each.numel() for each in network.parameters())
     before = file.read_bytes()
     assert here(f"styles={paintings}", *SHORT, weights, "steps=4") == 1
     assert "exists; replace=true overwrites it" in capfd.readouterr().err
@@ -251,6 +272,8 @@ def test_a_length_by_the_clock_ends_on_time_with_its_rate_at_nothing() -> None:
     [
         (["styles=paintings", "style=wave"], "excludes style=wave"),
         (["style=wave", "network=conditional"], "a conditional network learns many paintings: styles=DIR"),
+        (["styles=paintings", "network=dilated"], "network.architecture=dilated is for runs on one painting"),
+        (["styles=paintings", "trainer.devices=2"], "trainer.devices=2 is for runs on one painting"),
         (["styles=paintings", "resume=a.ckpt"], "resume: a run on many paintings is resumed by its own command"),
         (["style=wave", "add_to=none"], "add_to: there is no style none"),
         (["styles=none"], "there is no folder of paintings none"),
