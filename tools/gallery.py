@@ -44,7 +44,7 @@ def main() -> None:
     for x, images in enumerate(columns):
         for y, image in enumerate(images):
             gallery.paste(image, (x * side, y * side))
-    gallery.save(Path(target), quality=82)
+    gallery.save(Path(target), quality=80)
 
 
 if __name__ == "__main__":

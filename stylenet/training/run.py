@@ -34,7 +34,7 @@ from stylenet.training.run_folder import (
     write_resolved,
     write_settings,
 )
-from stylenet.training.settings import Settings, style_settings, with_budget
+from stylenet.training.settings import Settings, budget_preset, style_settings, with_budget
 from stylenet.training.setup import TrainingInputs, prepare
 
 log = logging.getLogger(__name__)
@@ -76,10 +76,12 @@ def train(
     `steps=200` or `minutes=30`. What is not given is chosen for the device, as `train.py` does. With a `start`, the run
     there is resumed. Raises `UserError`.
     """
-    if not isinstance(settings, Settings):
-        settings = Settings(style=style_settings(settings))
-    settings = replace(settings, **changes)
-    settings = with_budget(settings, on_gpu=find_machine(settings.trainer).device.type != "cpu")
+    known = settings if isinstance(settings, Settings) else Settings(style=style_settings(settings))
+    known = replace(known, **changes)
+    on_gpu = find_machine(known.trainer).device.type != "cpu"
+    if not isinstance(settings, Settings) and "init" not in changes:  # as `train.py` does
+        known = replace(known, init=budget_preset(on_gpu)["init"])
+    settings = with_budget(known, on_gpu)
     if leader := worker_context():
         return run_worker(settings, *leader, photos)
     with one_run():

@@ -136,11 +136,17 @@ def style_settings(painting: str | os.PathLike[str]) -> Style:
 
 def with_budget(settings: Settings, on_gpu: bool) -> Settings:
     """The settings, with those of `configs/budget/` that suit the device where none are given."""
-    preset = yaml.safe_load((CONFIGS / "budget" / f"{'gpu' if on_gpu else 'cpu'}.yaml").read_text())
+    preset = budget_preset(on_gpu)
     kinds = {"batch": int, "crop": int, "learning_rate": float}  # YAML takes 2e-3 for a text
     values = {name: kind(preset[name]) for name, kind in kinds.items() if getattr(settings, name) == MISSING}
     length = settings.budget if settings.budget != Length() else preset_length(**preset["budget"])
     return replace(settings, **values, budget=length)
+
+
+def budget_preset(on_gpu: bool) -> dict[str, Any]:
+    """The values of `configs/budget/` for a device."""
+    values: dict[str, Any] = yaml.safe_load((CONFIGS / "budget" / f"{'gpu' if on_gpu else 'cpu'}.yaml").read_text())
+    return values
 
 
 def preset_length(steps: int | None = None, minutes: float | int | None = None) -> Length:

@@ -72,6 +72,15 @@ def test_a_painting_is_named_or_a_file_and_a_budget_suits_the_device() -> None:
     assert (on_gpu.learning_rate, on_gpu.budget.steps) == (3e-3, 10000)
 
 
+def test_a_painting_alone_starts_as_the_program_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(runs, "lead", lambda settings, *_: seen.append(settings.init))
+    train("painting.png", trainer={"accelerator": "cpu"})
+    train("painting.png", trainer={"accelerator": "cpu"}, init=None)
+    train(Settings(style=Style(image="painting.png")), trainer={"accelerator": "cpu"})
+    assert seen == ["auto", None, None]
+
+
 def test_out_of_memory_is_one_line_that_names_batch_and_crop(
     place: Path, tiny_vgg_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
