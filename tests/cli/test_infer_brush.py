@@ -101,7 +101,7 @@ def test_a_blend_is_named_after_its_styles(call: Call, folder: Path, made: Calla
             "--mask mask.png would be overwritten; choose another output with -o",
         ),
         (["--mask-invert"], "--mask-invert needs --mask FILE"),
-        (["-s", "nope:0.5"], "there is no style nope; available: mada, night, reading, "),
+        (["-s", "nope:0.5"], "there is no style nope; available: gallery#…, mada, night, reading, "),
         (["-s", "wave:0"], "a style's weight must be a number above 0, got 0"),
         (
             ["-s", "wave:0.3", "--mask", "mask.png"],

@@ -75,9 +75,10 @@ def test_a_painting_is_named_or_a_file_and_a_budget_suits_the_device() -> None:
 def test_a_painting_alone_starts_as_the_program_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str | None] = []
     monkeypatch.setattr(runs, "lead", lambda settings, *_: seen.append(settings.init))
-    train("painting.png", trainer={"accelerator": "cpu"})
-    train("painting.png", trainer={"accelerator": "cpu"}, init=None)
-    train(Settings(style=Style(image="painting.png")), trainer={"accelerator": "cpu"})
+    given = {"batch": 1, "crop": 32, "learning_rate": 1e-3, "trainer": {"accelerator": "cpu"}}
+    train("painting.png", **given)
+    train("painting.png", **given, init=None)
+    train(Settings(style=Style(image="painting.png")), **given)
     assert seen == ["auto", None, None]
 
 
