@@ -73,13 +73,17 @@ def test_a_painting_is_named_or_a_file_and_a_budget_suits_the_device() -> None:
 
 
 def test_a_painting_alone_starts_as_the_program_does(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str | None] = []
-    monkeypatch.setattr(runs, "lead", lambda settings, *_: seen.append(settings.init))
+    def stopped(settings: Settings, *_: object) -> RunResult:
+        raise UserError(f"from {settings.init}")
+
+    monkeypatch.setattr(runs, "lead", stopped)
     given = {"batch": 1, "crop": 32, "learning_rate": 1e-3, "trainer": {"accelerator": "cpu"}}
-    train("painting.png", **given)
-    train("painting.png", **given, init=None)
-    train(Settings(style=Style(image="painting.png")), **given)
-    assert seen == ["auto", None, None]
+    with pytest.raises(UserError, match="from auto"):
+        train("painting.png", **given)
+    with pytest.raises(UserError, match="from None"):
+        train("painting.png", **given, init=None)
+    with pytest.raises(UserError, match="from None"):
+        train(Settings(style=Style(image="painting.png"), **given))
 
 
 def test_out_of_memory_is_one_line_that_names_batch_and_crop(
