@@ -15,7 +15,7 @@ from stylenet.inference.stylizer import Stylizer
 from stylenet.media.image import decode_image, resized, to_tensor
 from stylenet.models.catalog import GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.predictor import LONGEST, SIDE
+from stylenet.models.predictor import SIDE, described
 from stylenet.models.style_file import Card, read_style
 
 
@@ -44,7 +44,5 @@ def preview(
 
 def middle(image: Image.Image) -> Image.Image:
     """What the predictor sees of a painting, cut out before a scroll is enlarged."""
-    longest = LONGEST * min(image.size)
-    width, height = (min(side, longest) for side in image.size)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
+    (top, height), (left, width) = described(image.height, image.width)
     return image.crop((left, top, left + width, top + height))

@@ -65,11 +65,14 @@ class Encoder(nn.Module):
 
 def middle(paintings: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h2 w2"]:
     """The middle of paintings that are too long: a scroll would take more memory than the rest of a training."""
-    longest = LONGEST * min(paintings.shape[2:])
-    for axis in (2, 3):
-        length = min(paintings.shape[axis], longest)
-        paintings = paintings.narrow(axis, (paintings.shape[axis] - length) // 2, length)
-    return paintings
+    (top, height), (left, width) = described(*paintings.shape[2:])
+    return paintings[..., top : top + height, left : left + width]
+
+
+def described(height: int, width: int) -> list[tuple[int, int]]:
+    """Start and length, down and across, of what is described of a painting of this size."""
+    lengths = [min(side, LONGEST * min(height, width)) for side in (height, width)]
+    return [((side - length) // 2, length) for side, length in zip((height, width), lengths, strict=True)]
 
 
 class Head(nn.Linear):

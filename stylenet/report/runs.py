@@ -19,11 +19,10 @@ import yaml
 
 from stylenet.disk import printable
 from stylenet.models.style_file import SUFFIX, StyleFileError, read_card
-from stylenet.training.run_folder import LOCK, OLD_RESOLVED, RESOLVED, SETTINGS, resolved_file
+from stylenet.training.run_folder import LOCK, MANY, OLD_RESOLVED, RESOLVED, SETTINGS, resolved_file
 
 RECORD, METRICS, SHEETS = "hparams.yaml", "metrics.csv", "sheets"
 SIGNS = (SETTINGS, RESOLVED, OLD_RESOLVED, METRICS, LOCK)  # a folder with one of these is a run folder
-MANY = "many.ckpt"  # of a run on many paintings
 TIME = "%Y-%m-%d_%H-%M-%S"
 MAXIMUM_BYTES, MAXIMUM_ROWS = 20_000_000, 1_000_000  # of one text file; of one metrics file
 Curve = list[tuple[int, float]]  # step and value
@@ -69,11 +68,10 @@ def find_runs(root: Path) -> Iterator[Path]:
     """The run folders in a folder and all below it, itself included; those within a run folder are not looked for."""
     for folder, below, files in os.walk(root):
         below.sort()
-        if MANY in files:  # a run on many paintings has no figures to show
-            below.clear()
+        if not any(name in files for name in (MANY, *SIGNS)):
             continue
-        if any(sign in files for sign in SIGNS):
-            below.clear()
+        below.clear()
+        if MANY not in files:  # a run on many paintings has no figures to show
             yield Path(folder)
 
 

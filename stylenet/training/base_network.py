@@ -48,13 +48,18 @@ def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Pat
     with prefix_errors("init"):
         path = find_style(init)
         if not suits(found := read_card(path).network, architecture):
-            raise UserError(f"architecture mismatch: {printable(path.stem)} is {found}, this run uses {architecture}")
+            raise mismatch(path, found, architecture)
     return path
 
 
+def mismatch(path: Path, found: NetworkSettings, architecture: NetworkSettings) -> UserError:
+    """The error for a network that a run cannot start from."""
+    return UserError(f"architecture mismatch: {printable(path.stem)} is {found}, this run uses {architecture}")
+
+
 def suits(base: NetworkSettings, architecture: NetworkSettings) -> bool:
-    """Whether a run can start from a network: of the same architecture, at most still without a pattern."""
-    return base in (architecture, replace(architecture, waves=0))
+    """Whether a run can start from a network: of the same architecture, though only one of them may have a pattern."""
+    return architecture in (base, replace(base, waves=0)) or base == replace(architecture, waves=0)
 
 
 def first_network(
@@ -72,6 +77,6 @@ def first_network(
     if isinstance(first, ConditionalNet):
         with torch.no_grad():
             first = first.folded(first.predicted(painting)[0])
-    # Without a pattern of its own, that begins with zeros and changes nothing.
+    # A pattern that only this network has begins with zeros and changes nothing; one that only the first has is left out.
     network.load_state_dict(first.state_dict(), strict=first.settings == architecture)
     return network.train()

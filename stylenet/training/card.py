@@ -1,18 +1,21 @@
 """The card of a trained network: what is known of its run."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from stylenet.data.paintings import KNOWN
 from stylenet.device import device_name
 from stylenet.losses.vgg import VGGWeights
 from stylenet.models.network import parameter_count
 from stylenet.models.style_file import Card, save_style
+from stylenet.training.checks import Machine
 from stylenet.training.run_folder import settings_digest
 from stylenet.training.settings import Settings
 from stylenet.training.setup import TrainingInputs
@@ -32,12 +35,27 @@ def metadata(inputs: TrainingInputs) -> dict[str, Any]:
     """Facts of a run that are known before it starts, and the same for an equal run."""
     settings = inputs.settings
     style = {name: getattr(settings.style, name) for name in (*KNOWN, "size")}
-    known = training_facts(settings, inputs.sources.weights, inputs.init, inputs.steps)
-    known["training"]["precision"] = inputs.machine.precision
-    return known | {
-        "painting": {**style, "sha256": inputs.sources.painting_sha256},
-        "photos": settings.data.credits or inputs.sources.photos.sources,
-        "parameters": parameter_count(inputs.module.network),
+    painting = {**style, "sha256": inputs.sources.painting_sha256}
+    training = training_facts(settings, inputs.sources.weights, inputs.init, inputs.steps)
+    photos = inputs.sources.photos.sources
+    return run_facts({"painting": painting}, training, settings, inputs.machine, photos, inputs.module.network)
+
+
+def run_facts(
+    paintings: dict[str, Any],
+    training: dict[str, Any],
+    settings: Settings,
+    machine: Machine,
+    photos: Sequence[str],
+    network: nn.Module,
+) -> dict[str, Any]:
+    """All that a card says of a run: its paintings, those `training_facts`, its photos and its network."""
+    training["training"]["precision"] = machine.precision
+    return {
+        **training,
+        **paintings,
+        "photos": settings.data.credits or photos,
+        "parameters": parameter_count(network),
         "settings": settings_digest(asdict(settings)),
     }
 

@@ -20,17 +20,17 @@ from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
 from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.network import NetworkSettings, parameter_count
+from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.style_file import SUFFIX, Card, read_card, read_style
 from stylenet.training import many_styles
-from stylenet.training.base_network import find_base
+from stylenet.training.base_network import find_base, mismatch, suits
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
-from stylenet.training.card import training_facts
+from stylenet.training.card import run_facts, training_facts
 from stylenet.training.checks import validate
 from stylenet.training.many_files import checked_target, finish, further_target
 from stylenet.training.many_targets import criteria_for
-from stylenet.training.run_folder import OUTPUTS, disk_errors, locked, settings_digest
+from stylenet.training.run_folder import MANY, OUTPUTS, disk_errors, locked
 from stylenet.training.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -63,14 +63,9 @@ def run_many(settings: Settings, folder: Path) -> int:
     learned = many_styles.learned_by(network)
     run = train(settings, photos, name, [*inputs, (start or {}).get("sha256", "")], learned, step)
     many_styles.apart(network, statistics, 1)
-    facts = training_facts(settings, weights, start, run.steps)
-    facts["training"]["precision"] = machine.precision
-    facts |= {
-        "styles": [{"name": painting.name, **painting.facts} for painting in paintings],
-        "photos": settings.data.credits or photos.sources,
-        "parameters": parameter_count(network),
-        "settings": settings_digest(asdict(settings)),
-    }
+    styles = {"styles": [{"name": painting.name, **painting.facts} for painting in paintings]}
+    training = training_facts(settings, weights, start, run.steps)
+    facts = run_facts(styles, training, settings, machine, photos.sources, network)
     return finish(network.half(), Card(name, network.settings, facts), target, run.folder, paintings[0].name)
 
 
@@ -142,7 +137,7 @@ def train(
     folder = OUTPUTS / name / digest(settings, inputs)
     folder.mkdir(parents=True, exist_ok=True)
     with disk_errors(folder), locked(folder), StopOnSignal() as stop:
-        checkpoint, length, told = folder / "many.ckpt", length_of(settings), 0.0
+        checkpoint, length, told = folder / MANY, length_of(settings), 0.0
         log.info("%s: batch %d, %s, in %s", name, settings.batch, length, folder)
         steps = 0
         fitted = many_styles.fit(
@@ -181,9 +176,8 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
         with prefix_errors("init"):
             card = read_card(path := find_style(settings.init))
             known = card.style_names
-            if known and replace(card.network, styles=network.settings.styles) != network.settings:
-                mismatch = f"{printable(path.stem)} is {card.network}, this run uses {network.settings}"
-                raise UserError(f"architecture mismatch: {mismatch}")
+            if known and not suits(replace(card.network, styles=network.settings.styles), network.settings):
+                raise mismatch(path, card.network, network.settings)
     if not known:
         path = find_base(settings.init, name, single)
     if path is None:

@@ -22,6 +22,7 @@ OUTPUTS = Path("outputs")
 SETTINGS, RESOLVED, FILES, LOCK = "config.yaml", "resolved.json", "files.json", ".lock"
 OLD_RESOLVED = "decisions.json"  # the name of resolved.json in older runs
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+MANY = "many.ckpt"  # of a run on many paintings
 
 
 def style_name(image: str, name: str | None, suffix: str) -> str:
