@@ -77,6 +77,6 @@ def first_network(
     if isinstance(first, ConditionalNet):
         with torch.no_grad():
             first = first.folded(first.predicted(painting)[0])
-    # A pattern that only this network has begins with zeros and changes nothing; one that only the first has is left out.
+    # A pattern that only this network has begins with zeros and changes nothing; the first one's alone is left out.
     network.load_state_dict(first.state_dict(), strict=first.settings == architecture)
     return network.train()

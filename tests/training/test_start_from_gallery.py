@@ -12,9 +12,11 @@ from stylenet.data.painting import STYLES, read_painting
 from stylenet.errors import UserError
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
+from stylenet.models.plane_waves import PlaneWaves
 from stylenet.models.style_file import Card, read_card, read_style, save_style
+from stylenet.models.transformer_net import TransformerNet
 from stylenet.training import base_network
-from stylenet.training.base_network import find_init
+from stylenet.training.base_network import find_base, find_init, first_network
 
 FORM = NetworkSettings(width=4, blocks=1)
 
@@ -76,3 +78,30 @@ def test_without_a_predictor_it_is_no_start(tmp_path: Path) -> None:
     file = base_network.SHIPPED / "gallery.safetensors"
     save_style(file, network, Card("gallery", network.settings, read_card(file).facts))
     assert find_init("auto", "wave", FORM) is None
+
+
+@pytest.mark.parametrize(("has", "wants"), [(3, 0), (0, 3), (3, 3)])
+def test_a_pattern_is_no_obstacle(has: int, wants: int, tmp_path: Path) -> None:
+    """One that only the first network has is left out; one that only the run has begins with zeros."""
+    network = TransformerNet(replace(FORM, waves=has))
+    for module in network.modules():
+        if isinstance(module, PlaneWaves):
+            torch.nn.init.ones_(module.weight)
+    save_style(tmp_path / "first.safetensors", network, Card("first", network.settings, {}))
+    form = replace(FORM, waves=wants)
+    base = find_base(str(tmp_path / "first.safetensors"), "wave", form)
+    started = first_network(form, 0, base, torch.rand(1, 3, 16, 16)).state_dict()
+    common = started.keys() & network.state_dict().keys()
+    assert common >= {"layers.0.weight"}
+    for name in common:
+        torch.testing.assert_close(started[name], network.state_dict()[name], rtol=0, atol=0)
+    new = {name: value for name, value in started.items() if name not in common}
+    assert all(not value.any() for value in new.values())
+    assert bool(new) == (wants > has)
+
+
+def test_patterns_of_two_sizes_do_not_suit(tmp_path: Path) -> None:
+    network = TransformerNet(replace(FORM, waves=3))
+    save_style(tmp_path / "first.safetensors", network, Card("first", network.settings, {}))
+    with pytest.raises(UserError, match="architecture mismatch"):
+        find_base(str(tmp_path / "first.safetensors"), "wave", replace(FORM, waves=2))
