@@ -31,7 +31,7 @@ from stylenet.losses.measures import (
 from stylenet.losses.settings import LossSettings, loss_preset
 from stylenet.losses.terms import LOSS_TERMS, StepContext, weighted_sum
 from stylenet.losses.vgg import VGGFeatures
-from stylenet.media.lab import with_chroma
+from stylenet.media.lab import lightened, with_chroma
 
 __all__ = [
     "LossSettings",
@@ -75,7 +75,7 @@ class PerceptualLoss(nn.Module):
     @torch.no_grad()
     def register_painting(self, painting: Float[Tensor, "1 3 h w"]) -> None:
         """Keeps what the terms need of the painting."""
-        painting = with_chroma(painting, self.settings.chroma)
+        painting = with_chroma(lightened(painting, self.settings.lightness), self.settings.chroma)
         features = self.features(painting)
         for scale, layer in ((scale, layer) for scale, layers in self.style_weights.items() for layer in layers):
             feature = features[scale][layer]

@@ -32,6 +32,7 @@ class LossSettings:
     form: str = "scale_free"  # or johnson: the paper's terms
     content_scale: int = 1  # content is compared on means over squares of so many pixels
     flat_content: float = 1.0  # what content counts where a photo is flat, of what it counts at strong edges
+    lightness: float = 1.0  # largest factor by which a dull photograph of a painting is made lighter
     chroma: float = 1.0  # factor on the colors of the painting that is learned from: results are paler than it
     style_scales: list[int] = field(default_factory=lambda: [1])  # the same for style, at each of these scales
     full_size_layers: list[str] = field(default_factory=list)  # style layers at scale 1; default: all style layers
@@ -69,6 +70,8 @@ class LossSettings:
             raise UserError(f"loss.style_tile must be 0 or more, got {self.style_tile}")
         if not 0 <= self.flat_content <= 1:
             raise UserError(f"loss.flat_content must be 0 to 1, got {self.flat_content}")
+        if not 1 <= self.lightness < math.inf:
+            raise UserError(f"loss.lightness must be 1 or more, and finite, got {self.lightness}")
         if not 0 <= self.chroma < math.inf:
             raise UserError(f"loss.chroma must be 0 or more, and finite, got {self.chroma}")
         self.layer_weights("content"), self.layer_weights("style")

@@ -12,6 +12,7 @@ from torch import Tensor
 RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 RGB_TO_XYZ /= RGB_TO_XYZ.sum(1, keepdims=True)
 XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
+WHITE, LIGHTEST = 95.0, 0.99  # the lightness that `lightened` brings so much of an image below
 KNEE = 6 / 29  # of Lab's cube root; linear below
 
 
@@ -41,6 +42,19 @@ def with_chroma(images: Float[Tensor, "b 3 h w"], factor: float) -> Float[Tensor
         return images
     lightness, a, b = rgb_to_lab(images).unbind(1)
     return lab_to_rgb(torch.stack([lightness, factor * a, factor * b], dim=1))
+
+
+def lightened(images: Float[Tensor, "b 3 h w"], most: float) -> Float[Tensor, "b 3 h w"]:
+    """The images with their lightness multiplied, by at most `most`, until the lightest hundredth of each is white.
+
+    Many photographs of paintings are darker than the paintings.
+    """
+    if most == 1:
+        return images
+    lightness, a, b = rgb_to_lab(images).unbind(1)
+    highlights = lightness.flatten(1).quantile(LIGHTEST, dim=1)[:, None, None]
+    factor = (WHITE / highlights.clamp(min=1)).clamp(1, most)
+    return lab_to_rgb(torch.stack([factor * lightness, a, b], dim=1))
 
 
 def mixed(matrix: np.ndarray, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

@@ -98,7 +98,8 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
 def changes(loss: LossSettings) -> str:
     """What the loss changes of the painting and of flat areas; nothing in older recipes."""
     flat = f"; content in flat areas times {loss.flat_content:g}" if loss.flat_content < 1 else ""
-    return flat + (f"; chroma of the painting times {loss.chroma:g}" if loss.chroma != 1 else "")
+    lightness = f"; lightness of a dull painting times at most {loss.lightness:g}" if loss.lightness != 1 else ""
+    return flat + lightness + (f"; chroma of the painting times {loss.chroma:g}" if loss.chroma != 1 else "")
 
 
 def table(figures: Sequence[Mapping[str, Any]], milliseconds: Mapping[int, float]) -> str:
