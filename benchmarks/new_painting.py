@@ -33,6 +33,7 @@ from stylenet.training.settings import Style, network_preset
 from stylenet.training.step import as_floats, rate_factor, total_of
 
 CROP, JUDGED, SHOWN = 192, 256, 2  # pixels; photos on the sheet
+STARTS = ("random", "base", "predicted")
 POINTS = (0.0, 0.25, 0.5, 1.0)  # of the seconds, where the loss is measured
 
 
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--gallery", default="gallery")
     parser.add_argument("--base", default="starry")
+    parser.add_argument("--starts", nargs="+", default=STARTS, choices=STARTS)
     parser.add_argument("--weights", default="auto", help="of the loss network")
     chosen = parser.parse_args()
     vgg = VGGFeatures(load_vgg_weights(chosen.weights))
@@ -102,7 +104,8 @@ def main() -> None:
     for file in chosen.paintings:
         criterion = criterion_for(vgg, read_painting(file, Style().size), loss_preset(), unit_photos())
         small = read_painting(file, SIDE)
-        starts = {"random weights": None, chosen.base: find_style(chosen.base), "predicted": find_style(chosen.gallery)}
+        found = {"random": None, "base": find_style(chosen.base), "predicted": find_style(chosen.gallery)}
+        starts = {start: found[start] for start in chosen.starts}
         contestants = [Contestant(label, first_network(form, 0, base, small)) for label, base in starts.items()]
         with torch.inference_mode():
             preview = [contestants[-1].network(photo[None]) for photo in shown]
@@ -114,7 +117,7 @@ def main() -> None:
         for photo, before, after in zip(shown, preview, images, strict=True):
             rows.append(torch.cat([squared(read_painting(file, 384)), photo[None], before, *after], 3))
     save_sheet(torch.cat(rows, 2)[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0), chosen.sheet)
-    print("\nsheet: painting, photo, predicted without training, then trained from", ", ".join(starts))
+    print("\nsheet: painting, photo, the last start without training, then trained from", ", ".join(starts))
 
 
 def squared(painting: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 s s"]:
