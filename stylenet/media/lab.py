@@ -3,6 +3,8 @@
 RGB is in [0, 1] with sRGB's transfer function; Lab's white point is D65, L in [0, 100].
 """
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -52,7 +54,9 @@ def lightened(images: Float[Tensor, "b 3 h w"], most: float) -> Float[Tensor, "b
     if most == 1:
         return images
     lightness, a, b = rgb_to_lab(images).unbind(1)
-    highlights = lightness.flatten(1).quantile(LIGHTEST, dim=1)[:, None, None]
+    pixels = lightness.flatten(1)
+    rank = math.ceil(LIGHTEST * pixels.shape[1])  # `quantile` refuses images of more than 16 million pixels
+    highlights = pixels.kthvalue(rank, dim=1).values[:, None, None]
     factor = (WHITE / highlights.clamp(min=1)).clamp(1, most)
     return lab_to_rgb(torch.stack([factor * lightness, a, b], dim=1))
 

@@ -8,7 +8,7 @@ from stylenet.errors import UserError
 from stylenet.losses.measures import balanced_distance, detail, squared_distance, tiled, tone_distance
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
-from stylenet.media.lab import rgb_to_lab, with_chroma
+from stylenet.media.lab import lightened, rgb_to_lab, with_chroma
 
 
 def settings(**changes: object) -> LossSettings:
@@ -96,6 +96,28 @@ def test_chroma_is_of_the_painting_that_is_learned_from(tiny_vgg: VGGFeatures) -
     lab, colorful = rgb_to_lab(painting), rgb_to_lab(with_chroma(painting, 1.5))
     torch.testing.assert_close(colorful[:, 0], lab[:, 0], rtol=0, atol=0.05)
     torch.testing.assert_close(colorful[:, 1:], 1.5 * lab[:, 1:], rtol=0, atol=0.1)
+
+
+def test_a_dull_painting_is_learned_from_as_a_lighter_one(tiny_vgg: VGGFeatures) -> None:
+    painting, photo = 0.1 + 0.3 * pictures(1, side=64), pictures(1, side=64, seed=2)
+    more = PerceptualLoss(tiny_vgg, painting, settings(lightness=1.3))
+    by_hand = PerceptualLoss(tiny_vgg, lightened(painting, 1.3), settings())
+    assert more(photo, photo)["style"].item() == by_hand(photo, photo)["style"].item()
+    lab, lighter = rgb_to_lab(painting), rgb_to_lab(lightened(painting, 1.3))
+    torch.testing.assert_close(lighter[:, 0], 1.3 * lab[:, 0], rtol=0, atol=0.5)
+    torch.testing.assert_close(lighter[:, 1:], lab[:, 1:], rtol=0, atol=1.0)
+
+
+def test_a_painting_with_bright_highlights_stays_as_it_is() -> None:
+    gray = torch.full((1, 3, 10, 20), 0.5)
+    gray[..., :2, :2] = 1  # 2 of 100 pixels
+    torch.testing.assert_close(lightened(gray, 1.3), gray, rtol=0, atol=1e-4)
+    assert lightened(gray, 1.0) is gray
+    one_white = torch.full((1, 3, 10, 20), 0.5)
+    one_white[..., 0, 0] = 1  # less than a hundredth
+    assert lightened(one_white, 1.3)[0, 0, 5, 5] > 0.6
+    black = torch.zeros(1, 3, 4, 4)
+    torch.testing.assert_close(lightened(black, 1.3), black, rtol=0, atol=1e-6)
 
 
 def test_tiles_are_the_parts_of_a_image_row_by_row() -> None:
@@ -188,6 +210,8 @@ def test_the_sliced_terms_directions_are_the_steps(tiny_vgg: VGGFeatures) -> Non
         ({"style_tile": -1}, "loss.style_tile"),
         ({"flat_content": 1.5}, "loss.flat_content"),
         ({"chroma": -1.0}, "loss.chroma"),
+        ({"lightness": 0.9}, "loss.lightness"),
+        ({"lightness": float("nan")}, "loss.lightness"),
     ],
 )
 def test_settings_that_mean_nothing_are_named(changes: dict[str, object], name: str) -> None:
@@ -198,5 +222,5 @@ def test_settings_that_mean_nothing_are_named(changes: dict[str, object], name: 
 def test_a_card_without_the_later_settings_means_the_whole_image_at_full_size() -> None:
     old = LossSettings.from_card({"content_layers": ["relu2_2"], "style_layers": ["relu1_2"], "style_weight": 12.0})
     assert (old.content_scale, old.style_scales, old.style_tile, old.balanced) == (1, [1], 0, False)
-    assert (old.flat_content, old.chroma) == (1, 1)
+    assert (old.flat_content, old.chroma, old.lightness) == (1, 1, 1)
     assert old.weights == {"style": 12.0}
