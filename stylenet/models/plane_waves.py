@@ -4,6 +4,8 @@ What a network paints into an even sky depends on the sky alone, which has nothi
 So skies stayed empty. The pattern gives them low frequencies to start from: plane waves of different directions and
 wavelengths (Fourier features, Tancik et al. 2020; as an input like the noise of Ulyanov et al. 2016, but the same each
 time). It lies still on the image: it does not depend on the photo, nor on its noise.
+
+Not part of the default network: it also led to patches of color on faces and walls (benchmarks/quality.md).
 """
 
 import math
