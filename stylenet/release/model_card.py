@@ -192,7 +192,7 @@ def best_gatys(found: Mapping[str, Any], start: str) -> int | None:
     return min((steps for steps in each if steps), default=None)
 
 
-def index(cards: Mapping[str, Mapping[str, Any]], many: Mapping[str, int]) -> str:
+def index(cards: Mapping[str, Mapping[str, Any]], many: Mapping[str, int] | None = None) -> str:
     """All networks as one table in Markdown, by their figures at `GOAL_SIZE`.
 
     `many` are networks of many styles, with how many: a line each below the table, as no figures are theirs alone.
@@ -202,7 +202,7 @@ def index(cards: Mapping[str, Mapping[str, Any]], many: Mapping[str, int]) -> st
     rows += [index_row(name, facts) for name, facts in sorted(cards.items())]
     about = f"On the built-in held-out photos at {GOAL_SIZE} px; bold misses its goal; a name leads to its page."
     made = "Made by `python -m stylenet.release`, as the pages are."
-    for name, count in sorted(many.items()):
+    for name, count in sorted((many or {}).items()):
         rows += ["", f"[{name}]({name}.md): one network, {count} styles."]
     return "\n".join(["# Networks", "", about, made, "", *rows]) + "\n"
 
