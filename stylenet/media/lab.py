@@ -14,7 +14,7 @@ from torch import Tensor
 RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 RGB_TO_XYZ /= RGB_TO_XYZ.sum(1, keepdims=True)
 XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
-WHITE, LIGHTEST = 95.0, 0.99  # the lightness that `lightened` brings so much of an image below
+WHITE, LIGHTEST = 95.0, 0.99  # `lightened`: the lightness that this share of the pixels is to stay below
 KNEE = 6 / 29  # of Lab's cube root; linear below
 
 

@@ -110,7 +110,7 @@ def test_a_dull_painting_is_learned_from_as_a_lighter_one(tiny_vgg: VGGFeatures)
 
 def test_a_painting_with_bright_highlights_stays_as_it_is() -> None:
     gray = torch.full((1, 3, 10, 20), 0.5)
-    gray[..., :2, :2] = 1  # 2 of 100 pixels
+    gray[..., :2, :2] = 1  # 2 % of the pixels
     torch.testing.assert_close(lightened(gray, 1.3), gray, rtol=0, atol=1e-4)
     assert lightened(gray, 1.0) is gray
     one_white = torch.full((1, 3, 10, 20), 0.5)
