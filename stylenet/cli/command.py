@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from types import FrameType
 from typing import NoReturn
 
 from stylenet.errors import UserError
+from stylenet.signals import ending_signals, received
 
 Main = Callable[[Sequence[str]], int]
 
@@ -73,6 +73,10 @@ def run_main(main: Main, arguments: Sequence[str], name: str) -> int:
         with standard_streams(), ending_signals(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # problems with a file are reported in our own line
             return exit_code(main, arguments)
+    except Exception:  # what a library made of a signal's exception
+        if not received:
+            raise
+        return 128 + received[0]
     finally:
         PROGRAM.reset(token)
 
@@ -121,21 +125,3 @@ def standard_streams() -> Iterator[None]:
             yield
         finally:
             sys.stdout, sys.stderr = before
-
-
-@contextmanager
-def ending_signals() -> Iterator[None]:
-    """Ends the block by an exception on SIGINT and SIGTERM, so that partial files are removed; in the main thread."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {}
-    with suppress(ValueError):  # signal handlers belong to the main thread
-        before = {number: signal.signal(number, end) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def end(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

@@ -1,11 +1,13 @@
 """The training itself: Lightning's trainer with this project's callbacks."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from stylenet.distributed import worker_context
 from stylenet.training.budget import CHECKPOINTS, GRADIENT_CLIP, SHEET_PHOTOS, sheet_interval, validation_interval
@@ -31,8 +33,9 @@ def fit(
     checkpoints = Checkpoints(folder, save_every, saved=steps_done(checkpoint))
     early = [ObjectiveStopping(inputs.settings.objective, patience)] if (patience := inputs.settings.patience) else []
     trainer = make_trainer(inputs, folder, loggers, [stop, guard, *early, checkpoints])
-    trainer.fit(inputs.module, datamodule=inputs.data, ckpt_path=checkpoint, weights_only=True)
     with stop:  # a signal waits until all is on the disk
+        with suppress(SIGTERMException):  # raised for a signal before the first step
+            trainer.fit(inputs.module, datamodule=inputs.data, ckpt_path=checkpoint, weights_only=True)
         checkpoints.save(trainer)
         if trainer.is_global_zero:
             save(inputs, folder / f"{inputs.name}.safetensors", trainer.global_step, {})

@@ -93,6 +93,20 @@ def test_a_signal_ends_a_command_and_the_handlers_are_put_back(number: signal.Si
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_its_exit_code_when_a_library_replaces_its_exception(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(arguments: Sequence[str]) -> int:
+        try:
+            signal.raise_signal(number)
+        finally:
+            raise AttributeError("half a state")
+
+    assert run_main(command, [], "x") == 128 + number
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def command(arguments: Sequence[str]) -> int:
         Parser("Does nothing.").parse_args(arguments)

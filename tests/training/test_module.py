@@ -1,6 +1,7 @@
 """The rate schedule, the module, and the callbacks around it."""
 
 import signal
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader, TensorDataset
 
 from stylenet.data.datamodule import PhotoCrops
@@ -18,6 +20,7 @@ from stylenet.evaluation.held_out import held_out_losses, stylized_by
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
+from stylenet.signals import ending_signals
 from stylenet.training import budget
 from stylenet.training.budget import steps_in
 from stylenet.training.callbacks.contact_sheets import ContactSheets
@@ -138,6 +141,32 @@ def test_a_stop_waits_for_the_end_of_a_step_and_a_second_signal_for_nothing(modu
         with pytest.raises(SystemExit, match="143"):
             signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_whose_exception_was_swallowed_stops_the_training(number: signal.Signals) -> None:
+    with ending_signals():
+        with suppress(SystemExit):
+            signal.raise_signal(number)
+        with StopOnSignal() as stop:
+            assert stop.signal == number
+    with ending_signals(), StopOnSignal() as stop:
+        assert stop.signal is None
+
+
+class Interrupted(pl.Callback):
+    """SIGTERM before the first step, where the handlers are Lightning's."""
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_before_the_first_step_stops_after_it(module: StyleTransferModule) -> None:
+    stop = StopOnSignal()
+    trainer = pl.Trainer(max_steps=9, callbacks=[Interrupted(), stop], **OPTIONS)
+    with stop, suppress(SIGTERMException):
+        trainer.fit(module, datamodule=crops())
+    assert (trainer.global_step, stop.signal) == (1, signal.SIGTERM)
 
 
 class Metrics(pl.Callback):

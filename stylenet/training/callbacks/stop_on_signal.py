@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from stylenet.distributed import any_rank
+from stylenet.signals import received
 
 ASK_EVERY = 10  # steps: each asking makes a GPU wait
 
@@ -19,8 +20,9 @@ class StopOnSignal(Callback):
     """Ends the training after the current step on SIGINT or SIGTERM, as if it had been its last.
 
     What follows the training (the style file, the last line) then still happens; Lightning's own handling would
-    end the process at once. As a context, it holds signals off. A second signal is not waited for. `signal` holds the
-    number of what came. In a thread other than the main one, which gets no signals, nothing is changed.
+    end the process at once. As a context around the training, it holds signals off, and knows of one from before it
+    whose exception was swallowed. A second signal is not waited for. `signal` holds the number of what came. In a
+    thread other than the main one, which gets no signals, nothing is changed.
     """
 
     SIGNALS: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
@@ -29,13 +31,19 @@ class StopOnSignal(Callback):
         self.signal: int | None = None
 
     def __enter__(self) -> "StopOnSignal":
-        caught = self.SIGNALS if threading.current_thread() is threading.main_thread() else ()
-        self.previous = {number: signal.signal(number, self.note) for number in caught}
+        self.previous = self.catch()
+        if self.signal is None and received:
+            self.signal = received[0]
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
+
+    def catch(self) -> dict[signal.Signals, Any]:
+        """Sets the handlers. Returns those before."""
+        caught = self.SIGNALS if threading.current_thread() is threading.main_thread() else ()
+        return {number: signal.signal(number, self.note) for number in caught}
 
     def note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
@@ -43,7 +51,7 @@ class StopOnSignal(Callback):
         self.signal = number
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.__enter__()  # when it is done, Lightning brings back the handlers that it found
+        self.catch()  # without Lightning's, which comes first otherwise and ends the training in the middle of a step
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_number: int
