@@ -2,6 +2,9 @@
 from another painting's network and from what is predicted for it, with a sheet of the images at the end.
 
 python benchmarks/new_painting.py sheet.png paintings/held-out/*.jpg --seconds 60 --gallery gallery
+python benchmarks/new_painting.py sheet.png paintings/shipped/wave.jpg --seconds 206 --starts random learned
+
+`learned` is the gallery's own style of the file's name.
 
 All starts take their steps in turns, so that a busy machine slows all alike; seconds are those of the processor.
 """
@@ -24,6 +27,7 @@ from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
 from stylenet.models.catalog import find_style
+from stylenet.models.loading import load_single_style
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.predictor import SIDE
 from stylenet.training.base_network import first_network
@@ -32,8 +36,8 @@ from stylenet.training.module import make_optimizer
 from stylenet.training.settings import Style, network_preset
 from stylenet.training.step import as_floats, rate_factor, total_of
 
-CROP, JUDGED, SHOWN = 192, 256, 2  # pixels; photos on the sheet
-STARTS = ("random", "base", "predicted")
+CROP, JUDGED = 192, 256  # pixels
+STARTS = ("random", "base", "predicted", "learned")
 POINTS = (0.0, 0.25, 0.5, 1.0)  # of the seconds, where the loss is measured
 
 
@@ -84,29 +88,35 @@ def compete(contestants: list[Contestant], criterion: PerceptualLoss, seconds: f
         number += 1
 
 
+def beginning(start: str, chosen: argparse.Namespace, painting: Path) -> StyleNetwork:
+    """The network of a start, before its training."""
+    if start == "learned":
+        return load_single_style(f"{chosen.gallery}#{painting.stem}")[0].train()
+    base = {"random": None, "base": chosen.base, "predicted": chosen.gallery}[start]
+    form = NetworkSettings(**asdict(network_preset()))
+    return first_network(form, 0, base and find_style(base), read_painting(painting, SIDE))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sheet", type=Path)
     parser.add_argument("paintings", type=Path, nargs="+")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--gallery", default="gallery")
-    parser.add_argument("--base", default="starry")
-    parser.add_argument("--starts", nargs="+", default=STARTS, choices=STARTS)
+    parser.add_argument("--base", default="starry", help="the style of the start `base`")
+    parser.add_argument("--starts", nargs="+", default=STARTS[:3], choices=STARTS)
+    parser.add_argument("--shown", type=int, default=2, help="photos on the sheet")
     parser.add_argument("--weights", default="auto", help="of the loss network")
     chosen = parser.parse_args()
     vgg = VGGFeatures(load_vgg_weights(chosen.weights))
     vgg.cast(torch.float32)
-    form = NetworkSettings(**asdict(network_preset()))
     rows = []
-    shown = held_out_photos(384)[0][: 4 * SHOWN : 4].float() / 255
+    shown = held_out_photos(384)[0][: 4 * chosen.shown : 4].float() / 255
     print(f"| painting | start | {' | '.join(f'{point * chosen.seconds:.0f} s' for point in POINTS)} |")
     print(f"|{'---|' * (2 + len(POINTS))}", flush=True)
     for file in chosen.paintings:
         criterion = criterion_for(vgg, read_painting(file, Style().size), loss_preset(), unit_photos())
-        small = read_painting(file, SIDE)
-        found = {"random": None, "base": find_style(chosen.base), "predicted": find_style(chosen.gallery)}
-        starts = {start: found[start] for start in chosen.starts}
-        contestants = [Contestant(label, first_network(form, 0, base, small)) for label, base in starts.items()]
+        contestants = [Contestant(start, beginning(start, chosen, file)) for start in chosen.starts]
         with torch.inference_mode():
             preview = [contestants[-1].network(photo[None]) for photo in shown]
         compete(contestants, criterion, chosen.seconds)
@@ -117,7 +127,7 @@ def main() -> None:
         for photo, before, after in zip(shown, preview, images, strict=True):
             rows.append(torch.cat([squared(read_painting(file, 384)), photo[None], before, *after], 3))
     save_sheet(torch.cat(rows, 2)[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0), chosen.sheet)
-    print("\nsheet: painting, photo, the last start without training, then trained from", ", ".join(starts))
+    print("\nsheet: painting, photo, the last start without training, then trained from", ", ".join(chosen.starts))
 
 
 def squared(painting: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 s s"]:

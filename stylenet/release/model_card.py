@@ -193,7 +193,7 @@ def best_gatys(found: Mapping[str, Any], start: str) -> int | None:
 
 
 def index(cards: Mapping[str, Mapping[str, Any]], many: Mapping[str, int] | None = None) -> str:
-    """All networks as one table in Markdown, by their figures at `GOAL_SIZE`.
+    """All networks as one table in Markdown, by their figures at `GOAL_SIZE`, then the sheets of their pages.
 
     `many` are networks of many styles, with how many: a line each below the table, as no figures are theirs alone.
     """
@@ -204,6 +204,8 @@ def index(cards: Mapping[str, Mapping[str, Any]], many: Mapping[str, int] | None
     made = "Made by `python -m stylenet.release`, as the pages are."
     for name, count in sorted((many or {}).items()):
         rows += ["", f"[{name}]({name}.md): one network, {count} styles."]
+    for name in sorted(cards):
+        rows += ["", f"[{name}]({name}.md)", "", f"![{name}]({name}.jpg)"]
     return "\n".join(["# Networks", "", about, made, "", *rows]) + "\n"
 
 

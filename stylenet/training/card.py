@@ -50,9 +50,9 @@ def run_facts(
     network: nn.Module,
 ) -> dict[str, Any]:
     """All that a card says of a run: its paintings, those `training_facts`, its photos and its network."""
-    training["training"]["precision"] = machine.precision
     return {
         **training,
+        "training": {**training["training"], "precision": machine.precision},
         **paintings,
         "photos": settings.data.credits or photos,
         "parameters": parameter_count(network),
