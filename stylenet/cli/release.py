@@ -1,6 +1,6 @@
 """Trains the networks of `checkpoints/`, evaluates them, and writes their model cards.
 
-  stylenet release                     every painting of configs/style/, and smaller networks for one of them
+  stylenet release                     every painting of configs/style/, and smaller networks for some of them
   stylenet release wave starry-small   these networks
   stylenet release minutes=30          with settings of `stylenet train`
 
@@ -25,7 +25,7 @@ from stylenet.evaluation.settings import EvaluationSettings
 
 log = logging.getLogger(__name__)
 
-SMALLER = ("starry-small", "starry-tiny")
+SMALLER = ("starry-small", "starry-tiny", "scream-tiny", "wave-tiny")
 TRAIN = (sys.executable, "-m", "stylenet", "train")
 
 
