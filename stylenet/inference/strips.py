@@ -71,8 +71,9 @@ class Strips:
         if strips > memory:
             limit = f"{memory / 1e6:.1f} MB are allowed"
             raise UserError(f"strips of an image {width} px wide take {strips / 1e6:.1f} MB of memory, and {limit}")
-        bottom, self.right = network.padding(height, width)
-        self.edges = _edges(height, height + bottom, rows, least, network.stride)
+        self.left, self.right, self.above, below = network.padding(height, width)
+        padded = self.above + height + below
+        self.edges = _edges(padded, rows, least, network.stride)
         self.buffer = SpillBuffer(memory - strips, device)
         self.plan = Plan(network.layers, Features(self._padded, channels=3), self.buffer, network.stride)
 
@@ -91,16 +92,23 @@ class Strips:
         with closing(self.buffer):
             for step in self.plan.passes:
                 for (first, end), strip in zip(pairwise(self.edges), step.run(), strict=True):
-                    if step is self.plan.passes[-1]:
-                        write(first, strip[:, :, : self.height - first, : self.width])
-                    done += (min(end, self.height) - first) * step.features.work
+                    # Of the image, without the rows of the padding.
+                    top, bottom = (min(max(row - self.above, 0), self.height) for row in (first, end))
+                    if step is self.plan.passes[-1] and top < bottom:
+                        rows = strip[:, :, top + self.above - first : bottom + self.above - first]
+                        write(top, rows[..., self.left : self.left + self.width])
+                    done += (bottom - top) * step.features.work
                     progress(round(self.height * done / total), self.height)
 
     def _padded(self, last: bool) -> Iterator[Strip]:
-        """The image with the network's own padding on the right and at the bottom."""
+        """The image with the network's own padding."""
         for first, end in pairwise(self.edges):
-            bottom = max(0, end - self.height)
-            yield reflected(self.read(first, end - bottom), (0, self.right, 0, bottom))
+            rows = [_inside(row - self.above, self.height) for row in range(first, end)]
+            top = min(rows)
+            strip = self.read(top, max(rows) + 1)
+            if rows != list(range(top, top + len(rows))):
+                strip = strip[:, :, [row - top for row in rows]]
+            yield reflected(strip, (self.left, self.right, 0, 0))
 
 
 def _limits(network: nn.Module) -> tuple[float, int] | None:
@@ -150,11 +158,16 @@ def _check_whole(network: nn.Module, pixels: int, device: torch.device) -> None:
         )
 
 
-def _edges(height: int, padded: int, rows: int, least: int, stride: int) -> list[int]:
-    """The rows at which strips begin and end: of `rows` at most, unless that is below `least`.
+def _inside(row: int, height: int) -> int:
+    """The row of an image that stands for one above or below it, by reflection."""
+    return height - 1 - abs(height - 1 - abs(row))
+
+
+def _edges(padded: int, rows: int, least: int, stride: int) -> list[int]:
+    """The rows of the padded image at which strips begin and end: of `rows` at most, unless that is below `least`.
 
     Strips are as equal as whole strides allow. The last one also takes the rows after the last whole stride.
     """
     strides = padded // stride
-    count = max(1, min(-(-height // rows), strides * stride // least))
+    count = max(1, min(-(-padded // rows), strides * stride // least))
     return [*(stride * round(strides * index / count) for index in range(count)), padded]

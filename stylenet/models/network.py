@@ -15,7 +15,7 @@ from stylenet.models.layers import reflected
 # What the last convolution's numbers become.
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
 # Settings that came later, and what a card without them means.
-LATER = {"architecture": "transformer", "styles": 1, "predictor": 0, "waves": 0}
+LATER = {"architecture": "transformer", "styles": 1, "predictor": 0, "waves": 0, "margin": 0}
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -31,7 +31,9 @@ class NetworkSettings:
     are not brought to a multiple of the stride first. `architecture` is a key of `stylenet.models.registry.NETWORKS`;
     `styles` the number of paintings that the network has learned, and `predictor` the width of the layer that predicts
     the parameters of others (0: none). Both are for `conditional` alone. `waves` is the number of plane waves in the
-    pattern that flat areas are filled along (`stylenet.models.plane_waves`; 0: none).
+    pattern that flat areas are filled along (`stylenet.models.plane_waves`; 0: none). By `margin` pixels, at most 12,
+    a photo is extended on all sides, and the result is cropped to it: networks draw frames at what they know as the
+    border, where their own reflections are.
     """
 
     width: int = 32
@@ -42,6 +44,7 @@ class NetworkSettings:
     styles: int = 1
     predictor: int = 0
     waves: int = 0
+    margin: int = 0
 
     def __post_init__(self) -> None:
         if self.fold > 2:
@@ -49,9 +52,11 @@ class NetworkSettings:
         for name in ("width", "blocks", "fold", "styles"):
             if getattr(self, name) < 1:
                 raise UserError(f"a network's {name} must be at least 1, got {getattr(self, name)}")
-        for name in ("predictor", "waves"):
+        for name in ("predictor", "waves", "margin"):
             if getattr(self, name) < 0:
                 raise UserError(f"a network's {name} must be 0 or more, got {getattr(self, name)}")
+        if self.margin > 12:  # with a stride, reflections of the smallest photos would need more pixels than there are
+            raise UserError(f"a network's margin must be at most 12, got {self.margin}")
         if self.output not in OUTPUTS:
             raise UserError(f"a network's output must be one of {', '.join(OUTPUTS)}, got {self.output}")
         if self.output == "linear" and self.fold > 1:
@@ -76,11 +81,13 @@ class StyleNetwork(nn.Module):
         super().__init__()
         self.settings = settings
 
-    def padding(self, height: int, width: int) -> tuple[int, int]:
-        """The rows below and the columns on the right by which a photo is extended, by reflection."""
+    def padding(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """How far a photo is extended by reflection, in pixels: left, right, above and below."""
+        margin = self.settings.margin
         if self.settings.output == "linear":  # elsewhere, strides just round up
-            return 0, 0
-        return -height % self.stride, -width % self.stride
+            return (margin,) * 4
+        below, right = (margin + -(side + 2 * margin) % self.stride for side in (height, width))
+        return margin, right, margin, below
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         return self.at_any_size(photos, self.layers)
@@ -91,9 +98,9 @@ class StyleNetwork(nn.Module):
         """Applies layers that need heights and widths in whole strides. Raises `UserError` for too small photos."""
         height, width = photos.shape[-2:]
         check_sides(self, height, width)
-        bottom, right = self.padding(height, width)
-        stylized = layers(reflected(photos, (0, right, 0, bottom)))
-        return stylized[..., :height, :width]
+        left, right, above, below = self.padding(height, width)
+        stylized = layers(reflected(photos, (left, right, above, below)))
+        return stylized[..., above : above + height, left : left + width]
 
 
 def check_sides(network: nn.Module, height: int, width: int) -> None:

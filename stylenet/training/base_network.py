@@ -58,8 +58,12 @@ def mismatch(path: Path, found: NetworkSettings, architecture: NetworkSettings) 
 
 
 def suits(base: NetworkSettings, architecture: NetworkSettings) -> bool:
-    """Whether a run can start from a network: of the same architecture, though only one of them may have a pattern."""
-    return architecture in (base, replace(base, waves=0)) or base == replace(architecture, waves=0)
+    """Whether a run can start from a network: of the same architecture and with the same pattern, or one has none.
+
+    The margin has no weights, and may differ.
+    """
+    same = replace(base, margin=architecture.margin)
+    return architecture in (same, replace(same, waves=0)) or same == replace(architecture, waves=0)
 
 
 def first_network(
@@ -78,5 +82,5 @@ def first_network(
         with torch.no_grad():
             first = first.folded(first.predicted(painting)[0])
     # A pattern that only this network has begins with zeros and changes nothing; the first one's alone is left out.
-    network.load_state_dict(first.state_dict(), strict=first.settings == architecture)
+    network.load_state_dict(first.state_dict(), strict=first.settings.waves == architecture.waves)
     return network.train()

@@ -49,6 +49,7 @@ class Network:
     fold: int = 1  # 2: nothing is computed at full resolution
     architecture: str = "transformer"  # key of stylenet.models.registry.NETWORKS, set by network=PRESET
     waves: int = 0  # plane waves of a pattern along which flat areas are filled; 0: none
+    margin: int = 12  # pixels by which photos are extended on all sides, so that results have no frames
 
 
 def network_preset(name: str = "full") -> Network:

@@ -1,15 +1,18 @@
 """The image transformation network."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stylenet.errors import UserError
 from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialize, parameter_count
 
 TINY = NetworkSettings(width=2, blocks=1)
 FOLDED = NetworkSettings(width=2, blocks=1, fold=2)
 LINEAR = NetworkSettings(width=2, blocks=1, output="linear")
+MARGIN = NetworkSettings(width=2, blocks=1, margin=12)
 
 
 def tiny(form: NetworkSettings = TINY) -> TransformerNet:
@@ -17,7 +20,7 @@ def tiny(form: NetworkSettings = TINY) -> TransformerNet:
 
 
 @given(
-    form=st.sampled_from([TINY, FOLDED, LINEAR]),
+    form=st.sampled_from([TINY, FOLDED, LINEAR, MARGIN]),
     height=st.integers(16, 70),
     width=st.integers(16, 70),
     batch=st.integers(1, 2),
@@ -26,6 +29,19 @@ def tiny(form: NetworkSettings = TINY) -> TransformerNet:
 @torch.inference_mode()
 def test_any_size_comes_back_at_the_same_size(form: NetworkSettings, height: int, width: int, batch: int) -> None:
     assert tiny(form)(torch.rand(batch, 3, height, width)).shape == (batch, 3, height, width)
+
+
+@torch.inference_mode()
+def test_with_a_margin_a_photo_is_extended_by_reflection_and_the_result_cropped() -> None:
+    photos = torch.rand(2, 3, 20, 40, generator=torch.Generator().manual_seed(0))
+    extended = torch.from_numpy(np.pad(photos.numpy(), ((0, 0), (0, 0), (12, 12), (12, 12)), "reflect"))
+    torch.testing.assert_close(tiny(MARGIN)(photos), tiny()(extended)[..., 12:32, 12:52])
+
+
+@pytest.mark.parametrize(("margin", "message"), [(-1, "must be 0 or more"), (13, "must be at most 12")])
+def test_a_margin_that_the_smallest_photos_lack_is_refused(margin: int, message: str) -> None:
+    with pytest.raises(UserError, match=f"margin {message}, got {margin}"):
+        NetworkSettings(margin=margin)
 
 
 @torch.inference_mode()

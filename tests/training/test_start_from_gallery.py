@@ -100,6 +100,15 @@ def test_a_pattern_is_no_obstacle(has: int, wants: int, tmp_path: Path) -> None:
     assert bool(new) == (wants > has)
 
 
+def test_a_margin_is_no_obstacle(tmp_path: Path) -> None:
+    network = TransformerNet(replace(FORM, margin=12))
+    save_style(tmp_path / "first.safetensors", network, Card("first", network.settings, {}))
+    base = find_base(str(tmp_path / "first.safetensors"), "wave", FORM)
+    started = first_network(FORM, 0, base, torch.rand(1, 3, 16, 16))
+    assert started.settings.margin == 0
+    torch.testing.assert_close(started.state_dict(), network.state_dict(), rtol=0, atol=0)
+
+
 def test_patterns_of_two_sizes_do_not_suit(tmp_path: Path) -> None:
     network = TransformerNet(replace(FORM, waves=3))
     save_style(tmp_path / "first.safetensors", network, Card("first", network.settings, {}))
