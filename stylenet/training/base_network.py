@@ -41,7 +41,8 @@ def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Pat
     None for random weights. Raises `UserError` when what was asked for is not there or has another architecture.
     """
     if init == "auto":
-        others = (path for base in BASES for path in sorted(SHIPPED.glob(f"{base}*{SUFFIX}")) if path.stem != name)
+        named = (path for base in BASES for path in sorted(SHIPPED.glob(f"{base}*{SUFFIX}"), key=shortest_first))
+        others = (path for path in named if path.stem != name)
         return next((path for path in others if suits(read_card(path).network, architecture)), None)
     if init is None:
         return None
@@ -50,6 +51,11 @@ def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Pat
         if not suits(found := read_card(path).network, architecture):
             raise mismatch(path, found, architecture)
     return path
+
+
+def shortest_first(path: Path) -> tuple[int, str]:
+    """A key for sorting by name, with `starry` before `starry-mine`."""
+    return len(path.name), path.name
 
 
 def mismatch(path: Path, found: NetworkSettings, architecture: NetworkSettings) -> UserError:

@@ -209,7 +209,7 @@ def test_a_network_that_cannot_be_published_stays_in_its_run_folder(
 def test_a_training_that_learns_nothing_more_is_one_line(
     paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    rate = "learning_rate=1e30"
+    rate = "learning_rate=1e38"
     assert here(f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=14", rate) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("train.py: error: step 14: the last 1")

@@ -42,7 +42,7 @@ def test_a_run_starts_from_the_predicted_parameters_and_ends_as_an_ordinary_netw
 ) -> None:
     options = [
         *SMALL,
-        "network.waves=0",
+        "network.margin=0",
         f"loss_network.weights={tiny_vgg_file}",
         "init=auto",
         "learning_rate=1e-12",
@@ -78,6 +78,14 @@ def test_without_a_predictor_it_is_no_start(tmp_path: Path) -> None:
     file = base_network.SHIPPED / "gallery.safetensors"
     save_style(file, network, Card("gallery", network.settings, read_card(file).facts))
     assert find_init("auto", "wave", FORM) is None
+
+
+def test_auto_takes_the_shortest_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_network, "SHIPPED", tmp_path)
+    for name in ("starry-mine", "starry"):
+        network = TransformerNet(FORM)
+        save_style(tmp_path / f"{name}.safetensors", network, Card(name, network.settings, {}))
+    assert find_base("auto", "wave", FORM) == tmp_path / "starry.safetensors"
 
 
 @pytest.mark.parametrize(("has", "wants"), [(3, 0), (0, 3), (3, 3)])
