@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-received: list[int] = []  # since the command began: a library may turn the exception into another, or swallow it
+received: list[int] = []  # during the command: a library may turn the exception into another, or swallow it
 
 
 @contextmanager
@@ -13,7 +13,6 @@ def ending_signals() -> Iterator[None]:
     """Ends the block by an exception on SIGINT and SIGTERM, so that partial files are removed; in the main thread."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {}
-    received.clear()
     with suppress(ValueError):  # signal handlers belong to the main thread
         before = {number: signal.signal(number, end) for number in numbers}
     try:
@@ -21,6 +20,7 @@ def ending_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        received.clear()
 
 
 def end(number: int, frame: FrameType | None) -> None:

@@ -73,10 +73,6 @@ def run_main(main: Main, arguments: Sequence[str], name: str) -> int:
         with standard_streams(), ending_signals(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # problems with a file are reported in our own line
             return exit_code(main, arguments)
-    except Exception:  # what a library made of a signal's exception
-        if not received:
-            raise
-        return 128 + received[0]
     finally:
         PROGRAM.reset(token)
 
@@ -98,6 +94,10 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception:  # what a library made of a signal's exception
+        if not received:
+            raise
+        return 128 + received[0]
 
 
 def code_of(ended: SystemExit) -> int:

@@ -150,6 +150,8 @@ def test_a_signal_whose_exception_was_swallowed_stops_the_training(number: signa
             signal.raise_signal(number)
         with StopOnSignal() as stop:
             assert stop.signal == number
+    with StopOnSignal() as stop:  # a later training knows nothing of it
+        assert stop.signal is None
     with ending_signals(), StopOnSignal() as stop:
         assert stop.signal is None
 
