@@ -16,20 +16,27 @@ self.addEventListener('fetch', (event) => {
   }
 });
 
-/** Removes other versions' caches, after the files in them were fetched as they are now, so that none is missing offline. */
+/** Removes other versions' caches, after each file in them was fetched as it is now, so that none is missing offline. */
 async function removeOthers() {
   const cache = await caches.open(CACHE);
-  const old = (await caches.keys()).filter((name) => /^stylenet(-|$)/.test(name) && name !== CACHE);
-  for (const name of old) {
-    const requests = await (await caches.open(name)).keys();
-    await Promise.all(requests.map(({ url }) => renewed(cache, url).catch(() => {}))); // a file that is gone is left out
+  const names = (await caches.keys()).filter((name) => /^stylenet(-|$)/.test(name) && name !== CACHE);
+  for (const name of names) {
+    const old = await caches.open(name);
+    await Promise.all((await old.keys()).map((request) => renewedOrKept(cache, old, request)));
     await caches.delete(name);
   }
 }
 
+/** A file that is gone from the server is left out; one that cannot be fetched now stays as it was. */
+async function renewedOrKept(cache, old, request) {
+  await renewed(cache, request.url)
+    .catch(() => renewed(cache, request.url)) // a change of network cuts off what is on its way
+    .catch(async () => cache.put(request.url, await old.match(request)));
+}
+
 async function renewed(cache, request) {
   const response = await fetch(request, { cache: 'no-cache' }); // asks the server even for what the browser has kept
-  if (response.ok) await cache.put(request, response.clone());
+  if (response.ok) await cache.put(request, response.clone()).catch(() => {}); // with a full storage the page still works
   return response;
 }
 
