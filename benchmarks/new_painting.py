@@ -26,7 +26,7 @@ from stylenet.evaluation.contact_sheet import save_sheet
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
-from stylenet.models.catalog import find_style
+from stylenet.models.catalog import find_reference
 from stylenet.models.loading import load_single_style
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.predictor import SIDE
@@ -94,7 +94,7 @@ def beginning(start: str, chosen: argparse.Namespace, painting: Path) -> StyleNe
         return load_single_style(f"{chosen.gallery}#{painting.stem}")[0].train()
     base = {"random": None, "base": chosen.base, "predicted": chosen.gallery}[start]
     form = NetworkSettings(**asdict(network_preset()))
-    return first_network(form, 0, base and find_style(base), read_painting(painting, SIDE))
+    return first_network(form, 0, base and find_reference(base), read_painting(painting, SIDE))
 
 
 def main() -> None:

@@ -7,25 +7,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.disk import printable
+from stylenet.disk import file_sha256, printable
 from stylenet.errors import UserError, prefix_errors
-from stylenet.models.catalog import GALLERY, SHIPPED, find_style
+from stylenet.models.catalog import GALLERY, SHIPPED, StyleReference, find_reference
 from stylenet.models.conditional import ConditionalNet
+from stylenet.models.loading import load_style
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.registry import build_network
-from stylenet.models.style_file import SUFFIX, read_card, read_style
+from stylenet.models.style_file import SUFFIX, read_card
 
 BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: the first that is another style
 
 
-def find_init(init: str | None, name: str, architecture: NetworkSettings) -> Path | None:
-    """The style file that one painting's run starts from: for `auto` the gallery's if it can, else `find_base`."""
+def find_init(init: str | None, name: str, architecture: NetworkSettings) -> StyleReference | None:
+    """The style that one painting's run starts from: for `auto` the gallery if it can, else `find_base`."""
     gallery = SHIPPED / f"{GALLERY}{SUFFIX}"
     with prefix_errors("init"):
-        named = find_style(init) if init not in (None, "auto") else None
-    for path in (named, gallery if init == "auto" and gallery.exists() else None):
-        if path and predicts(read_card(path).network, architecture):
-            return path
+        named = find_reference(init) if init not in (None, "auto") else None
+    for style in (named, StyleReference(gallery) if init == "auto" and gallery.exists() else None):
+        if style and style.style is None and predicts(read_card(style.file).network, architecture):
+            return style
     return find_base(init, name, architecture)
 
 
@@ -35,22 +36,23 @@ def predicts(found: NetworkSettings, architecture: NetworkSettings) -> bool:
     return found.architecture == "conditional" and found.predictor > 0 and suits(single, architecture)
 
 
-def find_base(init: str | None, name: str, architecture: NetworkSettings) -> Path | None:
-    """The style file to start from: the named one, or for `auto` a shipped network of this architecture, another style.
+def find_base(init: str | None, name: str, architecture: NetworkSettings) -> StyleReference | None:
+    """The style to start from: the named one, or for `auto` a shipped network of this architecture, another style.
 
     None for random weights. Raises `UserError` when what was asked for is not there or has another architecture.
     """
     if init == "auto":
         named = (path for base in BASES for path in sorted(SHIPPED.glob(f"{base}*{SUFFIX}"), key=shortest_first))
         others = (path for path in named if path.stem != name)
-        return next((path for path in others if suits(read_card(path).network, architecture)), None)
+        suiting = (path for path in others if suits(read_card(path).network, architecture))
+        return next(map(StyleReference, suiting), None)
     if init is None:
         return None
     with prefix_errors("init"):
-        path = find_style(init)
-        if not suits(found := read_card(path).network, architecture):
-            raise mismatch(path, found, architecture)
-    return path
+        style = find_reference(init)
+        if not suits(found := load_style(style)[1].network, architecture):
+            raise mismatch(style, found, architecture)
+    return style
 
 
 def shortest_first(path: Path) -> tuple[int, str]:
@@ -58,9 +60,9 @@ def shortest_first(path: Path) -> tuple[int, str]:
     return len(path.name), path.name
 
 
-def mismatch(path: Path, found: NetworkSettings, architecture: NetworkSettings) -> UserError:
+def mismatch(style: StyleReference, found: NetworkSettings, architecture: NetworkSettings) -> UserError:
     """The error for a network that a run cannot start from."""
-    return UserError(f"architecture mismatch: {printable(path.stem)} is {found}, this run uses {architecture}")
+    return UserError(f"architecture mismatch: {printable(style.name)} is {found}, this run uses {architecture}")
 
 
 def suits(base: NetworkSettings, architecture: NetworkSettings) -> bool:
@@ -73,20 +75,25 @@ def suits(base: NetworkSettings, architecture: NetworkSettings) -> bool:
 
 
 def first_network(
-    architecture: NetworkSettings, seed: int, base: Path | None, painting: Float[Tensor, "1 3 h w"]
+    architecture: NetworkSettings, seed: int, base: StyleReference | None, painting: Float[Tensor, "1 3 h w"]
 ) -> StyleNetwork:
     """A network with random weights of the seed, or with those of a trained style.
 
-    One of many styles becomes an ordinary network with the norm parameters that it predicts for the painting, whose
-    pixels are as many as predictors want.
+    One of many styles, where none of them is named, becomes an ordinary network with the norm parameters that it
+    predicts for the painting, whose pixels are as many as predictors want.
     """
     network = initialize(build_network(architecture), seed)
     if base is None:
         return network
-    first = read_style(base)[0]
+    first = load_style(base)[0]
     if isinstance(first, ConditionalNet):
         with torch.no_grad():
             first = first.folded(first.predicted(painting)[0])
     # A pattern that only this network has begins with zeros and changes nothing; the first one's alone is left out.
     network.load_state_dict(first.state_dict(), strict=first.settings.waves == architecture.waves)
     return network.train()
+
+
+def base_facts(base: StyleReference) -> dict[str, str]:
+    """What cards and resumed runs know of the start: its name, and its file's hash."""
+    return {"style": base.name, "sha256": file_sha256(base.file)}

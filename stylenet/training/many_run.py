@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from os import fspath
 from pathlib import Path
 
 import torch
@@ -18,13 +19,14 @@ from stylenet.data.sets import Photos
 from stylenet.disk import file_sha256, plain_name, printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
-from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_style
+from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_reference, find_style
 from stylenet.models.conditional import ConditionalNet
+from stylenet.models.loading import load_style
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.style_file import SUFFIX, Card, read_card, read_style
 from stylenet.training import many_styles
-from stylenet.training.base_network import find_base, mismatch, suits
+from stylenet.training.base_network import base_facts, find_base, mismatch, suits
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.card import run_facts, training_facts
 from stylenet.training.checks import validate
@@ -171,20 +173,22 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
     """
     single = replace(network.settings, architecture="transformer", styles=1, predictor=0)
     known: list[str] = []
-    path = None
+    base = None
     if settings.init not in (None, "auto"):
         with prefix_errors("init"):
-            card = read_card(path := find_style(settings.init))
-            known = card.style_names
+            base = find_reference(settings.init)
+            card = read_card(base.file)
+            known = [] if base.style else card.style_names
             if known and not suits(replace(card.network, styles=network.settings.styles), network.settings):
-                raise mismatch(path, card.network, network.settings)
+                raise mismatch(base, card.network, network.settings)
     if not known:
-        path = find_base(settings.init, name, single)
-    if path is None:
+        base = find_base(settings.init, name, single)
+    if base is None:
         return None
-    many_styles.begin_at(network, read_style(path)[0], [known.index(each) if each in known else None for each in names])
-    log.info("starts from %s", path)
-    return {"style": path.stem, "sha256": file_sha256(path)}
+    rows = [known.index(each) if each in known else None for each in names]
+    many_styles.begin_at(network, load_style(base)[0], rows)
+    log.info("starts from %s", fspath(base))
+    return base_facts(base)
 
 
 def digest(settings: Settings, inputs: list[str]) -> str:

@@ -104,7 +104,7 @@ def keep_inputs(folder: Path, settings: Settings) -> None:
     paths: dict[str, str | None] = {"data.path": settings.data.path}
     paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}
     found = {name: str(Path(path).expanduser().absolute()) for name, path in paths.items() if path}
-    files = {name: path for name, path in found.items() if Path(path).exists()}
+    files = {name: path for name, path in found.items() if is_there(Path(path))}
     write_files(folder, files)
     if painting := find_file(settings.style.image):
         keep_painting(folder, painting)
@@ -137,9 +137,14 @@ def with_recorded_files(settings: Settings, folder: Path) -> Settings:
     found = deepcopy(settings)
     for name, path in read_files(folder).items():
         part, _, last = name.rpartition(".")
-        if (folder / path).exists():
+        if is_there(folder / path):
             setattr(getattr(found, part) if part else found, last, str((folder / path).absolute()))
     return found
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder exists, or the file of one style of many, as in `mine.safetensors#wave`."""
+    return path.exists() or Path(str(path).rpartition("#")[0]).is_file()
 
 
 UNSET = ("styles", "add_to", "patience")  # which networks of before know nothing of

@@ -120,7 +120,7 @@ class Settings:
     learning_rate: float = MISSING  # of Adam, at the top of its schedule
     seed: int = 0  # of the first weights, the crops and the noise
     flat_areas: float = 0.3  # share of the photos of which a part is made flat, as skies are
-    init: str | None = None  # style to start from, by name or file; auto: a shipped one; null: random weights
+    init: str | None = None  # style to start from, as -s takes it; auto: a shipped one; null: random weights
     replace: bool = False  # true: overwrite the style in checkpoints/
     objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes
     patience: int | None = None  # early stopping: validations without a lower objective that end a run

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from os import fspath
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures, VGGWeights, load_vgg_weights
+from stylenet.models.catalog import StyleReference
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import SIDE
-from stylenet.training.base_network import find_init, first_network
+from stylenet.training.base_network import base_facts, find_init, first_network
 from stylenet.training.budget import steps_in
 from stylenet.training.checks import Machine, check_unchanged, validate
 from stylenet.training.module import StyleTransferModule
@@ -48,13 +50,12 @@ class Sources:
     painting_sha256: str
     photos: Photos
     weights: VGGWeights
-    base: Path | None
+    base: StyleReference | None
 
     def fingerprint(self) -> dict[str, Any]:
         """Hashes, and the names and sizes of the sets of photos: a resumed run must find the same."""
         found = {"painting": self.painting_sha256, "weights": self.weights.sha256, "photos": self.photos.sources}
-        base = self.base and {BASE: {"style": self.base.stem, "sha256": file_sha256(self.base)}}
-        return {**found, **(base or {})}
+        return {**found, BASE: base_facts(self.base)} if self.base else found
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def read_sources(
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])
     base = find_init(init, name, NetworkSettings(**asdict(settings.network)))
     if base:
-        log.info("starts from %s", base)
+        log.info("starts from %s", fspath(base))
     return Sources(painting, small, PaintingFigures(large), file_sha256(file), found, weights, base)
 
 

@@ -25,7 +25,7 @@ from stylenet.cli.resumption import recorded
 from stylenet.cli.train import CONFIGS
 from stylenet.cli.train_arguments import quoted
 from stylenet.losses.perceptual import check_terms
-from stylenet.models.catalog import SHIPPED
+from stylenet.models.catalog import SHIPPED, StyleReference
 from stylenet.models.style_file import read_card, read_style
 from stylenet.models.transformer_net import NetworkSettings
 from stylenet.training.base_network import find_base, find_init
@@ -275,11 +275,11 @@ def test_a_run_starts_from_a_trained_style(tmp_path: Path, weights: str, here: C
 
 def test_a_short_run_starts_from_the_gallery_or_a_shipped_network_of_another_style() -> None:
     form = NetworkSettings(**asdict(composed(["style=wave", "budget=cpu"]).network))
-    assert find_init("auto", "wave", form) == SHIPPED / "gallery.safetensors"
+    assert find_init("auto", "wave", form) == StyleReference(SHIPPED / "gallery.safetensors")
     small = NetworkSettings(**asdict(composed(["style=wave", "network=small"]).network))
-    assert find_init("auto", "wave", small) == SHIPPED / "starry-small.safetensors"
-    assert find_base("auto", "wave", form) == SHIPPED / "starry.safetensors"
-    assert find_base("auto", "starry", form) == SHIPPED / "scream.safetensors"
+    assert find_init("auto", "wave", small) == StyleReference(SHIPPED / "starry-small.safetensors")
+    assert find_base("auto", "wave", form) == StyleReference(SHIPPED / "starry.safetensors")
+    assert find_base("auto", "starry", form) == StyleReference(SHIPPED / "scream.safetensors")
     assert find_base("auto", "scream", NetworkSettings(width=3)) is None
     assert [composed(["style=wave", f"budget={budget}"]).init for budget in ("cpu", "gpu")] == ["auto", None]
 

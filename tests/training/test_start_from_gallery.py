@@ -10,6 +10,7 @@ from runs import SMALL
 
 from stylenet.data.painting import STYLES, read_painting
 from stylenet.errors import UserError
+from stylenet.models.catalog import StyleReference
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.plane_waves import PlaneWaves
@@ -65,7 +66,7 @@ def test_a_run_starts_from_the_predicted_parameters_and_ends_as_an_ordinary_netw
 
 @pytest.mark.usefixtures("gallery")
 def test_another_architecture_does_not_start_from_it() -> None:
-    assert find_init("auto", "wave", FORM) == base_network.SHIPPED / "gallery.safetensors"
+    assert find_init("auto", "wave", FORM) == StyleReference(base_network.SHIPPED / "gallery.safetensors")
     assert find_init("auto", "wave", replace(FORM, width=5)) is None
     assert find_init(None, "wave", FORM) is None
     with pytest.raises(UserError, match="architecture mismatch"):
@@ -85,7 +86,7 @@ def test_auto_takes_the_shortest_name(tmp_path: Path, monkeypatch: pytest.Monkey
     for name in ("starry-mine", "starry"):
         network = TransformerNet(FORM)
         save_style(tmp_path / f"{name}.safetensors", network, Card(name, network.settings, {}))
-    assert find_base("auto", "wave", FORM) == tmp_path / "starry.safetensors"
+    assert find_base("auto", "wave", FORM) == StyleReference(tmp_path / "starry.safetensors")
 
 
 @pytest.mark.parametrize(("has", "wants"), [(3, 0), (0, 3), (3, 3)])
@@ -122,3 +123,17 @@ def test_patterns_of_two_sizes_do_not_suit(tmp_path: Path) -> None:
     save_style(tmp_path / "first.safetensors", network, Card("first", network.settings, {}))
     with pytest.raises(UserError, match="architecture mismatch"):
         find_base(str(tmp_path / "first.safetensors"), "wave", replace(FORM, waves=2))
+
+
+def test_a_run_starts_from_one_style_of_many(
+    gallery: ConditionalNet, tmp_path: Path, tiny_vgg_file: Path, here: Callable[..., int], capsys
+) -> None:
+    file = base_network.SHIPPED / "gallery.safetensors"
+    options = [*SMALL, "network.margin=0", f"loss_network.weights={tiny_vgg_file}", "learning_rate=1e-12", "steps=1"]
+    assert here("style=wave", f"init={file}#two", *options) == 0
+    network, card = read_style(tmp_path / "checkpoints" / "wave.safetensors")
+    torch.testing.assert_close(network.state_dict(), gallery.selected(1).state_dict(), rtol=0, atol=1e-6)
+    assert card.facts["training"]["init"]["style"] == "gallery-two"
+    capsys.readouterr()
+    assert here("style=wave", f"init={file}#three", "replace=true", *options) == 1
+    assert "gallery has no style three; available: one, two" in capsys.readouterr().err
