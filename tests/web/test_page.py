@@ -59,8 +59,9 @@ def test_a_photo_is_stylized_as_by_pytorch(page) -> None:
 
 def test_another_style_takes_the_same_photo_by_keyboard_alone(page, site: Path) -> None:
     names = [network["key"] for network in json.loads((site / "networks.json").read_text())]
-    page.locator(f"input[value={names[names.index(SMALL) - 1]}]").check(force=True)
-    page.locator(f"input[value={names[names.index(SMALL) - 1]}]").focus()
+    before = page.locator(f"input[value={names[names.index(SMALL) - 1]}]")
+    before.check(force=True)
+    before.focus()
     page.keyboard.press("ArrowDown")
     page.get_by_role("radio", name=SMALL).and_(page.locator(":checked")).wait_for()
     page.wait_for_timeout(100)
