@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import NoReturn
 
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.signals import ending_signals, received
 
@@ -65,8 +66,9 @@ def complain(message: str) -> None:
 def run_main(main: Main, arguments: Sequence[str], name: str) -> int:
     """Runs a command's `main` under the name that messages show; returns the exit code.
 
-    0 is success; 1 a mistake of the user's (`UserError`, one line) or a closed pipe; 128 plus the signal's number after
-    SIGINT or SIGTERM. Any other exception is a bug and keeps its traceback.
+    0 is success; 1 a mistake of the user's (`UserError`, one line), a file that the system refuses (one line) or a
+    closed pipe; 128 plus the signal's number after SIGINT or SIGTERM. Any other exception is a bug and keeps its
+    traceback.
     """
     token = PROGRAM.set(name)
     try:
@@ -94,10 +96,13 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception:  # what a library made of a signal's exception
-        if not received:
-            raise
-        return 128 + received[0]
+    except Exception as error:
+        if received:  # what a library made of a signal's exception
+            return 128 + received[0]
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            complain(f"error: {printable(str(error.filename))} cannot be used: {error.strerror}")
+            return 1
+        raise
 
 
 def code_of(ended: SystemExit) -> int:

@@ -4,6 +4,7 @@ Everything that can be checked without torch is checked first, so that a wrong o
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def predicted_style(options: argparse.Namespace) -> tuple[Parts, str]:
     if options.style is not None:
         raise UserError("--painting and -s exclude each other: one predicts a style, the other names one")
     painting = Path(options.painting)
-    if not painting.is_file():
+    if not os.path.isfile(painting):
         raise UserError(f"--painting: there is no file {printable(painting)}")
     return [], painting.stem
 

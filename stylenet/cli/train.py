@@ -58,13 +58,15 @@ def started(typed: list[str]) -> int:
 
 
 def check_search(settings: Sequence[str]) -> None:
-    """Raises `UserError` for an objective that cannot be minimized, before any run of a sweep begins."""
+    """Raises `UserError` for a search that has nothing to minimize, before any of its runs begins."""
     from stylenet.cli.train_arguments import name_of
     from stylenet.training.objective import check_objective
 
     given = {name_of(setting): setting.partition("=")[2].strip("'\"") for setting in settings}
     if "objective" in given:
         check_objective(given["objective"])
+    if "sweep" in given and given.keys() & {"styles", "add_to"}:
+        raise UserError("a search needs figures on held-out photos, which runs with styles= or add_to= do not have")
     if given.get("hydra.sweeper.direction", "minimize") != "minimize":
         raise UserError("hydra.sweeper.direction must be minimize, as all figures of an objective are")
 

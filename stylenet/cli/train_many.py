@@ -1,10 +1,16 @@
 """`stylenet train styles=DIR` and `add_to=FILE`: networks of many styles."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stylenet.errors import UserError
+
+TRAINER = r"trainer\.(?!accelerator|devices|precision|accumulate_grad_batches).*"
+LOGGER = r"logger\.(project|entity|tags|sheet_every)"  # logger.wandb=false is typed out of habit
+UNUSED_BY_STYLES = rf"{TRAINER}|{LOGGER}|style\.(title|artist|year|died|source|license)"
+UNUSED_BY_ADD_TO = rf"{TRAINER}|{LOGGER}|network|network\..*|init"
 
 
 def train_many(composed: Any, overrides: Sequence[str]) -> int:
@@ -22,26 +28,35 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
         raise UserError("resume: a run on many paintings is resumed by its own command")
     if composed.patience is not None:
         raise UserError("patience ends a run on one painting; a run on many has no validations")
-    check_used(composed)
+    check_used(composed, [name_of(override) for override in overrides])
     if composed.styles:
         composed.style.image = ""  # there is not one
     from stylenet.training.many_run import run_further, run_many
+    from stylenet.training.run import memory_errors
 
     quieten()  # after the imports above: Lightning sets its level when it is imported
     settings: Any = OmegaConf.to_object(composed)
-    return run_many(settings, Path(settings.styles)) if settings.styles else run_further(settings, settings.add_to)
+    with memory_errors(settings):
+        if settings.styles:
+            return run_many(settings, Path(settings.styles).expanduser())
+        return run_further(settings, settings.add_to)
 
 
-def check_used(composed: Any) -> None:
-    """Raises `UserError` for settings that only runs on one painting have, rather than ignore them."""
-    ignored = {
+def check_used(composed: Any, names: Sequence[str]) -> None:
+    """Raises `UserError` for settings that only runs on one painting have, rather than ignore them.
+
+    `names` are those of the settings that were typed.
+    """
+    for name in names:
+        if re.fullmatch(UNUSED_BY_STYLES if composed.styles else UNUSED_BY_ADD_TO, name):
+            raise UserError(f"{name} has no effect with {'styles=' if composed.styles else 'add_to='}")
+    checked = {
         "network.architecture": (composed.network.architecture, ("transformer", "conditional")),
         "trainer.devices": (composed.trainer.get("devices"), (None, "auto", 1, "1")),
         "trainer.accumulate_grad_batches": (composed.trainer.get("accumulate_grad_batches"), (None, 1)),
         "trainer.precision": (composed.trainer.get("precision"), (None, "32", "32-true", "bf16-mixed")),
     }
-    for name, (value, allowed) in ignored.items():
+    for name, (value, allowed) in checked.items():
         if value not in allowed:
-            raise UserError(
-                f"{name}={value} is for runs on one painting; with styles= and add_to= it must be {allowed[-1]}"
-            )
+            choices = " or ".join(str(each) for each in allowed if each is not None)
+            raise UserError(f"{name}={value} is for runs on one painting; with styles= and add_to= it is {choices}")

@@ -50,11 +50,16 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
     cards = read_cards(folder)
     found: dict[str, Painting] = {}
     for path in sorted(files):
-        painting = read_painting_file(path, size, cards.get(path.stem, {}))
-        if painting is not None and painting.name in found:
+        try:
+            painting = read_painting_file(path, size, cards.get(path.stem, {}))
+        except ImageError as error:
+            log.warning("skipped: %s", error)
+            continue
+        if painting.name in found:
             raise UserError(f"two paintings in {printable(folder)} are called {painting.name}: rename one")
-        if painting is not None:
-            found[painting.name] = painting
+        if "license" not in painting.facts:
+            log.warning("%s has no license in %s", printable(path.stem), CARDS)
+        found[painting.name] = painting
     if len(found) > LIMITS["styles"]:
         raise UserError(f"a style file holds at most {LIMITS['styles']} styles, and there are {len(found)} paintings")
     if len(found) < 2:
@@ -63,17 +68,11 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
     return list(found.values())
 
 
-def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Painting | None:
-    """The painting in a file; None, which is said, for a file that cannot be one."""
+def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Painting:
+    """The painting in a file. Raises `ImageError` for a file that is no image."""
     name = path.stem if is_style_name(path.stem) else plain_name(path.name)
-    try:
-        image = decode_image(path)
-    except ImageError as error:
-        log.warning("skipped: %s", error)
-        return None
+    image = decode_image(path)
     known = {name: as_fact(facts[name]) for name in KNOWN if facts.get(name) not in (None, "")}
-    if "license" not in known:
-        log.warning("%s has no license in %s", printable(path.stem), CARDS)
     pixels, small = (to_tensor(resized(image, side))[None] for side in (size, SIDE))
     return Painting(name, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})
 

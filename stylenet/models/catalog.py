@@ -54,10 +54,10 @@ def find_style(style: str | os.PathLike[str]) -> Path:
     """
     if os.fspath(style).startswith(hub.PREFIX):
         return hub.fetch_style(hub.HubAddress.parse(os.fspath(style)))
-    path, known = Path(style), styles()
+    path, known = Path(style).expanduser(), styles()
     if os.fspath(style) in known:
         return known[os.fspath(style)]
-    if path.is_file():
+    if os.path.isfile(path):  # not path.is_file(), which fails on names that are too long, or may not be read
         return path
     if path.suffix == SUFFIX or path.name != os.fspath(style):
         raise UserError(f"there is no style file {printable(path)}")
@@ -101,7 +101,7 @@ def find_reference(style: str | os.PathLike[str]) -> StyleReference:
 
 
 def _is_there(text: str) -> bool:
-    return text in styles() or Path(text).is_file()
+    return text in styles() or os.path.isfile(os.path.expanduser(text))
 
 
 def find_weighted_style(text: str) -> tuple[StyleReference, float]:

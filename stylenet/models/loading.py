@@ -41,7 +41,7 @@ def load_single_style(style: str | os.PathLike[str], device: torch.device | str 
     """Calls `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
     network, card = load_style(style, device)
     if isinstance(network, ConditionalNet):
-        file, names = find_reference(style).file.stem, card.style_names
-        one = f"choose one, as in {file}#{names[0]}"
-        raise UserError(f"{file} holds {len(names)} styles: {one}; available: {', '.join(names)}")
+        typed, names = printable(os.fspath(style)), card.style_names
+        one = f"choose one, as in {typed}#{names[0]}"
+        raise UserError(f"{typed} holds {len(names)} styles: {one}; available: {', '.join(names)}")
     return network, card

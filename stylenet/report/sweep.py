@@ -90,7 +90,7 @@ def runs_of(records: Sequence[Record]) -> list[Run]:
 def _run(record: Record) -> Run:
     if record.folder is None:
         settings = dict(override.split("=", 1) for override in record.overrides if "=" in override)
-        return Run(Path(), f"run {record.number}", settings, problem=record.error or "failed")
+        return Run(Path(), f"run {record.number}", settings, problem=record.error or "no figures")
     run = read_run(record.folder)
     run.objective = record.objective
     run.problem = record.error or run.problem

@@ -19,10 +19,11 @@ from stylenet.data.sets import Photos
 from stylenet.disk import file_sha256, plain_name, printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights, load_vgg_weights
-from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_reference, find_style
+from stylenet.models.catalog import CHECKPOINTS, GALLERY, find_reference
 from stylenet.models.conditional import ConditionalNet
+from stylenet.models.hub import style_name
 from stylenet.models.loading import load_style
-from stylenet.models.network import NetworkSettings
+from stylenet.models.network import NetworkSettings, parameter_count
 from stylenet.models.predictor import CONVOLUTIONS
 from stylenet.models.style_file import SUFFIX, Card, read_card, read_style
 from stylenet.training import many_styles
@@ -30,7 +31,7 @@ from stylenet.training.base_network import base_facts, find_base, mismatch, suit
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.card import run_facts, training_facts
 from stylenet.training.checks import validate
-from stylenet.training.many_files import checked_target, finish, further_target
+from stylenet.training.many_files import finish, further_target, new_target
 from stylenet.training.many_targets import criteria_for
 from stylenet.training.run_folder import MANY, OUTPUTS, disk_errors, locked
 from stylenet.training.settings import Settings
@@ -47,7 +48,7 @@ def run_many(settings: Settings, folder: Path) -> int:
     """Trains a network on all paintings of a folder. Returns the exit code."""
     machine = validate(settings, None)
     name = (settings.style.name or GALLERY) + settings.style.suffix
-    target = checked_target(CHECKPOINTS / f"{name}{SUFFIX}", settings.replace)
+    target = new_target(CHECKPOINTS / f"{name}{SUFFIX}", settings.replace, "replace=true overwrites it")
     paintings = read_paintings(folder, settings.style.size)
     photos = photos_for(settings)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
@@ -62,8 +63,8 @@ def run_many(settings: Settings, folder: Path) -> int:
     log.info("targets of %d paintings: %.0f MB", len(paintings), criteria.megabytes)
     step = many_styles.many_step(network, criteria, statistics, settings.seed, bf16, settings.flat_areas)
     inputs = [f"{painting.name} {painting.facts['sha256']}" for painting in paintings]
-    learned = many_styles.learned_by(network)
-    run = train(settings, photos, name, [*inputs, (start or {}).get("sha256", "")], learned, step)
+    inputs += [weights.sha256, (start or {}).get("sha256", "")]
+    run = train(settings, photos, name, inputs, many_styles.learned_by(network), step)
     many_styles.apart(network, statistics, 1)
     styles = {"styles": [{"name": painting.name, **painting.facts} for painting in paintings]}
     training = training_facts(settings, weights, start, run.steps)
@@ -74,8 +75,7 @@ def run_many(settings: Settings, folder: Path) -> int:
 def run_further(settings: Settings, file: str) -> int:
     """Trains the norm parameters of a further painting for a network of many. Returns the exit code."""
     machine = validate(settings, None)
-    with prefix_errors("add_to"):
-        source = find_style(file)
+    source = whole_file(file)
     network, card = read_style(source)
     if not isinstance(network, ConditionalNet):
         raise UserError(f"add_to: {printable(source)} holds one style; it must be a network of many styles")
@@ -95,23 +95,34 @@ def run_further(settings: Settings, file: str) -> int:
     network.requires_grad_(False).to(device)
     criteria = criteria_for(weights, [painting], settings.loss, device, bf16, OUTPUTS / TARGETS)
     step = many_styles.further_step(network, row, criteria, bf16, settings.flat_areas)
-    inputs = [file_sha256(source), painting.facts["sha256"]]
-    run = train(settings, photos, f"{source.stem}-{painting.name}", inputs, {many_styles.ROW_RATE: [row]}, step)
+    inputs = [file_sha256(source), painting.facts["sha256"], weights.sha256]
+    run = train(settings, photos, f"{style_name(source)}-{painting.name}", inputs, {many_styles.ROW_RATE: [row]}, step)
     larger = network.extended(row)
     if all(torch.equal(value, value.half().float()) for value in network.state_dict().values()):
         larger.half()  # the file holds 16 bits, and so all other styles keep theirs
     style = {"name": painting.name, **painting.facts, "training": training_facts(settings, weights, None, run.steps)}
     known_styles = [*card.facts["styles"], style]
-    larger_card = Card(target.stem, larger.settings, {**card.facts, "styles": known_styles})
+    facts = {**card.facts, "styles": known_styles, "parameters": parameter_count(larger)}
+    larger_card = Card(target.path.stem, larger.settings, facts)
     return finish(larger, larger_card, target, run.folder, painting.name)
+
+
+def whole_file(text: str) -> Path:
+    """The file that `add_to` names, not one style in it. Raises `UserError`."""
+    with prefix_errors("add_to"):
+        found = find_reference(text)
+        if found.style is not None:
+            raise UserError(f"styles are added to a whole file: leave out #{printable(found.style)}")
+    return found.file
 
 
 def further_painting(settings: Settings) -> Painting:
     file = find_painting(settings.style.image)
     known = {key: value for key, value in asdict(settings.style).items() if value}
-    painting = read_painting_file(file, settings.style.size, known)
-    if painting is None:
-        raise UserError(f"style.image: {printable(file)} cannot be a style")
+    with prefix_errors("style.image"):
+        painting = read_painting_file(file, settings.style.size, known)
+    if "license" not in painting.facts:
+        log.warning("%s has no license; style.license= names it", printable(painting.name))
     return replace(painting, name=settings.style.name or plain_name(settings.style.image))
 
 
@@ -136,7 +147,7 @@ def train(
     Raises `SystemExit` after a signal, with everything that was learned on the disk.
     """
     batches = partial(RandomCrops, photos, settings.crop, settings.batch, settings.seed)
-    folder = OUTPUTS / name / digest(settings, inputs)
+    folder = OUTPUTS / name / digest(settings, [*inputs, *photos.sources])
     folder.mkdir(parents=True, exist_ok=True)
     with disk_errors(folder), locked(folder), StopOnSignal() as stop:
         checkpoint, length, told = folder / MANY, length_of(settings), 0.0
@@ -150,10 +161,15 @@ def train(
             if done - told >= 1 / REPORTS:
                 told = done
                 log.info("step %d, %.0f seconds: loss %.3f", steps, seconds, float(loss))
+    for line in photos.report():
+        log.info(line)
     if stop.signal is not None:
         log.info("stopped after step %d; the same command resumes", steps)
         raise SystemExit(128 + stop.signal)
-    return Run(folder, steps or many_styles.steps_done(checkpoint))
+    if not steps:
+        steps = many_styles.steps_done(checkpoint)
+        log.info("all %d steps were done already", steps)
+    return Run(folder, steps)
 
 
 def photos_for(settings: Settings) -> Photos:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from stylenet.data.paintings import Painting
 from stylenet.device import sent
-from stylenet.disk import atomic_write
+from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.losses.terms import CYCLE
 from stylenet.losses.vgg import VGGWeights
@@ -257,7 +257,9 @@ def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.opt
     """The steps and seconds done, with their results put in place; 0 without a checkpoint."""
     if not path.exists():
         return 0, 0.0
-    state: dict[str, Any] = torch.load(path, map_location=parameters[0].device, weights_only=True)
+    state = loaded(path, parameters[0].device)
+    if [value.shape for value in state["parameters"]] != [parameter.shape for parameter in parameters]:
+        raise unusable(path)
     with torch.no_grad():
         for parameter, value in zip(parameters, state["parameters"], strict=True):
             parameter.copy_(value)
@@ -267,4 +269,17 @@ def restore(path: Path, parameters: Sequence[nn.Parameter], optimizer: torch.opt
 
 def steps_done(path: Path) -> int:
     """The steps of a finished run."""
-    return int(torch.load(path, map_location="cpu", weights_only=True)["steps"])
+    return int(loaded(path, torch.device("cpu"))["steps"])
+
+
+def loaded(path: Path, device: torch.device) -> dict[str, Any]:
+    """A checkpoint's content. Raises `UserError` for a damaged file."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises almost anything on mutilated files
+        raise unusable(path) from error
+    return state
+
+
+def unusable(path: Path) -> UserError:
+    return UserError(f"{printable(path)} is damaged or of another version; remove it to begin again")

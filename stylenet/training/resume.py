@@ -9,6 +9,7 @@ from stylenet.disk import plain_name, printable
 from stylenet.errors import UserError
 from stylenet.training.run_folder import (
     LAST,
+    MANY,
     OUTPUTS,
     PREVIOUS,
     begun_runs,
@@ -45,6 +46,8 @@ def find_start(resume: str, wanted: Wanted) -> Start:
     Raises `UserError`.
     """
     path = newest_run(wanted) if resume == "auto" else Path(resume).expanduser()
+    if (path / MANY).exists() or path.name == MANY:
+        raise UserError(f"resume: {printable(path)} is of a run on many paintings, which its own command resumes")
     if path.is_dir():
         return Start(path, newest_whole(path))
     if path.name == LAST and resolved_file(path.parent).is_file():

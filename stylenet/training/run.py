@@ -39,7 +39,7 @@ from stylenet.training.setup import TrainingInputs, prepare
 
 log = logging.getLogger(__name__)
 
-OUT_OF_MEMORY = ("out of memory", "not enough memory")  # of torch's errors
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory")  # of torch's errors
 
 
 @dataclass(frozen=True)

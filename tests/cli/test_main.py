@@ -149,3 +149,14 @@ def test_a_reader_that_has_gone_ends_the_command_in_silence() -> None:
         run.stdout.close()
         assert run.stderr.read() == b""
     assert run.returncode == 1
+
+
+def test_a_file_that_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(_: Sequence[str]) -> int:
+        raise PermissionError(13, "Permission denied", "/home/colleague/a\nb.jpg")
+
+    assert run_main(fails, [], "infer.py") == 1
+    assert capsys.readouterr().err == "infer.py: error: '/home/colleague/a\\nb.jpg' cannot be used: Permission denied\n"
+    long = "x" * 300
+    assert main(["infer", "photo.jpg", "-s", long]) == 1
+    assert f"there is no style {long}" in capsys.readouterr().err

@@ -22,9 +22,7 @@ from stylenet.models.transformer_net import TransformerNet
 from stylenet.training import many_files
 from stylenet.training.many_styles import Length, apart, begin_at, fit, paintings_of
 
-SHORT = [
-    "network.width=2",
-    "network.blocks=1",
+FURTHER = [
     "crop=32",
     "batch=2",
     "loss.content_layers=[relu1_2]",
@@ -33,6 +31,7 @@ SHORT = [
     "logger.wandb=false",
     "trainer.accelerator=cpu",
 ]
+SHORT = ["network.width=2", "network.blocks=1", *FURTHER]
 
 
 def painted(path: Path, seed: int) -> None:
@@ -90,8 +89,8 @@ def test_files_of_the_package_and_of_caches_are_not_replaced(tmp_path: Path, mon
     own = tmp_path / "checkpoints"
     monkeypatch.setattr(many_files, "CHECKPOINTS", own)
     shipped, mine = tmp_path / "package" / "gallery.safetensors", own / "gallery.safetensors"
-    assert many_files.further_target("gallery", shipped, "new", False) == own / "gallery-new.safetensors"
-    assert many_files.further_target("gallery", mine, "new", True) == mine
+    assert many_files.further_target("gallery", shipped, "new", False).path == own / "gallery-new.safetensors"
+    assert many_files.further_target("gallery", mine, "new", True).path == mine
     with pytest.raises(UserError, match="is not yours to replace"):
         many_files.further_target("gallery", shipped, "new", True)
 
@@ -123,7 +122,7 @@ def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
     assert here(f"styles={paintings}", *SHORT, weights, "steps=4") == 1
     assert "exists; replace=true overwrites it" in capfd.readouterr().err
     painted(Path("new one.png"), 9)
-    assert here("style.image=new one.png", f"add_to={file}", *SHORT, weights, "steps=3") == 0, capfd.readouterr().err
+    assert here("style.image=new one.png", f"add_to={file}", *FURTHER, weights, "steps=3") == 0, capfd.readouterr().err
     assert file.read_bytes() == before
     larger = Path("checkpoints/gallery-new-one.safetensors")
     assert style_file.read_card(larger).style_names == [*card.style_names, "new-one"]
@@ -131,7 +130,7 @@ def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
     for name in card.style_names:
         results = [Stylizer.load(f"{path}#{name}", "cpu").stylize(picture).tobytes() for path in (file, larger)]
         assert results[0] == results[1]
-    assert here("style.image=new one.png", f"add_to={larger}", *SHORT, weights, "steps=3") == 1
+    assert here("style.image=new one.png", f"add_to={larger}", *FURTHER, weights, "steps=3") == 1
     assert "has a style new-one already" in capfd.readouterr().err
 
 
@@ -206,6 +205,69 @@ def test_a_network_that_cannot_be_published_stays_in_its_run_folder(
     assert capfd.readouterr().out.splitlines()[-1] == infer_command(file, "night")
 
 
+def test_a_network_is_not_written_over_what_came_meanwhile(
+    paintings: Path,
+    tiny_vgg_file: Path,
+    here: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = Path("checkpoints/gallery.safetensors")
+
+    def late(number: int, *rest: int) -> torch.Tensor:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("another run's")
+        return paintings_of(number, *rest)
+
+    monkeypatch.setattr("stylenet.training.many_styles.paintings_of", late)
+    assert here(f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=1") == 0
+    assert file.read_text() == "another run's"
+    assert "checkpoints/gallery.safetensors was written by something else meanwhile" in caplog.text
+
+
+def test_a_finished_run_says_so_and_other_photos_are_another_run(
+    paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for seed in range(2):
+        painted(paintings.parent / "photos" / f"{seed}.png", seed)
+    command = [f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=1", "replace=true"]
+    command += ["data=folder", "data.path=photos"]
+    assert here(*command) == 0
+    assert "were done already" not in caplog.text
+    assert here(*command) == 0
+    assert "all 1 steps were done already" in caplog.text
+    caplog.clear()
+    painted(paintings.parent / "photos" / "3.png", 3)
+    assert here(*command) == 0
+    assert "were done already" not in caplog.text
+
+
+def test_a_damaged_checkpoint_is_one_line(
+    paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = [f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=1", "replace=true"]
+    assert here(*command) == 0
+    (checkpoint,) = Path("outputs/gallery").glob("*/many.ckpt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    capfd.readouterr()
+    assert here(*command) == 1
+    assert f"{checkpoint} is damaged or of another version; remove it" in capfd.readouterr().err
+    assert here("style=wave", f"resume={checkpoint.parent}") == 1
+    assert "is of a run on many paintings, which its own command resumes" in capfd.readouterr().err
+
+
+def test_out_of_memory_is_one_line(
+    paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("stylenet.training.many_run.criteria_for", full)
+    assert here(f"styles={paintings}", *SHORT, f"loss_network.weights={tiny_vgg_file}", "steps=1") == 1
+    assert "out of memory: a batch of 2 at a crop of 32 px does not fit" in capfd.readouterr().err
+
+
 def test_a_training_that_learns_nothing_more_is_one_line(
     paintings: Path, tiny_vgg_file: Path, here: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,6 +338,15 @@ def test_a_length_by_the_clock_ends_on_time_with_its_rate_at_nothing() -> None:
         (["styles=paintings", "trainer.devices=2"], "trainer.devices=2 is for runs on one painting"),
         (["styles=paintings", "resume=a.ckpt"], "resume: a run on many paintings is resumed by its own command"),
         (["style=wave", "add_to=none"], "add_to: there is no style none"),
+        (["style=wave", "add_to=gallery#wave"], "add_to: styles are added to a whole file: leave out #wave"),
+        (["style=wave", "add_to=gallery", "network=small"], "network has no effect with add_to="),
+        (["style=wave", "add_to=gallery", "network.margin=0"], "network.margin has no effect with add_to="),
+        (["style=wave", "add_to=gallery", "init=null"], "init has no effect with add_to="),
+        (["styles=paintings", "trainer.profiler=simple"], "trainer.profiler has no effect with styles="),
+        (["styles=paintings", "style.license=CC0"], "style.license has no effect with styles="),
+        (["styles=paintings", "logger.tags=[a]"], "logger.tags has no effect with styles="),
+        (["styles=paintings", "trainer.precision=16-mixed"], "it is 32 or 32-true or bf16-mixed"),
+        (["-m", "sweep=search", "styles=paintings"], "a search needs figures on held-out photos"),
         (["styles=none"], "there is no folder of paintings none"),
         (["style=wave", "add_to=none.safetensors"], "none.safetensors"),
     ],
