@@ -4,7 +4,7 @@
   stylenet evaluate starry wave --photos holiday/ --size 256 512
   stylenet evaluate starry --photo photo.jpg --against theirs.jpg
 
-Photos are those that no network was trained on, or those of a folder. The figures are means over them:
+Photos are the 16 built-in held-out ones, or those of a folder. The figures are means over them:
 
   content, style      losses that the network was trained with, without weights
   untouched, share    style loss of the photos themselves; style over untouched

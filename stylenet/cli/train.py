@@ -95,9 +95,9 @@ def hydra_configs() -> Iterator[Callable[[Sequence[str]], Any]]:
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
 
-    from stylenet.training.settings import Settings
+    from stylenet.training.settings import schema
 
-    ConfigStore.instance().store("settings", Settings)
+    ConfigStore.instance().store("settings", schema())
     with initialize_config_dir(CONFIGS, version_base="1.3"):
         yield lambda overrides: compose("train", list(overrides))
 
@@ -120,9 +120,9 @@ def by_hydra(arguments: list[str]) -> int:
     from hydra.core.config_store import ConfigStore
     from hydra.core.hydra_config import HydraConfig
 
-    from stylenet.training.settings import Settings
+    from stylenet.training.settings import schema
 
-    ConfigStore.instance().store("settings", Settings)
+    ConfigStore.instance().store("settings", schema())
     from stylenet.cli import sweep_callback
     from stylenet.cli.sweep_record import all_failed, finish_search
 

@@ -1,7 +1,7 @@
 """Known artifacts of such networks, each as a number: a grid, a dead output, blobs, a frame at the border, NaN.
 
 All images are RGB in [0, 1]; a measure is taken over the whole batch. What it reads on healthy networks and on
-broken images stands in tests/test_artifacts.py.
+broken images stands in tests/evaluation/test_artifacts.py.
 """
 
 import math

@@ -125,8 +125,8 @@ def rounded(figures: Mapping[str, float]) -> dict[str, float]:
 def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
     """The criterion that the card says the network was trained with. Raises `UserError` for any card that does not.
 
-    It judges by the painting as it is and by all of the photo, whatever the training did with `chroma` and
-    `flat_content`, so that networks can be compared.
+    It judges by the painting's own chroma and by all of the photo, whatever the training did with `chroma` and
+    `flat_content`. The painting is as light as in the training: results are compared with what was wanted of them.
     """
     try:
         loss, size = LossSettings.from_card(card.facts["loss"]), card.facts["painting"]["size"]

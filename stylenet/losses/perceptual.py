@@ -20,29 +20,24 @@ from torch import Tensor, nn
 from stylenet.errors import UserError
 from stylenet.losses.measures import (
     balanced_distance,
-    contrast,
     fits,
     gram_matrix,
     mean_squared_distance,
     shrunk,
     squared_distance,
-    total_variation,
 )
 from stylenet.losses.settings import LossSettings, loss_preset
-from stylenet.losses.terms import LOSS_TERMS, StepContext, weighted_sum
+from stylenet.losses.terms import LOSS_TERMS, StepContext
 from stylenet.losses.vgg import VGGFeatures
 from stylenet.media.lab import lightened, with_chroma
 
 __all__ = [
     "LossSettings",
     "PerceptualLoss",
-    "contrast",
     "gram_matrix",
     "loss_preset",
     "mean_squared_distance",
     "squared_distance",
-    "total_variation",
-    "weighted_sum",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The terms of the loss, in one mapping. A new term is a function and a line here, and a weight in `LossSettings`.
+"""The terms of the loss, in one mapping. A new term is a function and a line here, and a weight in `configs/loss/`.
 
 A term measures stylized images in a `StepContext` and returns a scalar without its weight.
 """
@@ -96,8 +96,8 @@ def discounted(features: Tensor, reference: Tensor, found: Tensor | None, flat: 
 def style(step: StepContext) -> Float[Tensor, ""]:
     """Distance of the stylized images' Gram matrices to the painting's, averaged over style layers, tiles and scales.
 
-    At a half and a quarter of the size (Gatys et al. 2017), broad strokes are as wide as the layers can see. Tiles are
-    compared one by one, so that no part of the image can stay empty for the strokes of another.
+    At a half and a quarter of the size (Gatys et al. 2017), broad strokes are as wide as the layers can see. With
+    `style_tile`, tiles are compared one by one, and each of them wants all of the painting's strokes.
     """
     criterion, by_scale = step.criterion, []
     for scale in criterion.style_scales(step.stylized):

@@ -81,12 +81,10 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
     size = f"{training['batch']} at {training['crop']} px, rate {training['learning_rate']:g}, {training['precision']}"
     took = f"; {run['minutes']:.0f} minutes on {run['device']}" if run else ""
     settings = LossSettings.from_card(loss)
-    mean = facts.get("mean")
-    mixed = f"; {mean['share']:g} of its weights, the rest of the network before (WiSE-FT)" if mean else ""
     rows = {
         "painting": f"{about}; seen at {painting['size']} px",
         "photos": "; ".join(facts["photos"]),
-        "training": f"{training['steps']} steps of {size}, seed {training['seed']}, from {start}{took}{mixed}",
+        "training": f"{training['steps']} steps of {size}, seed {training['seed']}, from {start}{took}",
         "loss": f"content at {', '.join(loss['content_layers'])}; style at {', '.join(loss['style_layers'])}; "
         f"weights {', '.join(f'{term} {weight:g}' for term, weight in settings.weights.items())}{changes(settings)}",
         "loss network": facts["loss_network"]["name"],
@@ -197,7 +195,7 @@ def index(cards: Mapping[str, Mapping[str, Any]], many: Mapping[str, int] | None
 
     `many` are networks of many styles, with how many: a line each below the table, as no figures are theirs alone.
     """
-    head = ["network", "painting", "steps, from", *COLUMNS.values(), "Gatys-equivalent, steps from", "complaints"]
+    head = ["network", "painting", "steps, from", *COLUMNS.values(), "complaints"]
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     rows += [index_row(name, facts) for name, facts in sorted(cards.items())]
     about = f"On the built-in held-out photos at {GOAL_SIZE} px; bold misses its goal; a name leads to its page."
@@ -213,8 +211,6 @@ def index_row(name: str, facts: Mapping[str, Any]) -> str:
     found, painting, training = at_goal_size(facts["figures"]), facts["painting"], facts["training"]
     start = f"`{training['init']['style']}`" if training.get("init") else "–"
     about = ", ".join(str(painting[key]) for key in ("title", "artist", "year") if painting.get(key))
-    first = facts["figures"][0].get("gatys", {})  # of the smallest size: it takes hours
-    equivalents = ", ".join(f"{key.split('/')[0]} {told(each)}" for key, each in first.items())
     complaints = "; ".join(found["complaints"]) or "none"
     cells = [f"[{name}]({name}.md)", about, f"{training['steps']}, {start}", *(cell(found, key) for key in COLUMNS)]
-    return f"| {' | '.join([*cells, equivalents or '–', complaints])} |"
+    return f"| {' | '.join([*cells, complaints])} |"

@@ -214,6 +214,7 @@ def digest(settings: Settings, inputs: list[str]) -> str:
     """
     values = {name: value for name, value in asdict(settings).items() if name not in NOT_IN_DIGEST}
     values["style"].pop("image")
+    values["network"].pop("architecture")  # is always conditional
     return hashlib.sha256(json.dumps([values, inputs], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -89,6 +89,8 @@ class Length:
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Composed settings, maybe of an older version: weights by their terms, 0 for those that the loss then lacked."""
     values = {"flat_areas": 0.0, **values} if "loss" in values else dict(values)
+    if "network" in values:
+        values["network"] = {"margin": 0, **values["network"]}
     if "loss" not in values:
         return values
     loss = {**LossSettings().to_card(), **dict(values["loss"])}
@@ -110,7 +112,7 @@ class Settings:
     network: Network = field(default_factory=network_preset)
     loss_network: LossNetwork = field(default_factory=LossNetwork)
     loss: LossSettings = field(default_factory=loss_preset)
-    trainer: dict[str, Any] = field(default_factory=lambda: dict(ONE_DEVICE))  # any argument of Lightning's Trainer
+    trainer: dict[str, Any] = field(default_factory=lambda: dict(ONE_DEVICE))  # most arguments of Lightning's Trainer
     logger: Logging = field(default_factory=Logging)
     budget: Length = field(default_factory=Length)
     steps: int | None = None  # length of the run; default: that of budget
@@ -172,3 +174,8 @@ def check_values(settings: Settings) -> None:
         raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
     if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
         raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
+
+
+def schema() -> Settings:
+    """What the presets in `configs/` are put on: what a preset lacks is the class's default, not another preset's."""
+    return Settings(loss=LossSettings())

@@ -137,8 +137,7 @@ def read_sources(
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])
     base = find_init(init, name, NetworkSettings(**asdict(settings.network)))
-    if base:
-        log.info("starts from %s", fspath(base))
+    log.info("starts from %s", fspath(base) if base else "random weights")
     return Sources(painting, small, PaintingFigures(large), file_sha256(file), found, weights, base)
 
 

@@ -149,7 +149,7 @@ def test_goals_are_those_of_512_pixels() -> None:
     assert "| texture, of the painting's (at least 0.95) | 0.5 | **0.9** |" in text
     (row,) = rows_of(index({"wave": facts}))
     assert "| 1 | 0.99 | 0.95 |" in row
-    assert "| noise 60 | none |" in row
+    assert "| 0.9 | none |" in row
 
 
 def rows_of(index: str) -> list[str]:

@@ -24,13 +24,13 @@ from stylenet.cli import train
 from stylenet.cli.resumption import recorded
 from stylenet.cli.train import CONFIGS
 from stylenet.cli.train_arguments import quoted
-from stylenet.losses.perceptual import check_terms
+from stylenet.losses.perceptual import check_terms, loss_preset
 from stylenet.models.catalog import SHIPPED, StyleReference
 from stylenet.models.style_file import read_card, read_style
 from stylenet.models.transformer_net import NetworkSettings
 from stylenet.training.base_network import find_base, find_init
 from stylenet.training.run_folder import style_name
-from stylenet.training.settings import Settings
+from stylenet.training.settings import Settings, network_preset, schema
 
 
 def command(script: str, *arguments: str | Path) -> list[str]:
@@ -204,7 +204,7 @@ def test_every_config_composes(choice: Path) -> None:
 
 
 def composed(options: list[str]) -> Settings:
-    ConfigStore.instance().store("settings", Settings)
+    ConfigStore.instance().store("settings", schema())
     with initialize_config_dir(CONFIGS, version_base="1.3"):
         settings = OmegaConf.to_object(compose("train", [quoted(option) for option in options]))
     assert isinstance(settings, Settings)
@@ -289,6 +289,13 @@ def test_johnsons_form_trains_and_gradients_accumulate(tmp_path: Path, weights: 
     assert here(*options) == 0
     card = read_card(tmp_path / "checkpoints" / "wave.safetensors")
     assert (card.facts["loss"]["form"], card.facts["training"]["steps"]) == ("johnson", 3)
+
+
+def test_presets_are_the_same_on_the_command_line_and_in_python() -> None:
+    for file in Path(CONFIGS, "loss").glob("*.yaml"):
+        assert composed(["style=wave", f"loss={file.stem}"]).loss == loss_preset(file.stem)
+    for file in Path(CONFIGS, "network").glob("*.yaml"):
+        assert composed(["style=wave", f"network={file.stem}"]).network == network_preset(file.stem)
 
 
 @pytest.mark.parametrize(("given", "taken"), [([], "budget=cpu"), (["budget=gpu"], "budget=gpu")])

@@ -1,10 +1,10 @@
 """Logs a run's metrics and contact sheets: to `metrics.csv` always, and to the chosen trackers.
 
 A tracker is a Lightning logger. `configs/logger/NAME.yaml` names its class and arguments; no Python is needed to add
-one. Metric names are the same for every style and in every tracker, so that runs can be compared: `loss/content`,
-`loss/style`, `loss/tv`, `loss/stability`, `loss/total` (weighted, training), `speed/images_per_second`,
-`speed/waiting`, `speed/seconds`, `memory/peak_gib`, `artifacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/…`
-(unweighted), and the image `sheet`.
+one. Metric names are the same for every style and in every tracker, so that runs can be compared: `loss/…` of each term
+and `loss/total` (weighted, training), `speed/images_per_second`, `speed/waiting`, `speed/seconds`, `memory/peak_gib`,
+`recovery/{left_out,rollbacks}`, `artifacts/{grid,contrast,blobs,frame,not_finite}`, `held_out/…` (unweighted), and the
+image `sheet`.
 """
 
 import os
