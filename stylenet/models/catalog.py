@@ -135,11 +135,15 @@ def infer_command(file: Path, inside: str | None = None) -> str:
 
     Short where it can be: in the source tree, and where the name finds this file.
     """
-    known = styles().get(file.stem)
-    short = is_in_source_tree() and known is not None and known.resolve() == file.resolve()
-    found = file.stem if short else str(file.resolve())
+    found = file.stem if is_in_source_tree() and has_name(file) else str(file.resolve())
     style = shlex.quote(f"{found}#{inside}" if inside else found)
     return f"{program('infer')} PHOTO -s {style}"
+
+
+def has_name(file: Path) -> bool:
+    """Whether the file's name alone, as of a style in `checkpoints/`, finds this file."""
+    known = styles().get(file.stem)
+    return known is not None and known.resolve() == file.resolve()
 
 
 def program(command: str) -> str:

@@ -7,7 +7,7 @@ import torch
 
 from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.models.catalog import StyleReference, find_reference
+from stylenet.models.catalog import StyleReference, find_reference, has_name
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import Card, read_style
@@ -41,7 +41,8 @@ def load_single_style(style: str | os.PathLike[str], device: torch.device | str 
     """Calls `load_style`, and raises `UserError` for a file of many styles where none is chosen."""
     network, card = load_style(style, device)
     if isinstance(network, ConditionalNet):
-        typed, names = printable(os.fspath(style)), card.style_names
+        file, names = find_reference(style).file, card.style_names
+        typed = printable(file.stem if has_name(file) else os.fspath(style))
         one = f"choose one, as in {typed}#{names[0]}"
         raise UserError(f"{typed} holds {len(names)} styles: {one}; available: {', '.join(names)}")
     return network, card
