@@ -120,7 +120,9 @@ def test_results_expire(night: Path) -> None:
 
 def test_a_late_job_is_stopped(night: Path) -> None:
     with client(styles=(str(night),), job=Limits(10**6, 10**6, 0.5)) as found, stopped(found.app.state.service):
+        process = found.app.state.service.pool.workers[0].process  # another one takes its place
         url = found.post(URL, content=noise()).headers["location"]
         assert done(found, url)["error"] == "took more than 0.5 seconds"
         assert found.get(f"{url}/result").status_code == 504
-        found.app.state.service.pool.workers[0].process.join()
+        process.join(60)
+        assert process.exitcode is not None
