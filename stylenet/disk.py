@@ -112,3 +112,8 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         with suppress(NotImplementedError):
             stack.enter_context(FileLock(path.with_name(path.name + ".lock")))
         yield
+
+
+def refusal(error: OSError, place: str | Path = "the disk") -> str:
+    """What the system refuses, in one line. `place` is named where the error names no file."""
+    return f"{printable(str(error.filename or place))} cannot be used: {error.strerror}"

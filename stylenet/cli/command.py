@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import NoReturn
 
-from stylenet.disk import printable
+from stylenet.disk import refusal
 from stylenet.errors import UserError
 from stylenet.signals import ending_signals, received
 
@@ -100,7 +100,7 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
         if received:  # what a library made of a signal's exception
             return 128 + received[0]
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
-            complain(f"error: {printable(str(error.filename))} cannot be used: {error.strerror}")
+            complain(f"error: {refusal(error)}")
             return 1
         raise
 

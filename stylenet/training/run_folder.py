@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from stylenet.disk import atomic_write, find_file, plain_name, printable
+from stylenet.disk import atomic_write, find_file, plain_name, printable, refusal
 from stylenet.errors import UserError
 from stylenet.training.settings import Settings, upgraded
 
@@ -86,7 +86,7 @@ def disk_errors(place: str | Path = "the disk") -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # a library's own, not the system's
             raise
-        raise UserError(f"{printable(str(error.filename or place))} cannot be used: {error.strerror}") from error
+        raise UserError(refusal(error, place)) from error
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
