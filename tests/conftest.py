@@ -1,6 +1,9 @@
 """What many tests need: a loss network of VGG19's layers with a few random channels, `infer.py` and `train.py`."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: files of tests run side by side, a process per core
+
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,13 +15,12 @@ import torch
 import torch.nn.functional as F
 from fake_cuda import drawn, fake  # noqa: F401, fixtures
 from infer_command import ROOT, Done, Run, picture
+from made_up_vgg import tiny_weights
 from safetensors.torch import save_file
 
 from stylenet.cli.main import run_command
 from stylenet.losses.vgg.conventions import NORMALIZED, reference_picture
 from stylenet.losses.vgg.features import VGGFeatures
-from stylenet.losses.vgg.layers import BLOCKS
-from stylenet.losses.vgg.weights import VGGWeights
 from stylenet.models.style_file import Card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -29,20 +31,6 @@ def without_type_checks() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
-
-
-def tiny_weights(channels: int = 4, last: str = "conv4_1") -> VGGWeights:
-    """Random weights for every convolution up to `last`, fed with RGB in [0, 1] less 0.5."""
-    generator = torch.Generator().manual_seed(0)
-    convolutions: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-    inputs = 3
-    for name in (f"conv{b}_{i}" for b, n in enumerate(BLOCKS["vgg19"], start=1) for i in range(1, n + 1)):
-        weight = torch.randn(channels, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
-        convolutions[name] = (weight, torch.full((channels,), 0.1))
-        inputs = channels
-        if name == last:
-            break
-    return VGGWeights("tiny", "0" * 64, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), convolutions)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_weights
+from made_up_vgg import tiny_weights
 
 from stylenet.errors import UserError
 from stylenet.evaluation.gatys import equivalent, equivalents, first_step
@@ -119,6 +119,11 @@ def test_the_judge_gives_the_photo_1_and_the_painting_0() -> None:
     judge, (photo, painting) = VGGFeatures(tiny_weights(last="conv4_3")), pictures(2, 64, 5)[:, None]
     assert judged_share(judge, painting, photo, photo) == pytest.approx(1)
     assert judged_share(judge, painting, photo, painting) == pytest.approx(0)
+
+
+def test_there_is_no_share_of_a_photo_that_is_the_painting() -> None:
+    judge, (photo, painting) = VGGFeatures(tiny_weights(last="conv4_3")), pictures(2, 64, 5)[:, None]
+    assert judged_share(judge, painting, torch.cat([photo, painting]), torch.cat([photo, photo])) is None
 
 
 def test_the_judge_compares_grams_as_numpy_does() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_weights
 from fake_cuda import CUDA, Drawn, Transfers, moved, there
+from made_up_vgg import tiny_weights
 from PIL import Image
 from runs import ROOT
 from test_inference_on_fake_cuda import image, on_gpu

@@ -7,8 +7,8 @@ and the kernels themselves are not run.
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import tiny_weights
 from fake_cuda import CUDA, Drawn, Transfers, moved
+from made_up_vgg import tiny_weights
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.nn.utils import clip_grad_norm_

@@ -3,11 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from made_up_vgg import tiny_weights
 
 from stylenet.errors import UserError
 from stylenet.losses.vgg.features import VGGFeatures
-
-from conftest import tiny_weights  # isort: skip
 
 
 def test_layers_are_named_as_in_the_literature(tiny_vgg: VGGFeatures) -> None:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 
 from stylenet.losses.vgg.conventions import NORMALIZED, TORCHVISION, reference_picture
+from stylenet.losses.vgg.layers import BLOCKS
+from stylenet.losses.vgg.weights import VGGWeights
 
 State = dict[str, torch.Tensor]
 
@@ -37,3 +39,17 @@ def like_artifact() -> State:
     exchange = torch.eye(3).flip(0).view(3, 3, 1, 1) * 255
     mapping = exchange, torch.tensor([-103.939, -116.779, -123.68])
     return state([mapping, (first.flip(1) / 255, bias), second], (0, 2, 5), prefix="")
+
+
+def tiny_weights(channels: int = 4, last: str = "conv4_1") -> VGGWeights:
+    """Random weights for every convolution up to `last`, fed with RGB in [0, 1] less 0.5."""
+    generator = torch.Generator().manual_seed(0)
+    convolutions: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    inputs = 3
+    for name in (f"conv{b}_{i}" for b, n in enumerate(BLOCKS["vgg19"], start=1) for i in range(1, n + 1)):
+        weight = torch.randn(channels, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
+        convolutions[name] = (weight, torch.full((channels,), 0.1))
+        inputs = channels
+        if name == last:
+            break
+    return VGGWeights("tiny", "0" * 64, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), convolutions)
