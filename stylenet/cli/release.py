@@ -11,6 +11,7 @@ A network that fails does not end the others.
 
 import argparse
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ from pathlib import Path
 from stylenet.cli.command import Parser, complain
 from stylenet.cli.evaluate import add_gatys_options, check_gatys
 from stylenet.cli.train import composed_settings
-from stylenet.disk import file_sha256, find_file, printable, shipped_files
+from stylenet.cli.train_arguments import name_of
+from stylenet.disk import file_sha256, printable, shipped_files, shipped_paintings
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings
 
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 SMALLER = ("starry-small", "starry-tiny", "scream-tiny", "wave-tiny")
 TRAIN = (sys.executable, "-m", "stylenet", "train")
+# By a network's name, or by this command.
+FIXED = re.compile(r"style(\.(image|name|suffix))?|network|styles|add_to|resume|replace")
+WEIGHTS = "loss_network.weights"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = parsed(arguments)
     evaluation = EvaluationSettings(
+        weights=next((word.partition("=")[2] for word in chosen.settings if name_of(word) == WEIGHTS), "auto"),
         judge=chosen.judge or None,
         lpips=True,
         gatys_steps=chosen.gatys,
@@ -73,12 +79,11 @@ def train_arguments(style: str, settings: Sequence[str]) -> list[str]:
 
 def check_name(style: str, painting: str, network: str) -> None:
     """Raises `UserError` for a name that is no shipped painting's, alone or with the name of a smaller network."""
-    configs = shipped_files() / "configs"
-    if not (configs / "style" / f"{painting}.jpg").is_file() or painting != Path(painting).name:
-        known = ", ".join(sorted(path.stem for path in (configs / "style").glob("*.jpg")))
+    if painting not in shipped_paintings():
+        known = ", ".join(shipped_paintings())
         own = "a painting of your own is trained by: stylenet train style.image=FILE"
         raise UserError(f"there is no painting {printable(painting)} in configs/style/; available: {known}; {own}")
-    if network and not (configs / "network" / f"{network}.yaml").is_file():
+    if network and not (shipped_files() / "configs" / "network" / f"{network}.yaml").is_file():
         raise UserError(f"there is no network {printable(network)} in configs/network/ for {printable(style)}")
 
 
@@ -104,8 +109,9 @@ def is_made(style: str, digest: str) -> bool:
         facts = read_card(style_file(style)).facts
     except StyleFileError:
         return False
-    painting = find_file(f"configs/style/{style.partition('-')[0]}.jpg")
-    same_painting = painting is not None and facts["painting"]["sha256"] == file_sha256(painting)
+    painting = shipped_paintings().get(style.partition("-")[0])
+    known = facts.get("painting")  # not of a converted network
+    same_painting = painting is not None and known is not None and known["sha256"] == file_sha256(painting)
     return same_painting and facts.get("settings") == digest
 
 
@@ -179,7 +185,10 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     check_gatys(parser, chosen)
     if chosen.judge not in ("", "auto", "torchvision") and not Path(chosen.judge).is_file():
         parser.error(f"--judge: there is no file {printable(chosen.judge)}")
-    known = [*sorted(path.stem for path in (shipped_files() / "configs" / "style").glob("*.jpg")), *SMALLER]
+    known = [*shipped_paintings(), *SMALLER]
     chosen.styles = [word for word in chosen.words if "=" not in word] or known
     chosen.settings = [word for word in chosen.words if "=" in word]
+    for setting in chosen.settings:
+        if FIXED.fullmatch(name_of(setting)):
+            parser.error(f"{printable(setting)} cannot be set here: a network's name says it, as in wave-small")
     return chosen

@@ -8,6 +8,7 @@ import csv
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -54,7 +55,6 @@ def write_page(file: Path, settings: EvaluationSettings) -> None:
     if card.style_names:
         raise UserError(f"{printable(file)} holds many styles: tools/gallery_page.py writes its page")
     if "figures" not in card.facts:
-        file.with_suffix(".md").unlink(missing_ok=True)
         card = with_figures(file, settings)
     if file.with_suffix(".md").exists():
         return
@@ -83,6 +83,7 @@ def with_figures(file: Path, settings: EvaluationSettings) -> Card:
         figures.append(found)
     card = read_card(file)
     card = replace(card, facts={**card.facts, "figures": figures})
+    file.with_suffix(".md").unlink(missing_ok=True)  # the page of other weights; kept until there is something new
     change_card(file, card)
     return card
 
@@ -161,8 +162,11 @@ def write_index() -> None:
 
 
 def index_of(folder: Path) -> str:
-    """The networks of a folder in one table, those of many styles below it."""
-    files = [path for path in folder.glob(f"*{SUFFIX}") if path.with_suffix(".md").exists()]
-    cards = {path.stem: read_card(path) for path in files}
-    single = {name: card.facts for name, card in cards.items() if not card.style_names}
+    """The networks of a folder in one table, those of many styles below it. A page that came otherwise has no row."""
+    cards = {}
+    for path in folder.glob(f"*{SUFFIX}"):
+        if path.with_suffix(".md").exists():
+            with suppress(StyleFileError):
+                cards[path.stem] = read_card(path)
+    single = {name: card.facts for name, card in cards.items() if "figures" in card.facts}
     return index(single, {name: len(card.style_names) for name, card in cards.items() if card.style_names})

@@ -15,6 +15,7 @@ from stylenet.cli.main import run_command
 from stylenet.data.painting import STYLES
 from stylenet.device import device_name
 from stylenet.disk import file_sha256
+from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings
 from stylenet.models.style_file import Card, read_card, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
@@ -86,6 +87,36 @@ def test_a_style_is_made_again_when_its_settings_or_its_painting_changed(
     assert not release.is_made("wave", "another")
     published(tmp_path, settings=digest, painting={"sha256": "1" * 64})
     assert not release.is_made("wave", digest)
+
+
+def test_files_that_release_did_not_make_end_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    published(tmp_path, figures=[{**GOOD, "size": 256}, GOOD]).with_suffix(".md").write_text("wave")
+    own = tmp_path / "checkpoints" / "own.safetensors"
+    save_style(own, TransformerNet(), Card("own"))
+    own.with_suffix(".md").write_text("a page for the hub")
+    for name, text in (("damaged.safetensors", ""), ("damaged.md", "")):
+        (tmp_path / "checkpoints" / name).write_text(text)
+    pages.write_index()
+    (row,) = rows_of((tmp_path / "checkpoints/README.md").read_text())
+    assert row.startswith("| [wave](wave.md) |")
+    save_style(tmp_path / "checkpoints" / "wave.safetensors", TransformerNet(), Card("wave"))
+    assert not release.is_made("wave", "any")
+
+
+def test_a_page_is_kept_where_the_network_cannot_be_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = published(tmp_path, painting={"sha256": "1" * 64})
+    file.with_suffix(".md").write_text("a page for the hub")
+    with pytest.raises(UserError, match="its file must be given"):
+        pages.write_page(file, EvaluationSettings())
+    assert file.with_suffix(".md").read_text() == "a page for the hub"
+
+
+@pytest.mark.parametrize("setting", ["network=small", "style.name=x", "style.suffix=-x", "resume=auto", "add_to=x"])
+def test_what_a_network_is_cannot_be_set(setting: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("release", ["wave", setting]) != 0
+    assert f"{setting} cannot be set here" in capsys.readouterr().err
 
 
 def test_a_run_that_was_stopped_goes_on_unless_its_settings_were_others(
