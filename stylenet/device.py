@@ -4,6 +4,8 @@ import math
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch
 from stylenet.errors import UserError
 
 MAXIMUM_WORKING_MEMORY = 1 << 30  # bytes, unless the device is a GPU
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "create a memory")  # of torch's errors
 # Names of oneDNN's instruction sets that have bf16 units; without them it emulates bf16 at half of fp32's speed.
 ISA_WITH_BF16 = ("BF16", "FP16", "AMX", "AVX10", "ALL", "DEFAULT")
 
@@ -131,3 +134,14 @@ def peak_memory(device: torch.device) -> float:
 
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+@contextmanager
+def memory_errors(message: str, kind: type[UserError] = UserError) -> Iterator[None]:
+    """Makes one line of a device, or a machine, without enough memory. Raises `kind`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
+            raise
+        raise kind(message) from error

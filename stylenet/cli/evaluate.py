@@ -36,7 +36,9 @@ from typing import Any
 
 from stylenet.cli.command import Parser, complain
 from stylenet.errors import UserError
-from stylenet.evaluation.settings import OPTIMIZERS, SMALLEST_SIDE, EvaluationSettings
+from stylenet.evaluation.settings import LARGEST_SIDE, OPTIMIZERS, SMALLEST_SIDE, EvaluationSettings
+
+NO_MEMORY = "out of memory: fewer photos, or smaller ones, may fit"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,11 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed = sum(not compared(style, chosen.photo, chosen.against, settings) for style in chosen.styles)
         return finished(failed, len(chosen.styles))
     from stylenet.data import folder_squares, held_out_photos  # after the arguments were checked: torch takes a second
+    from stylenet.device import memory_errors
 
     failed = 0
     for size in chosen.size:
         try:
-            squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
+            with memory_errors(NO_MEMORY):
+                squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
         except UserError as error:
             reason = str(error).removeprefix("data.path=")  # a setting of training
             raise UserError(f"--photos: {reason}" if chosen.photos else str(error)) from error
@@ -81,10 +85,13 @@ def compared(style: str, photo: str, other: str, settings: EvaluationSettings) -
 
 def printed(evaluation: Callable[[], dict[str, Any]]) -> bool:
     """Prints the figures of one style, or why there are none; returns whether it could."""
+    from stylenet.device import memory_errors
     from stylenet.evaluation.report import UnknownPaintingError
 
     try:
-        print(json.dumps(evaluation()), flush=True)
+        with memory_errors(NO_MEMORY):
+            found = evaluation()
+        print(json.dumps(found), flush=True)
     except UnknownPaintingError as error:
         complain(f"error: {error}, with --painting FILE")
         return False
@@ -129,8 +136,9 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     chosen = parser.parse_args(list(sys.argv[1:] if typed is None else typed))
     check_comparison(parser, chosen)
     chosen.size = chosen.size or [256]
-    if min(chosen.size) < SMALLEST_SIDE:
-        parser.error(f"--size must be at least {SMALLEST_SIDE}, got {min(chosen.size)}")
+    for size in chosen.size:
+        if not SMALLEST_SIDE <= size <= LARGEST_SIDE:
+            parser.error(f"--size must be from {SMALLEST_SIDE} to {LARGEST_SIDE}, got {size}")
     check_gatys(parser, chosen)
     return chosen
 

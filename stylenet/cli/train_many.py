@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from stylenet.disk import home_expanded
 from stylenet.errors import UserError
 
 TRAINER = r"trainer\.(?!accelerator|devices|precision|accumulate_grad_batches).*"
 LOGGER = r"logger\.(project|entity|tags|sheet_every)"  # logger.wandb=false is typed out of habit
-UNUSED_BY_STYLES = rf"{TRAINER}|{LOGGER}|style\.(title|artist|year|died|source|license)"
-UNUSED_BY_ADD_TO = rf"{TRAINER}|{LOGGER}|network|network\..*|init"
+UNUSED_BY_STYLES = rf"{TRAINER}|{LOGGER}|objective|style\.(title|artist|year|died|source|license)"
+UNUSED_BY_ADD_TO = rf"{TRAINER}|{LOGGER}|objective|style\.suffix|network|network\..*|init"
 
 
 def train_many(composed: Any, overrides: Sequence[str]) -> int:
@@ -31,14 +31,15 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
     check_used(composed, [name_of(override) for override in overrides])
     if composed.styles:
         composed.style.image = ""  # there is not one
+    from stylenet.device import memory_errors
     from stylenet.training.many_run import run_further, run_many
-    from stylenet.training.run import memory_errors
+    from stylenet.training.run import too_large
 
     quieten()  # after the imports above: Lightning sets its level when it is imported
     settings: Any = OmegaConf.to_object(composed)
-    with memory_errors(settings):
+    with memory_errors(too_large(settings)):
         if settings.styles:
-            return run_many(settings, Path(settings.styles).expanduser())
+            return run_many(settings, home_expanded(settings.styles))
         return run_further(settings, settings.add_to)
 
 
@@ -52,11 +53,12 @@ def check_used(composed: Any, names: Sequence[str]) -> None:
             raise UserError(f"{name} has no effect with {'styles=' if composed.styles else 'add_to='}")
     checked = {
         "network.architecture": (composed.network.architecture, ("transformer", "conditional")),
-        "trainer.devices": (composed.trainer.get("devices"), (None, "auto", 1, "1")),
+        "trainer.strategy": (composed.trainer.get("strategy"), (None, "auto")),
+        "trainer.devices": (composed.trainer.get("devices"), (None, 1, "1")),
         "trainer.accumulate_grad_batches": (composed.trainer.get("accumulate_grad_batches"), (None, 1)),
-        "trainer.precision": (composed.trainer.get("precision"), (None, "32", "32-true", "bf16-mixed")),
+        "trainer.precision": (str(composed.trainer.get("precision")), ("None", "32", "32-true", "bf16-mixed")),
     }
     for name, (value, allowed) in checked.items():
         if value not in allowed:
-            choices = " or ".join(str(each) for each in allowed if each is not None)
+            choices = " or ".join(dict.fromkeys(str(each) for each in allowed if each not in (None, "None")))
             raise UserError(f"{name}={value} is for runs on one painting; with styles= and add_to= it is {choices}")

@@ -1,6 +1,7 @@
 """The photos that a run trains on, and those that it is judged by."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from functools import cache
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Photos", "PhotosError", "folder_squares", "held_out_photos", "open_photos", "unit_photos"]
 
 UNIT_SIZE = 256  # pixels
+log = logging.getLogger(__name__)
 
 
 def open_photos(settings: PhotoSettings | None = None, processes: int = 1) -> Photos:
@@ -122,13 +124,16 @@ def unit_photos() -> Float[Tensor, "8 3 256 256"]:
 
 
 def folder_squares(path: str, size: int) -> UInt8[Tensor, "n 3 size size"]:
-    """All usable photos of a folder, cut to their central squares. Raises `PhotosError`."""
-    folder, files, _ = folder_files(path)
-    rows = FileRows(folder, files)
+    """All usable photos of a folder, cut to their central squares; others are named. Raises `PhotosError`."""
+    folder, files, others = folder_files(path)
     squares = []
-    for index in range(len(rows)):
-        with contextlib.suppress(UnusablePhotoError):
-            squares.append(_square(rows[index].source, size))
+    for row in map(FileRows(folder, files).__getitem__, range(len(files))):
+        try:
+            squares.append(_square(row.source, size))
+        except UnusablePhotoError as error:
+            others.append((row.name, error.kind))
+    for name, kind in others:
+        log.warning("skipped: %s: %s", printable(name), kind)
     if not squares:
         raise PhotosError(f"no usable photo in {printable(path)}")
     return torch.stack(squares)

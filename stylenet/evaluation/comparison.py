@@ -13,12 +13,11 @@ from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.evaluation.held_out import stylized_by
 from stylenet.evaluation.report import Yardstick
-from stylenet.evaluation.settings import SMALLEST_SIDE, EvaluationSettings
+from stylenet.evaluation.settings import LARGEST_SIDE, SMALLEST_SIDE, EvaluationSettings
 from stylenet.media.image import decode_image, to_tensor
 from stylenet.models.loading import load_single_style
 
 SAME_ASPECT = 0.02  # tools round sides to multiples of 4 or 8, or cut them off
-LARGEST = 4096 * 4096  # pixels: the features of more take too much memory
 
 
 def compare(
@@ -48,8 +47,8 @@ def compare(
 
 def pair(photo: Path, other: Path) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]]:
     """The photo at the size of the other image, and that image."""
-    theirs = decode_image(other, LARGEST)
-    before = decode_image(photo)
+    theirs = decode_image(other, LARGEST_SIDE**2, srgb=True)
+    before = decode_image(photo, srgb=True)
     if min(theirs.size) < SMALLEST_SIDE:
         raise UserError(f"{printable(other)} must have sides of at least {SMALLEST_SIDE} pixels, got {sides(theirs)}")
     if abs(theirs.width * before.height / (theirs.height * before.width) - 1) > SAME_ASPECT:

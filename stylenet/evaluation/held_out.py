@@ -1,16 +1,18 @@
 """Losses and appearance of a network on photos that it was not trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.evaluation.appearance import SMALLEST, PaintingFigures
+from stylenet.losses.criterion import untouched
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.models.network import StyleNetwork
 
 APPEARANCE = ("chroma", "texture", "coarse", "empty", "color_sw")  # those of `appearance` that a run logs
+NO_DISTANCE = 1e-6  # of style losses: less is rounding
 POINTS = 4096  # whose colors are compared: more cost more time than all else here, and change color_sw by a percent
 
 
@@ -18,13 +20,14 @@ POINTS = 4096  # whose colors are compared: more cost more time than all else he
 class HeldOut:
     """Mean losses over held-out photos, without weights.
 
-    `untouched` is the style loss of the photos themselves (their content loss is 0), `share` is `style` over it.
+    `untouched` is the style loss of the photos themselves (their content loss is 0), `share` is `style` over it, None
+    where photo and painting are the same.
     """
 
     content: float
     style: float
     untouched: float
-    share: float
+    share: float | None
 
 
 @torch.inference_mode()
@@ -69,8 +72,10 @@ def figures_of(
     criterion: PerceptualLoss, photo: Float[Tensor, "1 3 h w"], stylized: Float[Tensor, "1 3 h w"]
 ) -> dict[str, Tensor]:
     """The losses of one stylized photo, and its style loss before."""
-    after = criterion(stylized, photo, ("content", "style"))
-    return {**after, "untouched": criterion(photo, photo, ("style",))["style"]}
+    before = untouched(criterion, photo)
+    after = replace(before, stylized=stylized, features=criterion.features(stylized))
+    values = {name: criterion.value(name, after) for name in ("content", "style")}
+    return {**values, "untouched": criterion.value("style", before)}
 
 
 @torch.inference_mode()
@@ -81,7 +86,7 @@ def held_out_losses(
     pairs = zip(photos, stylized, strict=True)
     each = [figures_of(criterion, photo[None], image[None]) for photo, image in pairs]
     content, style, untouched = (mean(each, name) for name in ("content", "style", "untouched"))
-    return HeldOut(content, style, untouched, style / untouched)
+    return HeldOut(content, style, untouched, style / untouched if untouched > NO_DISTANCE else None)
 
 
 def mean(each: list[dict[str, Tensor]], name: str) -> float:

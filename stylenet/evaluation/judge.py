@@ -5,10 +5,13 @@ over the painting's own squared norm, averaged over the layers; over the same fo
 painting, 1 the photo. A network's own criterion flatters it; by this one, tools can be compared.
 """
 
+from statistics import fmean
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.evaluation.held_out import NO_DISTANCE
 from stylenet.losses.perceptual import gram_matrix, squared_distance
 from stylenet.losses.vgg import VGGFeatures
 
@@ -22,14 +25,14 @@ def judged_share(
     painting: Float[Tensor, "1 3 p q"],
     photos: Float[Tensor, "n 3 h w"],
     stylized: Float[Tensor, "n 3 h w"],
-) -> float:
-    """Mean over the photos of the style left to do, over that of the photo itself."""
+) -> float | None:
+    """Mean over the photos of the style left to do, over that of the photo itself; None if one is the painting."""
     target = grams(vgg, painting)
-    shares = [
-        distance(vgg, picture[None], target) / distance(vgg, photo[None], target)
-        for photo, picture in zip(photos, stylized, strict=True)
-    ]
-    return sum(shares) / len(shares)
+    before = [distance(vgg, photo[None], target) for photo in photos]
+    if min(before) < NO_DISTANCE:
+        return None
+    after = [distance(vgg, picture[None], target) for picture in stylized]
+    return fmean(left / whole for left, whole in zip(after, before, strict=True))
 
 
 def distance(vgg: VGGFeatures, picture: Float[Tensor, "1 3 h w"], target: list[Tensor]) -> float:

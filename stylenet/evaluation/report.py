@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.data import unit_photos
-from stylenet.data.painting import STYLES, find_painting, read_painting
+from stylenet.data.painting import find_painting, read_painting
 from stylenet.device import pick_device
-from stylenet.disk import file_sha256
+from stylenet.disk import file_sha256, printable, shipped_paintings
 from stylenet.errors import UserError
 from stylenet.evaluation.appearance import SIDE, PaintingFigures, appearance
 from stylenet.evaluation.artifacts import artifacts, complaints
@@ -68,11 +68,11 @@ class Yardstick:
     """The figures of images in the style of a card, whatever made them. Raises `UserError`."""
 
     def __init__(self, card: Card, settings: EvaluationSettings, device: torch.device) -> None:
-        file = find_painting(settings.painting) if settings.painting else shipped_painting(card)
+        file = given_painting(card, settings.painting) if settings.painting else shipped_painting(card)
         self.lpips = settings.lpips
         self.criterion = rebuilt_criterion(card, file, settings.weights).to(device)
         self.judge = VGGFeatures(load_once(settings.judge, ARCHITECTURE)).to(device) if settings.judge else None
-        self.painting = read_painting(file, SIDE).to(device)
+        self.painting = read_painting(file, SIDE, "painting").to(device)
         self.painting_figures = PaintingFigures(self.painting)
         self.painting_features = self.features(self.painting)
 
@@ -81,7 +81,7 @@ class Yardstick:
         figures: dict[str, Any] = rounded(asdict(held_out_losses(self.criterion, photos, stylized)))
         figures |= image_figures(photos, stylized, self.lpips) | self.appearance(stylized)
         if self.judge:
-            figures["judged"] = round(judged_share(self.judge, self.painting, photos, stylized), 4)
+            figures |= rounded({"judged": judged_share(self.judge, self.painting, photos, stylized)})
         return figures
 
     def appearance(self, images: Float[Tensor, "n 3 h w"]) -> dict[str, Any]:
@@ -118,8 +118,8 @@ def image_figures(
     return {**rounded(figures), "complaints": list(complaints(found).values())}
 
 
-def rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in figures.items()}
+def rounded(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 4) for name, value in figures.items()}
 
 
 def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLoss:
@@ -144,11 +144,22 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
     return criterion_for(VGGFeatures(found), read_painting(painting, size), plain, unit_photos())
 
 
+def given_painting(card: Card, painting: str) -> Path:
+    """The file that was given as the painting of a card, with a warning where it is another. Raises `UserError`."""
+    path = find_painting(painting, "painting")
+    if (digest := painting_sha256(card)) and file_sha256(path) != digest:
+        log.warning("%s was trained on another painting than %s", card.name, printable(path))
+    return path
+
+
+def painting_sha256(card: Card) -> str | None:
+    painting = card.facts.get("painting")
+    return painting.get("sha256") if isinstance(painting, dict) else None
+
+
 def shipped_painting(card: Card) -> Path:
     """The painting of `configs/style/` that has the hash on the card. Raises `UnknownPaintingError`."""
-    painting = card.facts.get("painting")
-    digest = painting.get("sha256") if isinstance(painting, dict) else None
-    for path in sorted(STYLES.glob("*.jpg")):
-        if file_sha256(path) == digest:
+    for path in shipped_paintings().values():
+        if file_sha256(path) == painting_sha256(card):
             return path
     raise UnknownPaintingError(f"the painting of {card.name} is not one of the shipped ones: its file must be given")

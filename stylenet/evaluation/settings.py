@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 OPTIMIZERS, STARTS = ("lbfgs", "adam"), ("photo", "noise")  # of an image optimized as in Gatys et al. 2016
+LARGEST_SIDE = 4096  # pixels: the features of more take too much memory
 SMALLEST_SIDE = 64  # pixels: the artifact measures need a tile, the loss network a few pixels at its deepest layer
 
 

@@ -2,8 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from copy import copy, deepcopy
 from functools import cache, partial
 from typing import Literal
@@ -14,7 +13,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from stylenet.device import fast_dtype, pick_device, working_memory
+from stylenet.device import fast_dtype, memory_errors, pick_device, working_memory
 from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -219,12 +218,5 @@ class Stylizer(Painter):
     def _is_gpu(self) -> bool:
         return self.device.type != "cpu"
 
-    @contextmanager
-    def _memory_errors(self, height: int, width: int) -> Iterator[None]:
-        """Turns torch's errors about memory into one line."""
-        try:
-            yield
-        except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
-                raise
-            raise NoMemoryError(f"not enough memory on {self.device} for {width} x {height} pixels") from error
+    def _memory_errors(self, height: int, width: int) -> AbstractContextManager[None]:
+        return memory_errors(f"not enough memory on {self.device} for {width} x {height} pixels", NoMemoryError)

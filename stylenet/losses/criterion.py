@@ -39,5 +39,7 @@ def measure_units(criterion: PerceptualLoss, steps: Iterable[StepContext]) -> No
 
 @torch.no_grad()
 def untouched(criterion: PerceptualLoss, photo: Float[Tensor, "1 3 h w"]) -> StepContext:
-    """A photo as it is, in place of what was stylized."""
-    return StepContext(criterion, photo, photo, criterion.features(photo), criterion.references(photo))
+    """A photo as it is, in place of what was stylized: its features are the references as well."""
+    features = criterion.features(photo)
+    at_scale = features[criterion.content_scale(photo)]
+    return StepContext(criterion, photo, photo, features, {name: at_scale[name] for name in criterion.content_weights})

@@ -3,8 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from stylenet.data.datamodule import PhotosLike
+from stylenet.device import memory_errors
 from stylenet.distributed import export_worker_context, one_run, worker_context
 from stylenet.errors import UserError
 from stylenet.evaluation.held_out import held_out_losses, mean_appearance, stylized_by
@@ -38,8 +38,6 @@ from stylenet.training.settings import Settings, budget_preset, style_settings, 
 from stylenet.training.setup import TrainingInputs, prepare
 
 log = logging.getLogger(__name__)
-
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory")  # of torch's errors
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,11 @@ def lead(
 ) -> RunResult:
     """The run, in the process that writes its files."""
     resolved, checkpoint = (read_resolved(start.folder), start.checkpoint) if start else ({}, None)
-    with memory_errors(settings):
+    with memory_errors(too_large(settings)):
         inputs = prepare(settings, resolved, checkpoint is not None, start and start.folder, photos)
     folder = start.folder if start else new_run_folder(inputs.name)
     export_worker_context(folder, checkpoint)
-    with disk_errors(folder), locked(folder), memory_errors(settings):
+    with disk_errors(folder), locked(folder), memory_errors(too_large(settings)):
         write_settings(folder, dict(composed))
         keep_inputs(folder, settings)
         write_resolved(folder, inputs.resolved)
@@ -122,16 +120,10 @@ def lead(
             close_loggers(loggers)
 
 
-@contextmanager
-def memory_errors(settings: Settings) -> Iterator[None]:
-    """Makes one line of a device without enough memory, a GPU mostly. Raises `UserError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
-            raise
-        wanted = f"a batch of {settings.batch} at a crop of {settings.crop} px"
-        raise UserError(f"out of memory: {wanted} does not fit; a smaller batch or crop does") from error
+def too_large(settings: Settings) -> str:
+    """What to say where memory does not suffice."""
+    wanted = f"a batch of {settings.batch} at a crop of {settings.crop} px"
+    return f"out of memory: {wanted} does not fit; a smaller batch, crop or style.size may"
 
 
 def run_worker(
@@ -213,7 +205,7 @@ def evaluate(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, float]:
         stylized = stylized_by(module.network, photos)
         result = asdict(held_out_losses(module.objective, photos, stylized))
         result |= mean_appearance(stylized, module.painting)
-    figures = {name: round(value, 6) for name, value in result.items()}
+    figures = {name: round(value, 6) for name, value in result.items() if value is not None}
     log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)
     log.info("held-out photos: content %(content).3f, style %(style).3f, untouched %(untouched).3f", figures)
     return figures

@@ -75,6 +75,23 @@ def test_evaluate_gives_null_for_what_a_gray_painting_does_not_have(
     assert figures["bands"] == [None] * 5
 
 
+def test_evaluate_says_what_it_leaves_out_and_when_the_painting_is_another(
+    style: Path, photos: Path, tiny_vgg_file: Path
+) -> None:
+    (photos / "notes.txt").write_text("no image")
+    options = ["--photos", photos, "--weights", tiny_vgg_file, "--size", "64", "--painting", STYLES / "starry.jpg"]
+    result = run(style.parent, "evaluate", style, *options)
+    assert (result.returncode, json.loads(result.stdout)["photos"]) == (0, 2), result.stderr
+    assert "skipped: notes.txt: not an image" in result.stderr
+    assert "odd was trained on another painting than" in result.stderr
+    result = run(style.parent, "evaluate", style, "--painting", "nope.jpg", "--weights", tiny_vgg_file)
+    assert result.stderr.splitlines() == [
+        "stylenet evaluate: error: painting must be an image file, but there is none at nope.jpg"
+    ]
+    result = run(style.parent, "evaluate", style, "--size", "5000")
+    assert "--size must be from 64 to 4096, got 5000" in result.stderr
+
+
 def test_evaluate_says_when_the_loss_network_is_another(
     style: Path, tmp_path: Path, tiny_vgg_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import tiny_weights
+from made_up_vgg import tiny_weights
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -44,6 +44,14 @@ def test_what_the_network_itself_made_has_its_own_figures(
     assert found["theirs"].keys() == found["ours"].keys()
     for name in ("chroma", "texture", "color_sw", "ssim", "share"):
         assert found["theirs"][name] == pytest.approx(found["ours"][name], rel=0.01)  # a file has 8 bits
+
+
+def test_a_photo_that_is_the_painting_has_no_share(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Image.open("photo.png").resize((102, 64)).save("photo.png")  # as large as the painting is seen
+    arguments = [*command, "--against", "photo.png", "--painting", "photo.png"]
+    assert run_command("evaluate", arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ours"]["share"], found["theirs"]["share"]) == (None, None)
 
 
 def test_both_have_the_size_of_the_other_picture(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
