@@ -20,13 +20,14 @@ from stylenet.losses.perceptual import LossSettings, PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
 from stylenet.media.encoders import write_image
 from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.media.painting import decode_painting
 
 SMALLEST = 64  # pixels, as for the options
 
 
 def stylized(chosen: argparse.Namespace) -> Float[Tensor, "3 h w"]:
     """The finished image, in [0, 1]. Raises `UserError`, for an unreadable image before the loss network is loaded."""
-    photo, _ = decode_image(chosen.photo), decode_image(chosen.painting)
+    photo, _ = decode_image(chosen.photo), decode_painting(chosen.painting)
     device = pick_device(chosen.device)
     vgg = VGGFeatures(load_vgg_weights(chosen.weights, "vgg19")).to(device)
     loss = loss_settings(chosen.style_weight)

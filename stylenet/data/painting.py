@@ -6,33 +6,38 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.disk import find_file, shipped_files
+from stylenet.disk import find_file, printable, shipped_files
 from stylenet.errors import UserError
-from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.media.image import resized, to_tensor
 from stylenet.media.limits import MINIMUM_SIDE, ImageError
+from stylenet.media.painting import decode_painting
 
 STYLES = shipped_files() / "configs" / "style"
+SETTING = "style.image"
 
 
-def find_painting(image: str) -> Path:
-    """The file as typed: relative to the working directory, else among the shipped ones."""
+def find_painting(image: str, setting: str = SETTING) -> Path:
+    """The file as typed: relative to the working directory, else among the shipped ones.
+
+    Raises `UserError`, which names the `setting` or option where the file was given.
+    """
     if path := find_file(image):
         return path
-    raise UserError(f"style.image must be an image file, but there is none at {image}")
+    raise UserError(f"{setting} must be an image file, but there is none at {printable(image)}")
 
 
-def read_painting(path: Path, size: int) -> Float[Tensor, "1 3 h w"]:
-    """The painting with its short side scaled to `size` pixels, in [0, 1]."""
-    return read_painting_at(path, [size])[0]
+def read_painting(path: Path, size: int, setting: str = SETTING) -> Float[Tensor, "1 3 h w"]:
+    """The painting with its short side scaled to `size` pixels, in [0, 1]. Raises `UserError`."""
+    return read_painting_at(path, [size], setting)[0]
 
 
-def read_painting_at(path: Path, sizes: Sequence[int]) -> list[Float[Tensor, "1 3 _h _w"]]:
-    """The painting at each of some sizes, decoded once."""
+def read_painting_at(path: Path, sizes: Sequence[int], setting: str = SETTING) -> list[Float[Tensor, "1 3 _h _w"]]:
+    """The painting at each of some sizes, decoded once. Raises `UserError`."""
     check_size(min(sizes))
     try:
-        image = decode_image(path)
+        image = decode_painting(path)
     except ImageError as error:
-        raise UserError(f"style.image: {error}") from error
+        raise UserError(f"{setting}: {error}") from error
     return [to_tensor(resized(image, size)).unsqueeze(0) for size in sizes]
 
 

@@ -13,14 +13,15 @@ from torch import Tensor
 from stylenet.data.painting import check_size
 from stylenet.disk import file_sha256, plain_name, printable
 from stylenet.errors import UserError
-from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.media.image import resized, to_tensor
 from stylenet.media.limits import ImageError
+from stylenet.media.painting import decode_painting
 from stylenet.models.predictor import SIDE
-from stylenet.models.style_file import LIMITS, is_style_name
+from stylenet.models.style_file import check_styles, is_style_name
 
 log = logging.getLogger(__name__)
 
-CARDS = "paintings.yaml"  # in the folder: title, artist, year, source, license … of each, by its name
+CARDS = "paintings.yaml"  # in the folder: title, artist, year, source, license … of each, by its file's name
 KNOWN = ("title", "artist", "year", "died", "source", "license")
 
 
@@ -51,7 +52,7 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
     found: dict[str, Painting] = {}
     for path in sorted(files):
         try:
-            painting = read_painting_file(path, size, cards.get(path.stem, {}))
+            painting = read_painting_file(path, size, cards.get(path.stem) or cards.get(path.name) or {})
         except ImageError as error:
             log.warning("skipped: %s", error)
             continue
@@ -60,8 +61,7 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
         if "license" not in painting.facts:
             log.warning("%s has no license in %s", printable(path.stem), CARDS)
         found[painting.name] = painting
-    if len(found) > LIMITS["styles"]:
-        raise UserError(f"a style file holds at most {LIMITS['styles']} styles, and there are {len(found)} paintings")
+    check_styles([painting.facts for painting in found.values()])
     if len(found) < 2:
         count = "one painting" if found else "no painting"
         raise UserError(f"a network of many styles needs two paintings or more, and {printable(folder)} has {count}")
@@ -71,7 +71,7 @@ def read_paintings(folder: Path, size: int) -> list[Painting]:
 def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Painting:
     """The painting in a file. Raises `ImageError` for a file that is no image."""
     name = path.stem if is_style_name(path.stem) else plain_name(path.name)
-    image = decode_image(path)
+    image = decode_painting(path)
     known = {name: as_fact(facts[name]) for name in KNOWN if facts.get(name) not in (None, "")}
     pixels, small = (to_tensor(resized(image, side))[None] for side in (size, SIDE))
     return Painting(name, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})

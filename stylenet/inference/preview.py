@@ -7,15 +7,15 @@ import os
 from typing import Literal
 
 import torch
-from PIL import Image
 
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.media.image import resized, to_tensor
+from stylenet.media.painting import decode_painting
 from stylenet.models.catalog import GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.predictor import SIDE, described
+from stylenet.models.predictor import SIDE
 from stylenet.models.style_file import Card, read_style
 
 
@@ -30,7 +30,7 @@ def preview(
 
     Raises `UserError` when there is no such network, and `ImageError` when the painting is not an image.
     """
-    image = resized(middle(decode_image(painting)), SIDE)
+    image = resized(decode_painting(painting), SIDE)
     network, card = read_style(find_style(gallery))
     if not isinstance(network, ConditionalNet) or network.predictor is None:
         raise UserError(f"{card.name} cannot predict styles: it is not a network of many styles with a predictor")
@@ -40,9 +40,3 @@ def preview(
     return Stylizer(
         single, Card("preview", single.settings, {"predicted_by": card.name}), device, compile=compile, engine=engine
     )
-
-
-def middle(image: Image.Image) -> Image.Image:
-    """What the predictor sees of a painting, cut out before a scroll is enlarged."""
-    (top, height), (left, width) = described(image.height, image.width)
-    return image.crop((left, top, left + width, top + height))

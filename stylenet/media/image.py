@@ -36,13 +36,14 @@ KINDS = {
 }
 
 
-def decode_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Image.Image:
+def decode_image(source: Source, max_pixels: int = MAXIMUM_PIXELS, srgb: bool = False) -> Image.Image:
     """An image file, or its bytes, as an upright RGB image of 8 bits; of an animation, the first frame.
 
+    Colors are the numbers in the file, whose profile the result keeps, or with `srgb` what the profile makes of them.
     Raises `ImageError` for whatever isn't a whole image of at most `max_pixels`.
     """
     with opened_image(source, max_pixels) as image:
-        return to_rgb(upright(image))
+        return to_rgb(in_srgb(upright(image)) if srgb else upright(image))
 
 
 def conversions(image: ImageFile.ImageFile) -> tuple[str, ...]:
@@ -115,8 +116,19 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((values.clip(0, peak) * (255 / peak)).round().astype(np.uint8))
 
 
+def in_srgb(image: Image.Image) -> Image.Image:
+    """RGB with a profile of its own, such as Adobe RGB, as sRGB. Other images are left to `to_rgb`."""
+    if image.mode not in ("RGB", "RGBA") or "icc_profile" not in image.info:
+        return image
+    image = image.convert("RGBA") if image.has_transparency_data else image
+    converted = _by_profile(image.convert("RGB"))
+    if image.mode == "RGBA":
+        converted.putalpha(image.getchannel("A"))
+    return converted
+
+
 def _by_profile(image: Image.Image) -> Image.Image:
-    """CMYK and gray by their profile; Pillow's own conversion ignores it, and its colors are far too bright."""
+    """The colors by the image's profile; Pillow's own conversion ignores it, and makes CMYK and gray far too bright."""
     try:
         press = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         screen = ImageCms.createProfile("sRGB")

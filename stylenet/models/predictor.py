@@ -23,7 +23,6 @@ CONVOLUTIONS = {
 DESCRIBED = ("conv1_1", "conv2_1", "conv3_1")  # after their ReLU
 STATISTICS = 2 * sum(CONVOLUTIONS[name][1] for name in DESCRIBED)
 SIDE = 256  # pixels, the painting's short side
-LONGEST = 4  # times the short side: of a longer painting, as a scroll, the middle is described
 FARTHEST = 3.0  # standard deviations: no painting is described as farther from those of the training
 
 
@@ -52,7 +51,7 @@ class Encoder(nn.Module):
     @torch.no_grad()
     def forward(self, paintings: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s"]:
         """The paintings' statistics. Paintings are RGB in [0, 1]."""
-        x = (middle(paintings) - self.mean[:, None, None]) / self.std[:, None, None]
+        x = (paintings - self.mean[:, None, None]) / self.std[:, None, None]
         found = []
         for name in CONVOLUTIONS:
             if name in ("conv2_1", "conv3_1"):
@@ -61,18 +60,6 @@ class Encoder(nn.Module):
             if name in DESCRIBED:
                 found += [x.mean((2, 3)), x.std((2, 3))]
         return torch.cat(found, 1)
-
-
-def middle(paintings: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h2 w2"]:
-    """The middle of paintings that are too long: a scroll would take more memory than the rest of a training."""
-    (top, height), (left, width) = described(*paintings.shape[2:])
-    return paintings[..., top : top + height, left : left + width]
-
-
-def described(height: int, width: int) -> list[tuple[int, int]]:
-    """Start and length, down and across, of what is described of a painting of this size."""
-    lengths = [min(side, LONGEST * min(height, width)) for side in (height, width)]
-    return [((side - length) // 2, length) for side, length in zip((height, width), lengths, strict=True)]
 
 
 class Head(nn.Linear):
