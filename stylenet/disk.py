@@ -21,7 +21,19 @@ def shipped_files() -> Path:
 
 def find_file(name: str) -> Path | None:
     """A file as typed: relative to the working directory, else among the shipped ones; None where it is in neither."""
-    return next((path for path in (Path(name).expanduser(), shipped_files() / name) if path.is_file()), None)
+    return next((path for path in (home_expanded(name), shipped_files() / name) if path.is_file()), None)
+
+
+def home_expanded(name: str | os.PathLike[str]) -> Path:
+    """A path as a shell takes it: `~` is the home folder. As typed where that exists, or there is no such user."""
+    return Path(name if os.path.exists(name) else os.path.expanduser(name))
+
+
+def shipped_paintings() -> dict[str, Path]:
+    """The paintings of `configs/style/` by name: the image beside each YAML."""
+    folder = shipped_files() / "configs" / "style"
+    images = sorted(path for path in folder.iterdir() if path.suffix != ".yaml")
+    return {path.stem: path for path in images if path.with_suffix(".yaml").is_file()}
 
 
 def source_tree() -> Path | None:
@@ -94,7 +106,7 @@ def cache_folder() -> Path:
     Raises `OSError` where there is no home folder.
     """
     if own := os.environ.get("STYLENET_CACHE"):
-        return Path(own).expanduser()
+        return home_expanded(own)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylenet"
     except RuntimeError as error:

@@ -8,6 +8,8 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from stylenet.disk import home_expanded
+
 PATHS = re.compile(r"(\+*(?:style\.image|data\.path|loss_network\.weights|init|resume|styles|add_to))=(.*)", re.DOTALL)
 SWEEPS = re.compile(r"(choice|range|interval|glob|tag|shuffle|sort|extend_list)\(.*\)", re.DOTALL)
 SETTINGS_ERRORS = (HydraException, OmegaConfBaseException)
@@ -41,7 +43,7 @@ def quoted(argument: str, sweep: bool = False) -> str:
     match = PATHS.fullmatch(argument)
     if not match or match[2] in ("", "null", "auto") or (SWEEPS.fullmatch(match[2]) and not Path(match[2]).exists()):
         return argument
-    several = sweep and "," in match[2] and not Path(match[2]).expanduser().exists()
+    several = sweep and "," in match[2] and not home_expanded(match[2]).exists()
     values = match[2].split(",") if several else [match[2]]
     return f"{match[1]}={','.join(map(quoted_path, values))}"
 

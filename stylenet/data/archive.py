@@ -6,7 +6,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 from stylenet.data.sets import DecodedPhotos, Photos
 from stylenet.data.settings import PhotoSettings
 from stylenet.data.sources import PhotosError, Row
-from stylenet.disk import printable
+from stylenet.disk import home_expanded, printable
 
 MAXIMUM_BYTES = 100_000_000  # of a photo's file, so that no entry can expand without bounds
 ENCRYPTED = 1  # of an entry's flags
@@ -18,7 +18,7 @@ def open_archive(settings: PhotoSettings, memory: int) -> Photos:
         raise PhotosError("data=zip needs data.path=FILE, a zip file with photos")
     place = f"data.path={printable(settings.path)}"
     try:
-        archive = ZipFile(Path(settings.path).expanduser())
+        archive = ZipFile(home_expanded(settings.path))
     except (OSError, BadZipFile) as error:
         raise PhotosError(f"{place} is not a readable zip file") from error
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]

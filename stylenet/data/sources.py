@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from stylenet.disk import printable
+from stylenet.disk import home_expanded, printable
 from stylenet.errors import UserError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def folder_files(path: str | None) -> tuple[Path, list[str], list[tuple[str, str
     """
     if path is None:
         raise PhotosError("data=folder needs data.path=DIR, the folder with the photos")
-    folder = Path(path).expanduser().absolute()
+    folder = home_expanded(path).absolute()
     if not folder.is_dir():
         raise PhotosError(f"data.path={printable(path)} is not a folder")
     listed = sorted(_walk(folder))

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import atomic_write, printable, shipped_files, source_tree
+from stylenet.disk import atomic_write, home_expanded, printable, shipped_files, source_tree
 from stylenet.errors import UserError
 from stylenet.models import hub
 from stylenet.models.hub import SUFFIX
@@ -54,7 +54,7 @@ def find_style(style: str | os.PathLike[str]) -> Path:
     """
     if os.fspath(style).startswith(hub.PREFIX):
         return hub.fetch_style(hub.HubAddress.parse(os.fspath(style)))
-    path, known = Path(style).expanduser(), styles()
+    path, known = home_expanded(style), styles()
     if os.fspath(style) in known:
         return known[os.fspath(style)]
     if os.path.isfile(path):  # not path.is_file(), which fails on names that are too long, or may not be read
@@ -101,7 +101,7 @@ def find_reference(style: str | os.PathLike[str]) -> StyleReference:
 
 
 def _is_there(text: str) -> bool:
-    return text in styles() or os.path.isfile(os.path.expanduser(text))
+    return text in styles() or os.path.isfile(home_expanded(text))
 
 
 def find_weighted_style(text: str) -> tuple[StyleReference, float]:

@@ -6,7 +6,7 @@ plain numbers, the card is JSON.
 
 import json
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ SUFFIX = ".safetensors"
 LIMITS = {"width": 4096, "blocks": 256, "styles": 1000, "predictor": 4096}
 MAXIMUM_NAME = 255  # characters
 MAXIMUM_HEADER, MAXIMUM_SIZE = 1_000_000, 1_000_000_000  # bytes; a usual file has 12,000 and 7 million
+ROOM = 100_000  # bytes of a header for everything but the facts about many paintings
 
 
 class StyleFileError(UserError):
@@ -81,7 +82,10 @@ class Card:
         painting = dict(self.facts["styles"][style])
         facts = {name: value for name, value in self.facts.items() if name not in ("styles", "parameters")}
         single = replace(self.network, architecture="transformer", styles=1, predictor=0)
-        return Card(painting.pop("name"), single, {**facts, "painting": painting})
+        own = painting.pop("training", {})  # of a style that was added later
+        return Card(
+            painting.pop("name"), single, {**facts, **(own if isinstance(own, dict) else {}), "painting": painting}
+        )
 
 
 def _check_paintings(paintings: Any, count: int) -> None:
@@ -93,6 +97,15 @@ def _check_paintings(paintings: Any, count: int) -> None:
         raise ValueError("as many different names as styles")
     if not all(is_style_name(name) for name in names):
         raise ValueError("a name that cannot be typed")
+
+
+def check_styles(paintings: Sequence[Mapping[str, Any]]) -> None:
+    """Raises `UserError` for more paintings, or longer facts about them, than a file of many styles may have."""
+    if len(paintings) > LIMITS["styles"]:
+        raise UserError(f"a style file holds at most {LIMITS['styles']} styles, not {len(paintings)}")
+    room = MAXIMUM_HEADER - ROOM
+    if (size := len(json.dumps(list(paintings)).encode())) > room:
+        raise UserError(f"titles, sources and licenses of the paintings take {size:,} bytes; a style file has {room:,}")
 
 
 def is_style_name(name: str) -> bool:

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import atomic_write, file_sha256, printable
+from stylenet.disk import atomic_write, file_sha256, home_expanded, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import CHECKPOINTS, infer_command
 from stylenet.models.conditional import ConditionalNet
@@ -39,7 +39,7 @@ def further_target(asked: str, source: Path, painting: str, replace_it: bool) ->
     With `replace_it`, the network's own file. Raises `UserError` rather than replace a file unasked, or one that
     belongs to the package or a cache.
     """
-    folder = source.parent if os.path.isfile(os.path.expanduser(asked)) else CHECKPOINTS
+    folder = source.parent if os.path.isfile(home_expanded(asked)) else CHECKPOINTS
     own = folder.resolve() == source.parent.resolve()
     if replace_it and own:
         return Target(source, sha256_of(source))

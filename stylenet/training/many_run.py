@@ -25,7 +25,7 @@ from stylenet.models.hub import style_name
 from stylenet.models.loading import load_style
 from stylenet.models.network import NetworkSettings, parameter_count
 from stylenet.models.predictor import CONVOLUTIONS
-from stylenet.models.style_file import SUFFIX, Card, read_card, read_style
+from stylenet.models.style_file import SUFFIX, Card, check_styles, read_card, read_style
 from stylenet.training import many_styles
 from stylenet.training.base_network import base_facts, find_base, mismatch, suits
 from stylenet.training.callbacks.stop_on_signal import StopOnSignal
@@ -84,6 +84,7 @@ def run_further(settings: Settings, file: str) -> int:
         raise UserError(
             f"add_to: {printable(source)} has a style {painting.name} already; style.name= gives another name"
         )
+    check_styles([*card.facts["styles"], painting.facts])
     target = further_target(file, source, painting.name, settings.replace)
     photos = photos_for(settings)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)

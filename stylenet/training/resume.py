@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
 
-from stylenet.disk import plain_name, printable
+from stylenet.disk import home_expanded, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.training.run_folder import (
     LAST,
@@ -45,7 +45,7 @@ def find_start(resume: str, wanted: Wanted) -> Start:
 
     Raises `UserError`.
     """
-    path = newest_run(wanted) if resume == "auto" else Path(resume).expanduser()
+    path = newest_run(wanted) if resume == "auto" else home_expanded(resume)
     if (path / MANY).exists() or path.name == MANY:
         raise UserError(f"resume: {printable(path)} is of a run on many paintings, which its own command resumes")
     if path.is_dir():

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from stylenet.disk import atomic_write, find_file, plain_name, printable, refusal
+from stylenet.disk import atomic_write, find_file, home_expanded, plain_name, printable, refusal
 from stylenet.errors import UserError
 from stylenet.training.settings import Settings, upgraded
 
@@ -103,7 +103,7 @@ def keep_inputs(folder: Path, settings: Settings) -> None:
         return
     paths: dict[str, str | None] = {"data.path": settings.data.path}
     paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}
-    found = {name: str(Path(path).expanduser().absolute()) for name, path in paths.items() if path}
+    found = {name: str(home_expanded(path).absolute()) for name, path in paths.items() if path}
     files = {name: path for name, path in found.items() if is_there(Path(path))}
     write_files(folder, files)
     if painting := find_file(settings.style.image):

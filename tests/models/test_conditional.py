@@ -23,7 +23,7 @@ from stylenet.models.catalog import (
 )
 from stylenet.models.conditional import ConditionalNet, interpolated
 from stylenet.models.network import NetworkSettings, initialize
-from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, save_style
+from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, check_styles, read_card, save_style
 from stylenet.models.transformer_net import TransformerNet
 
 NAMES = ["night", "wave", "toledo"]
@@ -279,3 +279,22 @@ def test_a_table_that_does_not_fit_the_card_is_refused(tmp_path: Path) -> None:
     save_file({**weights, "table": weights["table"][:2].clone()}, tmp_path / "x.safetensors", metadata(PAINTINGS))
     with pytest.raises(StyleFileError, match="do not fit"):
         style_file.read_style(tmp_path / "x.safetensors")
+
+
+def test_an_added_style_is_judged_by_its_own_training(gallery: Path) -> None:
+    card = read_card(gallery)
+    facts = {**card.facts, "loss": {"lightness": 1.2}, "training": {"steps": 500}}
+    added = {**card.facts["styles"][0], "training": {"loss": {"lightness": 1.0}, "training": {"steps": 3}}}
+    card = replace(card, facts={**facts, "styles": [card.facts["styles"][0], added]})
+    assert card.selected(0).facts["loss"] == {"lightness": 1.2}
+    assert card.selected(1).facts["loss"] == {"lightness": 1.0}
+    assert card.selected(1).facts["training"] == {"steps": 3}
+    assert "training" not in card.selected(1).facts["painting"]
+
+
+def test_more_than_a_file_holds_is_refused_before_the_training() -> None:
+    with pytest.raises(UserError, match="at most 1000 styles, not 1001"):
+        check_styles([{}] * 1001)
+    with pytest.raises(UserError, match=r"take 1,\d+,\d+ bytes"):
+        check_styles([{"source": "x" * 5000}] * 200)
+    check_styles([{"source": "x" * 500}] * 1000)

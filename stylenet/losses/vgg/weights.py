@@ -15,7 +15,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from stylenet.disk import atomic_write, cache_folder, file_sha256, one_at_a_time
+from stylenet.disk import atomic_write, cache_folder, file_sha256, home_expanded, one_at_a_time
 from stylenet.errors import UserError
 from stylenet.losses.vgg.conventions import (
     NORMALIZED,
@@ -86,7 +86,7 @@ def load_vgg_weights(source: str = "auto", architecture: str = "vgg19") -> VGGWe
             return _from_torchvision(architecture)
         except DownloadError as error:
             raise WeightsError(f"torchvision's weights: {error}; {_ways_out(architecture)}") from error
-    return _from_file(Path(source).expanduser(), architecture)
+    return _from_file(home_expanded(source), architecture)
 
 
 def _automatic(architecture: str) -> VGGWeights:
