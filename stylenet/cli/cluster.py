@@ -13,7 +13,7 @@ from stylenet.models.catalog import find_reference
 EPILOG = """\
 IN and OUT are folders that all machines see under the same path, or URLs that fsspec opens (s3://bucket/photos).
 Results are named as those of stylenet infer. OUT/outcomes/ has a row per image: path, style, width, height,
-milliseconds, error.
+milliseconds, notes, error.
 
 examples:
   stylenet cluster photos/ styled/ -s starry                      all cores of this machine

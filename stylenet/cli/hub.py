@@ -3,6 +3,7 @@
 import argparse
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -76,5 +77,10 @@ def pull(options: argparse.Namespace) -> int:
     check_writable(target)
     with atomic_write(target) as temporary:
         shutil.copyfile(cached, temporary)
-    print(f"{printable(target)}: {text.partition('@')[0]}@{cached.parent.name}")
+    print(f"{printable(target)}: {replace(address, revision=commit_of(cached, address))}")
     return 0
+
+
+def commit_of(cached: Path, address: HubAddress) -> str:
+    """The commit that a file in the hub's cache is of: `snapshots/COMMIT/FILE`."""
+    return cached.parents[address.file.count("/")].name

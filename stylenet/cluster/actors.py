@@ -22,7 +22,7 @@ from stylenet.media.formats import WRITABLE
 from stylenet.media.picture import OWN_SIZE, Size
 from stylenet.models.catalog import StyleReference
 from stylenet.pipeline.batching import Batching
-from stylenet.pipeline.restyle import restyle
+from stylenet.pipeline.restyle import Restyled, restyle
 
 TRIES = 3  # for an image whose actor ends while it is at work on it
 GPU_THREADS = 8  # images that decode, wait and encode around one GPU
@@ -73,7 +73,7 @@ class RowStylizer:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """The outcomes of a batch of images, as columns."""
-        results = dict(zip(map(str, batch["name"]), map(str, batch["result"]), strict=True))
+        results = dict(zip(map(os.fsdecode, batch["name"]), map(os.fsdecode, batch["result"]), strict=True))
         suspects = self.attempts.suspects(list(results))
         usual = [name for name in results if name not in suspects]
         rows = list(self.threads.map(self.row, usual, [results[name] for name in usual]))
@@ -87,8 +87,8 @@ class RowStylizer:
         try:
             if self.attempts.begin(name) >= TRIES:
                 raise UserError(f"given up: ended its worker {TRIES} times")
-            width, height = self.stylize(name, result)
-            row = outcome(name, style, width, height)
+            done = self.stylize(name, result)
+            row = outcome(name, style, done.width, done.height, notes="; ".join(done.notes))
         except UserError as error:
             row = outcome(name, style, error=str(error))
         except OSError as error:
@@ -96,18 +96,19 @@ class RowStylizer:
         self.attempts.end(name)
         return {**row, "milliseconds": 1000 * (time.perf_counter() - start)}
 
-    def stylize(self, name: str, result: str) -> tuple[int, int]:
-        """Reads, stylizes and writes; the result's width and height. Raises `UserError` or `OSError`."""
+    def stylize(self, name: str, result: str) -> Restyled:
+        """Reads, stylizes and writes. Raises `UserError` or `OSError`."""
         work = self.assignment
         form = WRITABLE[os.path.splitext(result)[1].lower()]
         done = restyle(work.source.read(name), self.styler, work.size, form, work.quality)
         work.target.write(result, done.data)
-        return done.width, done.height
+        return done
 
 
-def outcome(path: str, style: str, width: int = 0, height: int = 0, error: str = "") -> dict[str, Any]:
-    """A row of the table of outcomes; an empty error is success."""
-    return {"path": path, "style": style, "width": width, "height": height, "milliseconds": 0.0, "error": error}
+def outcome(path: str, style: str, width: int = 0, height: int = 0, notes: str = "", error: str = "") -> dict[str, Any]:
+    """A row of the table of outcomes; an empty error is success. Bytes of a name that are not UTF-8 are escaped."""
+    row = {"path": os.fsencode(path).decode(errors="backslashreplace"), "style": style, "width": width}
+    return row | {"height": height, "milliseconds": 0.0, "notes": notes, "error": error}
 
 
 def loaded(work: Assignment) -> Styler:

@@ -10,16 +10,20 @@ from stylenet.cluster.places import Place
 from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE
-from stylenet.pipeline.plan import IMAGE_SUFFIXES, plan
+from stylenet.pipeline.plan import IMAGE_SUFFIXES, SUFFIXES, plan
 
 
 @dataclass(frozen=True)
 class Todo:
-    """Images to stylize by their names below `source`, their results below `target`; `present` are left out."""
+    """Images to stylize by their names below `source`, their results below `target`.
+
+    `present` are the images whose results exist, and `clips` what is no image; both are left out.
+    """
 
     names: list[str]
     results: list[str]
     present: int = 0
+    clips: int = 0
 
 
 def planned(source: Place, target: Place, style: str, suffix: str | None, skip_existing: bool) -> Todo:
@@ -27,13 +31,13 @@ def planned(source: Place, target: Place, style: str, suffix: str | None, skip_e
     check_apart(source, target)
     if target.is_url:
         target.check_writable()  # its driver, before anything is listed
-    pairs = listed(source, target, style, suffix) if source.is_url else found(source, target, style, suffix)
+    pairs, clips = listed(source, style, suffix) if source.is_url else found(source, target, style, suffix)
     if not pairs:
         raise UserError(f"{printable(source.text)} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     target.check_writable()
     there = existing(target, [result for _, result in pairs]) if skip_existing else set()
     left = [(name, result) for name, result in pairs if result not in there]
-    return Todo([name for name, _ in left], [result for _, result in left], len(pairs) - len(left))
+    return Todo([name for name, _ in left], [result for _, result in left], len(pairs) - len(left), clips)
 
 
 def check_apart(source: Place, target: Place) -> None:
@@ -48,25 +52,26 @@ def check_apart(source: Place, target: Place) -> None:
         raise UserError(f"there is no folder {printable(source.text)}")
 
 
-def found(source: Place, target: Place, style: str, suffix: str | None) -> list[tuple[str, str]]:
-    """The images of a folder, without clips, with the checks of `pipeline.plan`."""
+def found(source: Place, target: Place, style: str, suffix: str | None) -> tuple[list[tuple[str, str]], int]:
+    """The images of a folder, with the checks of `pipeline.plan`, and the number of its clips."""
     output = "/" if target.is_url else target.text  # where a URL's names are only names
-    jobs = [job for job in plan([source.text], style, output, suffix) if not job.is_clip]
-    return [(os.path.relpath(job.source, source.text), os.path.relpath(job.target, output)) for job in jobs]
+    every = plan([source.text], style, output, suffix)
+    jobs = [job for job in every if not job.is_clip]
+    pairs = [(os.path.relpath(job.source, source.text), os.path.relpath(job.target, output)) for job in jobs]
+    return pairs, len(every) - len(jobs)
 
 
-def listed(source: Place, target: Place, style: str, suffix: str | None) -> list[tuple[str, str]]:
-    """The images of a URL. Raises `UserError` where two would become one result."""
-    names = [
-        name for name in source.files() if posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES and not hidden(name)
-    ]
+def listed(source: Place, style: str, suffix: str | None) -> tuple[list[tuple[str, str]], int]:
+    """The images of a URL, and the number of its clips. Raises `UserError` where two would become one result."""
+    kinds = {name: posixpath.splitext(name)[1].lower() for name in source.files() if not hidden(name)}
+    names = [name for name, kind in kinds.items() if kind in IMAGE_SUFFIXES]
     pairs = [(name, result_name(name, style, suffix)) for name in names]
     first: dict[str, str] = {}
     for name, result in pairs:
         other = first.setdefault(result, name)
         if other != name:
             raise UserError(f"{printable(other)} and {printable(name)} would both become {printable(result)}")
-    return pairs
+    return pairs, sum(kind in SUFFIXES for kind in kinds.values()) - len(names)
 
 
 def hidden(name: str) -> bool:

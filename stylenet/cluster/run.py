@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from stylenet.cluster.actors import Assignment, Attempts, RowStylizer
 from stylenet.cluster.places import Place
 from stylenet.cluster.plan import Todo
+from stylenet.disk import printable
 from stylenet.errors import UserError
 
 LARGEST_BLOCK = 256  # images that an actor takes at once; they are done again if it is killed
@@ -31,12 +32,14 @@ class Summary:
     stylized: int = 0
     failed: int = 0
     present: int = 0
+    clips: int = 0
     seconds: float = 0.0
     parts: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         rate = self.stylized / self.seconds if self.seconds else 0.0
         skipped = f", {self.present} skipped as their results exist" if self.present else ""
+        skipped += f", {self.clips} clips left out" if self.clips else ""
         where = f"; outcomes: {self.parts[0]}{' …' * (len(self.parts) > 1)}" if self.parts else ""
         return (
             f"{self.stylized} stylized, {self.failed} failed{skipped}, {self.seconds:.1f} s, {rate:.3g} images/s{where}"
@@ -53,7 +56,7 @@ class Cluster:
 
 
 class Table:
-    """Outcomes as Parquet files of `PART` rows, each written once and whole."""
+    """Outcomes as Parquet files of `PART` rows, each written once and whole; the last when it is closed."""
 
     def __init__(self, target: Place, run: str) -> None:
         self.target, self.run = target, run
@@ -64,6 +67,10 @@ class Table:
         self.rows += rows
         if len(self.rows) >= PART:
             self.flush()
+
+    def close(self) -> None:
+        """Writes the rest, also of a run that was stopped or lost its cluster."""
+        self.flush()
 
     def flush(self) -> None:
         """Writes what has come together."""
@@ -82,21 +89,20 @@ class Table:
 
 def run(todo: Todo, work: Assignment, cluster: Cluster, say: Callable[[str], None]) -> Summary:
     """Stylizes everything on the cluster; `say` is given a line per failure. Raises `UserError`."""
-    summary = Summary(present=todo.present)
+    summary = Summary(present=todo.present, clips=todo.clips)
     if not todo.names:
         return summary
     start = time.perf_counter()
     table = Table(work.target, time.strftime("%Y%m%d-%H%M%S"))
-    with started(cluster):
+    with started(cluster), closing(table):
         for rows in progress(outcomes(todo, work, cluster), len(todo.names)):
             table.add(rows)
             for row in rows:
                 summary.stylized += not row["error"]
                 summary.failed += bool(row["error"])
                 if row["error"] and summary.failed <= ERRORS_SHOWN:
-                    say(f"{row['path']}: {row['error']}")
+                    say(f"{printable(row['path'])}: {row['error']}")
             summary.seconds = time.perf_counter() - start
-    table.flush()
     if summary.failed > ERRORS_SHOWN:
         say(f"{summary.failed - ERRORS_SHOWN} more failed, see {OUTCOMES}")
     summary.parts = table.parts
@@ -142,7 +148,8 @@ def outcomes(todo: Todo, work: Assignment, cluster: Cluster) -> Iterator[list[di
     unit = "GPU" if device == "cuda" else "CPU"
     most = cluster.actors or max(1, int(ray.cluster_resources().get(unit, 1)))
     size = block_size(len(todo.names), most)
-    table = pa.table({"name": todo.names, "result": todo.results})
+    # As bytes: names need not be UTF-8, and Arrow's texts are.
+    table = pa.table({"name": list(map(os.fsencode, todo.names)), "result": list(map(os.fsencode, todo.results))})
     blocks = ray.data.from_arrow(table, override_num_blocks=-(-len(todo.names) // size))
     done = blocks.map_batches(
         Actor,

@@ -26,6 +26,8 @@ def push_style(file: Path, repo: str, license_name: str, private: bool = False, 
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined] # of its HTTP client
 
     address = HubAddress.parse(f"{PREFIX}{repo}")
+    if address != HubAddress(address.repo):
+        raise UserError(f"a network is pushed to USER/REPO, as its {WEIGHTS} on the main branch, got {repo}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_repository(folder, file, repo, license_name, onnx)

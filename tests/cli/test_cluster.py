@@ -71,4 +71,4 @@ def test_clips_between_the_images_are_left_out(tmp_path: Path, monkeypatch: pyte
     picture(tmp_path / "in/a.png")
     (tmp_path / "in/b.mp4").write_bytes(b"clip")
     todo = planned(Place(source.format(tmp_path)), Place("out"), "night", None, False)
-    assert (todo.names, todo.results) == (["a.png"], ["a-night.png"])
+    assert (todo.names, todo.results, todo.clips) == (["a.png"], ["a-night.png"], 1)

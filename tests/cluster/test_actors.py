@@ -1,9 +1,11 @@
 """An actor's work, without Ray."""
 
+import os
 from pathlib import Path
 
 import pytest
 from infer_command import picture
+from PIL import Image
 
 from stylenet.cluster.actors import TRIES, Assignment, Attempts, RowStylizer
 from stylenet.cluster.places import Place
@@ -33,6 +35,21 @@ def test_each_image_gives_a_row_and_a_broken_one_an_error(folder: Path, assignme
     assert min(columns["milliseconds"]) > 0
     expected = restyle(photo.read_bytes(), Stylizer.load("night", "cpu")).data
     assert [(path.name, path.read_bytes()) for path in (folder / "out").iterdir()] == [("a-night.png", expected)]
+
+
+def test_names_that_are_not_utf8_are_read_and_escaped_in_their_row(folder: Path, assignment: Assignment) -> None:
+    name = os.fsdecode(b"\xff.png")
+    picture(folder / "in" / name)
+    columns = RowStylizer(assignment, Attempts())({"name": [b"\xff.png"], "result": [b"\xff-night.png"]})
+    assert (columns["path"], columns["error"]) == ([r"\xff.png"], [""])
+    assert [os.fsencode(path.name) for path in (folder / "out").iterdir()] == [b"\xff-night.png"]
+
+
+def test_what_was_left_out_of_an_image_is_in_its_row(folder: Path, assignment: Assignment) -> None:
+    pages = [Image.new("RGB", (30, 20), color) for color in ("red", "blue")]
+    (folder / "in").mkdir()
+    pages[0].save(folder / "in/a.tiff", save_all=True, append_images=pages[1:])
+    assert RowStylizer(assignment, Attempts())(batch("a.tiff"))["notes"] == ["first of 2 pages"]
 
 
 class Killed(BaseException):

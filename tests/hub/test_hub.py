@@ -174,6 +174,17 @@ def test_pull_writes_a_style_that_then_has_a_name(
     assert "exists; choose another file with -o" in capsys.readouterr().err
 
 
+def test_pull_says_which_file_of_which_commit_it_was(
+    hub: Hub, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hub.files["someone/set/more/wave.safetensors"] = style.read_bytes()
+    assert main(["hub", "pull", "hf:someone/set@v1/more/wave.safetensors", "-o", "wave.safetensors"]) == 0
+    address = f"hf:someone/set@{COMMIT}/more/wave.safetensors"
+    assert capsys.readouterr().out == f"wave.safetensors: {address}\n"
+    assert HubAddress.parse(address).revision == COMMIT
+
+
 def test_a_repository_holds_weights_card_picture_and_a_page_with_front_matter(style: Path, tmp_path: Path) -> None:
     style.with_suffix(".jpg").write_bytes(b"a picture")
     folder = tmp_path / "repository"
@@ -221,6 +232,8 @@ def test_a_released_network_keeps_its_page(style: Path, tmp_path: Path) -> None:
     [
         (["push", "night", "someone/night"], "--license"),
         (["push", "nowhere", "someone/night", "--license", "mit"], "there is no style nowhere"),
+        (["push", "starry", "someone/night@v2", "--license", "mit"], "a network is pushed to USER/REPO"),
+        (["push", "starry", "someone/set/wave.safetensors", "--license", "mit"], "a network is pushed to USER/REPO"),
         (["pull", "night"], "a style on the hub is hf:user/repo"),
         ([], "push|pull"),
     ],
