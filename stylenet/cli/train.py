@@ -137,6 +137,8 @@ def by_hydra(arguments: list[str]) -> int:
     sys.argv = [process[0], *with_budget(arguments)]  # for Hydra
     try:
         job()
+    except sweep_callback.RefusedError as refused:
+        raise UserError(str(refused)) from refused
     except ValueError:  # Optuna looks for its best trial
         if not any(all_failed(folder) for folder in sweep_callback.begun):
             raise
