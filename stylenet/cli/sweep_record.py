@@ -21,6 +21,7 @@ from stylenet.training.run_folder import OUTPUTS
 
 log = logging.getLogger(__name__)
 
+STOPPED = UserError("stopped")  # instead of an objective: a network that has learned for a while is no result
 STUDY = "search.json"  # beside the study: the settings of the command that began it, and its objective
 
 
@@ -87,8 +88,12 @@ def recorded(train: Callable[[list[str]], int], sweep: Path) -> Callable[[list[s
         number, error = next(numbers), None
         try:
             code = train(run)
+            error = STOPPED if code > 128 else None
         except Exception as raised:
             error = raised
+            raise
+        except BaseException:  # a signal
+            error = STOPPED
             raise
         finally:
             record_run(sweep, number, run, None, error, program())

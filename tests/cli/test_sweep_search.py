@@ -12,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from run_folders import make_run
 
+from stylenet.cli import train
 from stylenet.cli.sweep_record import check_study, finish_sweep, record_run
 from stylenet.errors import UserError
 from stylenet.report.sweep import Record, read_records, write_record
@@ -134,7 +135,7 @@ def test_a_study_is_resumed_by_the_same_search_only(tmp_path: Path) -> None:
 
 def test_a_study_that_does_not_say_what_it_searched_is_not_resumed(tmp_path: Path) -> None:
     write_record(tmp_path, Record(0, ["style=wave"]))
-    with pytest.raises(UserError, match="holds another search; hydra.sweeper.study_name=NAME"):
+    with pytest.raises(UserError, match=r"holds another search; hydra\.sweeper\.study_name=NAME"):
         check_study(tmp_path, ["sweep=search", "style=wave"], "held_out/style")
 
 
@@ -146,3 +147,13 @@ def test_another_search_in_the_same_folder_ends_in_one_line(
         assert here("-m", "sweep=search", f"style={style}", "batch=-1", "hydra.sweeper.n_trials=2") == 1
     assert "error: outputs/sweeps/search holds another search" in capfd.readouterr().err.splitlines()[-1]
     assert len(read_records(tmp_path / "outputs/sweeps/search")) == 2
+
+
+def test_a_signal_ends_the_search_and_counts_nothing(
+    here: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    begun: list[object] = []
+    monkeypatch.setattr(train, "train", lambda _, overrides: begun.append(overrides) or 143)
+    assert here("-m", "sweep=search", "style=wave", "hydra.sweeper.n_trials=2") == 143
+    assert (len(begun), read_records(tmp_path / "outputs/sweeps/search")) == (1, [])
