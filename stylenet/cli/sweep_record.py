@@ -85,7 +85,8 @@ def recorded(train: Callable[[list[str]], int], sweep: Path) -> Callable[[list[s
     numbers = count()
 
     def call(run: list[str]) -> int:
-        number, error = next(numbers), None
+        number = next(numbers)
+        error: Exception | None = None
         try:
             code = train(run)
             error = STOPPED if code > 128 else None

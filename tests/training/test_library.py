@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,25 @@ import torch
 from PIL import Image
 
 import stylenet
+from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.losses.settings import LossSettings
 from stylenet.models.style_file import read_style
 from stylenet.training import run as runs
+from stylenet.training.resume import Start
+from stylenet.training.resumed_settings import resumed_settings
 from stylenet.training.run import RunResult, train
-from stylenet.training.settings import Logging, LossNetwork, Network, Settings, Style, style_settings, with_budget
+from stylenet.training.run_folder import write_resolved, write_settings
+from stylenet.training.settings import (
+    Logging,
+    LossNetwork,
+    Network,
+    Settings,
+    Style,
+    style_settings,
+    upgraded,
+    with_budget,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = [np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8) for number in range(3)]
@@ -84,6 +97,31 @@ def test_a_painting_alone_starts_as_the_program_does(place: Path, monkeypatch: p
         train("painting.png", **given, init=None)
     with pytest.raises(UserError, match="from None"):
         train(Settings(style=Style(image="painting.png"), **given))
+
+
+def test_a_run_is_resumed_with_its_own_painting_and_settings_only(place: Path, tiny_vgg_file: Path) -> None:
+    recorded = replace(small(tiny_vgg_file), learning_rate=1e-3)
+    start = Start(place / "run", None)
+    start.folder.mkdir()
+    write_settings(start.folder, asdict(recorded))
+    write_resolved(start.folder, {"steps": 2, "inputs": {"painting": file_sha256(place / "painting.png")}})
+    Image.new("RGB", (48, 40), "navy").save(place / "b.png")
+    with pytest.raises(UserError, match=r"the painting changed since the run in .* began: b.png is another image"):
+        train("b.png", PHOTOS, start=start)
+    for changes in ({"steps": 3}, {"style": Style(image="painting.png", size=40)}, {"minutes": 1.0}):
+        with pytest.raises(UserError, match=f"uses the settings of that run, so {next(iter(changes))} cannot be set"):
+            train("painting.png", PHOTOS, start=start, **changes)
+    with pytest.raises(UserError, match="so learning_rate cannot be set"):
+        train(small(tiny_vgg_file), PHOTOS, start=start)
+
+    def resumed(asked: Settings | str, **changes: object) -> dict[str, object]:
+        return upgraded(asdict(resumed_settings(start.folder, asked, changes)))
+
+    expected = upgraded(asdict(recorded))
+    assert resumed(small(tiny_vgg_file), learning_rate=1e-3) == expected
+    (place / "painting.png").rename(place / "moved.png")
+    assert resumed("painting.png") == expected
+    assert resumed("moved.png", replace=True) == {**expected, "replace": True}
 
 
 def test_out_of_memory_is_one_line_that_names_batch_and_crop(
