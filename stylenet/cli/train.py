@@ -190,7 +190,7 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
     """One run, or the rest of one; returns its exit code."""
     from omegaconf import OmegaConf
 
-    from stylenet.training.settings import check_values
+    from stylenet.training.limits import check_values
 
     composed, start = compose(overrides), None
     if composed.styles or composed.add_to:

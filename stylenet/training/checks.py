@@ -13,8 +13,9 @@ from stylenet.device import bf16_is_faster, pick_device
 from stylenet.distributed import worker_context
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.perceptual import check_terms
+from stylenet.training.limits import check_values
 from stylenet.training.loggers import check_loggers
-from stylenet.training.settings import Settings, check_values
+from stylenet.training.settings import Settings
 
 STRATEGIES = ("auto", "ddp")
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")

@@ -43,8 +43,9 @@ def recorded_settings(folder: Path) -> Settings:
 
 def value_of(known: Settings, name: str, value: Any) -> Any:
     """A setting as `Settings` has it: a group of settings as its dataclass."""
-    group: Any = getattr(known, name)
-    return type(group)(**{**vars(group), **value}) if is_dataclass(group) else value
+    group = getattr(known, name)
+    make: Any = type(group)
+    return make(**{**vars(group), **value}) if is_dataclass(group) else value
 
 
 def check_same_painting(image: str, recorded: str, folder: Path) -> None:

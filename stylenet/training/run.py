@@ -35,7 +35,7 @@ from stylenet.training.run_folder import (
     write_resolved,
     write_settings,
 )
-from stylenet.training.settings import Settings, budget_preset, style_settings, with_budget
+from stylenet.training.settings import Settings, budget_preset, plain, style_settings, with_budget
 from stylenet.training.setup import TrainingInputs, prepare
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ def train(
     there is resumed with the settings that it recorded: the painting and all that is given must be the same, but for
     `replace`. Raises `UserError`.
     """
+    settings, changes = plain(settings), plain(changes)
     settings = resumed_settings(start.folder, settings, changes) if start else new_settings(settings, changes)
     if leader := worker_context():
         return run_worker(settings, *leader, photos)

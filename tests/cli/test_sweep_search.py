@@ -18,8 +18,9 @@ from stylenet.errors import UserError
 from stylenet.report.sweep import Record, read_records, write_record
 from stylenet.training import loggers
 from stylenet.training.checks import find_machine
+from stylenet.training.limits import check_values
 from stylenet.training.objective import check_objective, objective_value
-from stylenet.training.settings import Settings, check_values
+from stylenet.training.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -23,6 +23,7 @@ from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.transformer_net import TransformerNet
 from stylenet.training import many_files, many_targets
+from stylenet.training.limits import LARGEST_SEED
 from stylenet.training.many_styles import Length, apart, begin_at, fit, paintings_of
 from stylenet.training.many_targets import criteria_for, digest
 
@@ -63,6 +64,10 @@ def test_unreadable_pictures_are_named_and_skipped(paintings: Path, caplog: pyte
     messages = [record.getMessage() for record in caplog.records]
     assert any(message.startswith("skipped: ") and "broken.jpg" in message for message in messages)
     assert sum("has no license" in message for message in messages) == 2
+
+
+def test_the_largest_seed_gives_every_painting_its_turn() -> None:
+    assert sorted(paintings_of(0, 5, 5, LARGEST_SEED).tolist()) == [0, 1, 2, 3, 4]
 
 
 def test_targets_are_of_the_pixels_that_were_decoded_and_of_all_code_of_the_loss_network(
