@@ -122,7 +122,7 @@ class Settings:
     replace: bool = False  # true: overwrite the style in checkpoints/
     objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes
     patience: int | None = None  # early stopping: validations without a lower objective that end a run
-    resume: str | None = None  # auto (the newest run), a run folder, or its last.ckpt
+    resume: str | None = None  # auto (the newest run that was stopped), a run folder, or its last.ckpt
     styles: str | None = None  # folder of paintings for one network of many styles
     add_to: str | None = None  # network of many styles to add the painting to
 

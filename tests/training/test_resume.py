@@ -1,6 +1,7 @@
 """Which run goes on, from which checkpoint; what a torn or half-written file does to that."""
 
 import errno
+import json
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 import torch
 from filelock import FileLock
+from run_folders import make_run
 from runs import SMALL, Run
 
 from stylenet.data.settings import PhotoSettings
@@ -119,6 +121,26 @@ def test_auto_takes_the_run_that_lived_last_and_none_that_is_going(
     newer.unlink()
     os.utime(runs / "a" / "resolved.json", (300, 300))
     assert find_start("auto", WAVE) == Start(runs / "a", None)
+
+
+def test_auto_prefers_the_very_painting_and_a_run_that_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.INFO)
+    wave = Wanted("wave", "ab")
+    stopped = make_run(Path("outputs/wave/1"), finished=False)
+    finished, other = make_run(Path("outputs/wave/2")), make_run(Path("outputs/wave/3"), finished=False)
+    for when, folder in enumerate((stopped, finished, other)):
+        painting = "cd" if folder == other else "ab"
+        (folder / "resolved.json").write_text(json.dumps({"inputs": {"painting": painting}}))
+        os.utime(folder / "resolved.json", (when, when))
+    assert find_start("auto", WAVE).folder == other
+    assert find_start("auto", wave).folder == stopped
+    assert not caplog.messages
+    shutil.rmtree(stopped)
+    assert find_start("auto", wave).folder == finished
+    assert caplog.messages == ["resume: no run of wave was stopped; the newest that is finished is taken"]
 
 
 def test_a_run_of_an_older_version_is_found_by_the_old_name_of_its_values(
