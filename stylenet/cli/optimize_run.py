@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from stylenet.data import unit_photos
 from stylenet.data.painting import read_painting
-from stylenet.device import pick_device
+from stylenet.device import memory_errors, pick_device
 from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.evaluation.optimization import optimize, start_from
@@ -27,16 +27,18 @@ SMALLEST = 64  # pixels, as for the options
 
 def stylized(chosen: argparse.Namespace) -> Float[Tensor, "3 h w"]:
     """The finished image, in [0, 1]. Raises `UserError`, for an unreadable image before the loss network is loaded."""
-    photo, _ = decode_image(chosen.photo), decode_painting(chosen.painting)
+    photo, _ = decode_image(chosen.photo, srgb=True), decode_painting(chosen.painting)
     device = pick_device(chosen.device)
     vgg = VGGFeatures(load_vgg_weights(chosen.weights, "vgg19")).to(device)
     loss = loss_settings(chosen.style_weight)
     image = None
-    for scale in [2.0**-level for level in reversed(range(chosen.scales))]:
-        target = to_tensor(resized(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
-        painting = read_painting(chosen.painting, max(SMALLEST, round(chosen.style_size * scale)))
-        criterion = criterion_for(vgg, painting.to(device), loss, unit_photos())
-        image = refined(criterion, target, image, chosen)
+    too_large = f"out of memory: {chosen.size} px does not fit; a smaller --size or --style-size may"
+    with memory_errors(too_large):
+        for scale in [2.0**-level for level in reversed(range(chosen.scales))]:
+            target = to_tensor(resized(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
+            painting = read_painting(chosen.painting, max(SMALLEST, round(chosen.style_size * scale)))
+            criterion = criterion_for(vgg, painting.to(device), loss, unit_photos())
+            image = refined(criterion, target, image, chosen)
     if image is None:
         raise UserError("the number of scales must be at least 1")
     return image[0].cpu()

@@ -10,7 +10,8 @@ from stylenet.cli.train_arguments import name_of
 from stylenet.disk import file_sha256, find_file, plain_name
 from stylenet.errors import UserError
 from stylenet.training.resume import Start, Wanted, find_start
-from stylenet.training.run_folder import keep_painting, read_resolved, read_settings
+from stylenet.training.resumed_settings import check_painting
+from stylenet.training.run_folder import read_settings
 from stylenet.training.settings import Settings
 
 PAINTING = ("style", "style.image")
@@ -42,16 +43,6 @@ def painting_of(composed: Any) -> Path:
 
 def base_name(composed: Any) -> str:
     return composed.style.name or plain_name(composed.style.image)
-
-
-def check_painting(file: Path, folder: Path, typed: str) -> None:
-    """Raises `UserError` where the painting that was typed is not the run's."""
-    if file_sha256(file) != read_resolved(folder).get("inputs", {}).get("painting"):
-        raise UserError(
-            f"resume: the painting changed since the run in {folder} began: {typed} is another image; "
-            "leave style and style.image out to continue with the run's own painting"
-        )
-    keep_painting(folder, file)  # a run begun by an older version has no copy of its own
 
 
 def recorded(folder: Path, **changed: bool) -> Any:

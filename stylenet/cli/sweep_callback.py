@@ -15,10 +15,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, flag_override
 
 from stylenet.cli.command import program
+from stylenet.errors import UserError
 
 log = logging.getLogger(__name__)
 
 begun: list[Path] = []  # the folders of the sweeps of this process, for whoever starts them to finish
+
+
+class RefusedError(BaseException):
+    """A search that cannot begin. No `Exception`: Hydra makes a warning of those that a callback raises."""
 
 
 class SweepCallback(Callback):
@@ -33,9 +38,11 @@ class SweepCallback(Callback):
             import_module("optuna").logging.set_verbosity(logging.WARNING)
         logging.getLogger("hydra.core.utils").setLevel(logging.CRITICAL)  # all settings of each run that fails, twice
         folder = Path(config.hydra.sweep.dir)
+        if resumable := "n_trials" in config.hydra.sweeper and bool(config.hydra.sweeper.get("storage")):
+            check(folder, config)
         folder.mkdir(parents=True, exist_ok=True)
         begun.append(folder)
-        if "n_trials" in config.hydra.sweeper and config.hydra.sweeper.get("storage"):
+        if resumable:
             done = len(read_records(folder))
             with flag_override(config, ["readonly", "struct"], [False, False]):
                 config.hydra.sweeper.n_trials = max(0, config.hydra.sweeper.n_trials - done)
@@ -59,3 +66,13 @@ class SweepCallback(Callback):
         )
         if error is None:
             job_return.return_value = objective
+
+
+def check(folder: Path, config: DictConfig) -> None:
+    """Raises `RefusedError` where the folder holds another search."""
+    from stylenet.cli.sweep_record import check_study
+
+    try:
+        check_study(folder, list(config.hydra.overrides.task), str(config.objective))
+    except UserError as error:
+        raise RefusedError(str(error)) from error

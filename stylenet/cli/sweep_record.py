@@ -1,14 +1,17 @@
 """The record of a sweep: one for each run, and at the end a table, the best command and the report."""
 
+import json
 import logging
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from stylenet.cli.command import complain, program
 from stylenet.cli.train_arguments import as_typed
+from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.report import write_report
 from stylenet.report.runs import read_run
@@ -17,6 +20,35 @@ from stylenet.training.objective import objective_value
 from stylenet.training.run_folder import OUTPUTS
 
 log = logging.getLogger(__name__)
+
+STOPPED = UserError("stopped")  # instead of an objective: a network that has learned for a while is no result
+STUDY = "search.json"  # beside the study: the settings of the command that began it, and its objective
+
+
+def check_study(folder: Path, overrides: Sequence[str], objective: str) -> None:
+    """Keeps what a search is for in its folder. Raises `UserError` where another search has begun there.
+
+    Its runs would count as this one's, and their best as its result.
+    """
+    asked = {"overrides": sorted(map(as_typed, overrides)), "objective": objective}
+    begun = begun_study(folder)
+    if begun is None and not read_records(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / STUDY) as temporary:
+            temporary.write_text(json.dumps(asked, indent=1), encoding="utf-8")
+    elif begun != asked:
+        known = f" ({' '.join(begun['overrides'])}, objective {begun['objective']})" if begun else ""
+        another = "hydra.sweeper.study_name=NAME begins one of its own"
+        raise UserError(f"{printable(folder)} holds another search{known}; {another}")
+
+
+def begun_study(folder: Path) -> dict[str, Any] | None:
+    """What `check_study` has kept; None where it has not, or an older version made the folder."""
+    try:
+        values = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+        return {"overrides": [str(each) for each in values["overrides"]], "objective": str(values["objective"])}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def record_run(
@@ -53,11 +85,16 @@ def recorded(train: Callable[[list[str]], int], sweep: Path) -> Callable[[list[s
     numbers = count()
 
     def call(run: list[str]) -> int:
-        number, error = next(numbers), None
+        number = next(numbers)
+        error: Exception | None = None
         try:
             code = train(run)
+            error = STOPPED if code > 128 else None
         except Exception as raised:
             error = raised
+            raise
+        except BaseException:  # a signal
+            error = STOPPED
             raise
         finally:
             record_run(sweep, number, run, None, error, program())

@@ -133,16 +133,37 @@ def by_hydra(arguments: list[str]) -> int:
     def job(_: Any) -> None:
         sys.argv = process  # with which Lightning starts the other processes of a run on several devices
         codes.append(train(lambda overrides: hydra.compose("train", list(overrides)), HydraConfig.get().overrides.task))
+        end_if_stopped(codes[-1])
 
     sys.argv = [process[0], *with_budget(arguments)]  # for Hydra
     try:
         job()
+    except SystemExit as ended:  # a run was stopped, and the search with it
+        codes.append(stopped_code(ended))
+    except sweep_callback.RefusedError as refused:
+        raise UserError(str(refused)) from refused
     except ValueError:  # Optuna looks for its best trial
         if not any(all_failed(folder) for folder in sweep_callback.begun):
             raise
     finally:
         sys.argv = process
     return max([*codes, *map(finish_search, sweep_callback.begun)])
+
+
+def end_if_stopped(code: int) -> None:
+    """Ends a search whose run was stopped by a signal. Hydra lets a `SystemExit` pass, and the sweeper gets no figure.
+
+    Raises `SystemExit`.
+    """
+    if code > 128:
+        raise SystemExit(code)
+
+
+def stopped_code(ended: SystemExit) -> int:
+    """The exit code of a run that a signal stopped. Raises whatever else ended the process."""
+    if not (isinstance(ended.code, int) and ended.code > 128):
+        raise ended
+    return ended.code
 
 
 def with_budget(arguments: list[str]) -> list[str]:
@@ -169,7 +190,7 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
     """One run, or the rest of one; returns its exit code."""
     from omegaconf import OmegaConf
 
-    from stylenet.training.settings import check_values
+    from stylenet.training.limits import check_values
 
     composed, start = compose(overrides), None
     if composed.styles or composed.add_to:

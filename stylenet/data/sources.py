@@ -168,7 +168,12 @@ def hub_rows(
         raise PhotosError(f"data.path={printable(path)} data.split={split}: {one_line(error)}{ways}") from error
     if column not in columns:
         raise PhotosError(f"data.column={column}: {printable(path)} has no such column; it has {', '.join(columns)}")
-    return dataset, f"{printable(path)}, split {split}" + (f", commit {commit}" if commit else "")
+    return dataset, f"{name_of(path)}, split {split}" + (f", commit {commit}" if commit else "")
+
+
+def name_of(path: str) -> str:
+    """The name of a data set for people: a folder's own, however its path is typed, so that a resumed run knows it."""
+    return printable(Path(path).absolute().name if Path(path).is_dir() else path)
 
 
 def _datasets() -> Any:

@@ -13,9 +13,12 @@ from stylenet.device import bf16_is_faster, pick_device
 from stylenet.distributed import worker_context
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.perceptual import check_terms
+from stylenet.training.limits import check_values
 from stylenet.training.loggers import check_loggers
-from stylenet.training.settings import Settings, check_values
+from stylenet.training.settings import Settings
+from stylenet.training.trainer_arguments import trainer_arguments
 
+SOME_STEPS = 1000  # in place of a run's length, which is decided later, and on which nothing here depends
 STRATEGIES = ("auto", "ddp")
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
 # A run has one length and an endless stream of batches; its folder, its loggers and its checkpoints are its own.
@@ -80,7 +83,7 @@ def lightnings_choice(trainer: Mapping[str, Any]) -> tuple[torch.device, int]:
     Raises `UserError` for settings that it refuses.
     """
     try:
-        made = pl.Trainer(logger=False, enable_checkpointing=False, **trainer)
+        made = pl.Trainer(logger=False, enable_checkpointing=False, **trainer_arguments(trainer, SOME_STEPS))
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
     return made.strategy.root_device, int(made.num_devices)

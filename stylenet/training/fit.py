@@ -10,7 +10,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from stylenet.distributed import worker_context
-from stylenet.training.budget import CHECKPOINTS, GRADIENT_CLIP, SHEET_PHOTOS, sheet_interval, validation_interval
+from stylenet.training.budget import CHECKPOINTS, SHEET_PHOTOS, sheet_interval
 from stylenet.training.callbacks.checkpoints import Checkpoints, WholeCheckpoints
 from stylenet.training.callbacks.contact_sheets import ContactSheets
 from stylenet.training.callbacks.early_stopping import ObjectiveStopping
@@ -20,6 +20,7 @@ from stylenet.training.callbacks.stop_on_signal import StopOnSignal
 from stylenet.training.card import save
 from stylenet.training.resume import steps_done
 from stylenet.training.setup import TrainingInputs
+from stylenet.training.trainer_arguments import trainer_arguments
 
 LOG_EVERY = INSPECT_EVERY = 50  # steps, in a long run
 
@@ -62,21 +63,11 @@ def make_trainer(inputs: TrainingInputs, folder: Path, loggers: list[Logger], mo
     chosen = {**inputs.settings.trainer, "precision": inputs.machine.precision}
     if chosen.get("strategy") == "ddp":  # whose buffers are constants here: no need to send them with every step
         chosen["strategy"] = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
-    usual = {
-        "gradient_clip_val": GRADIENT_CLIP,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "num_sanity_val_steps": 0,
-        "check_val_every_n_epoch": None,  # an epoch has no end
-        "val_check_interval": validation_interval(steps) * int(chosen.get("accumulate_grad_batches") or 1),
-        "use_distributed_sampler": False,  # every rank validates on all photos
-    }
     return pl.Trainer(
-        max_steps=steps,
         callbacks=more if worker_context() else [*shown, *more],
         plugins=[WholeCheckpoints()],
         logger=loggers,
         log_every_n_steps=max(1, min(LOG_EVERY, steps // LOG_EVERY)),
         default_root_dir=folder,
-        **{**usual, **chosen},
+        **trainer_arguments(chosen, steps),
     )

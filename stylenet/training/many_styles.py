@@ -146,7 +146,8 @@ def loss_of(
 def paintings_of(number: int, batch: int, count: int, seed: int) -> Int[Tensor, " b"]:
     """The indices of the paintings in batch `number`: all have had their turn before one comes again."""
     places = range(number * batch, (number + 1) * batch)
-    generators = {turn: torch.Generator().manual_seed(seed * 1_000_003 + turn) for turn in {p // count for p in places}}
+    seeds = {turn: (seed * 1_000_003 + turn) % 2**63 for turn in {place // count for place in places}}
+    generators = {turn: torch.Generator().manual_seed(each) for turn, each in seeds.items()}
     orders = {turn: torch.randperm(count, generator=generator) for turn, generator in generators.items()}
     return torch.stack([orders[place // count][place % count] for place in places])
 

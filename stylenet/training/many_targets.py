@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -68,7 +69,7 @@ def criteria_for(
     kept.mkdir(parents=True, exist_ok=True)
     targets = []
     for number, painting in enumerate(paintings, 1):
-        known = f"{code} {painting.facts['sha256']} {painting.facts['size']}"
+        known = f"{code} {pixels_sha256(painting.pixels)}"
         file = kept / f"{hashlib.sha256(known.encode()).hexdigest()[:24]}.safetensors"
         found = read(file)
         if found is None:
@@ -126,10 +127,20 @@ def read(file: Path) -> Targets | None:
         return None
 
 
+def pixels_sha256(pixels: Float[Tensor, "b 3 h w"]) -> str:
+    """A hash of pixels as they are learned from: those of one file change with the code that decodes it."""
+    return hashlib.sha256(f"{tuple(pixels.shape)} ".encode() + pixels.contiguous().numpy().tobytes()).hexdigest()
+
+
 def digest(loss: LossSettings, weights: VGGWeights) -> str:
-    """A hash of all that a painting's targets depend on: of the loss's code and Lab's, not of the terms' weights."""
+    """A hash of all that targets depend on but the painting: of the photos of the units, the code of the loss, the
+    loss network and Lab.
+
+    The weights of the terms do not count.
+    """
     values = {name: value for name, value in asdict(loss).items() if "weight" not in name or "layer" in name}
     terms = sorted(name for name, weight in loss.weights.items() if weight > 0)
-    code = [file_sha256(path) for path in (*sorted(Path(losses.__file__).parent.glob("*.py")), Path(lab.__file__))]
-    text = json.dumps([values, terms, weights.sha256, KEPT, UNIT_PHOTOS, code], sort_keys=True)
+    code = [file_sha256(path) for path in (*sorted(Path(losses.__file__).parent.rglob("*.py")), Path(lab.__file__))]
+    photos = pixels_sha256(unit_photos())
+    text = json.dumps([values, terms, weights.sha256, KEPT, UNIT_PHOTOS, photos, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -7,6 +7,7 @@ from zipfile import ZipFile
 
 from stylenet.disk import home_expanded, plain_name, printable
 from stylenet.errors import UserError
+from stylenet.models.style_file import SUFFIX, read_card
 from stylenet.training.run_folder import (
     LAST,
     MANY,
@@ -41,7 +42,7 @@ class Wanted(NamedTuple):
 
 
 def find_start(resume: str, wanted: Wanted) -> Start:
-    """The newest whole checkpoint of a run: of the newest run wanted for `auto`, else of a run folder or a checkpoint.
+    """The newest whole checkpoint of a run: of `newest_run` for `auto`, else of a run folder or a checkpoint.
 
     Raises `UserError`.
     """
@@ -58,17 +59,36 @@ def find_start(resume: str, wanted: Wanted) -> Start:
 
 
 def newest_run(wanted: Wanted) -> Path:
-    """The folder of the latest run that was active; runs that are still active in a process are left alone."""
-    runs = [folder for folder in begun_runs() if matches(folder, wanted)]
-    ended = [folder for folder in runs if not is_going(folder)]
+    """The folder of the run to resume: of the wanted painting itself, else of one of its name, the last to be active.
+
+    Runs that are active in a process are left alone. One that is finished is taken where none was stopped: it may have
+    been killed before its style file was in `checkpoints/`.
+    """
+    found = {folder: match for folder in begun_runs() if (match := matching(folder, wanted))}
+    ended = [folder for folder in found if not is_going(folder)]
     if not ended:
-        still = f" ({len(runs)} still running)" if runs else ""
+        still = f" ({len(found)} still running)" if found else ""
         raise UserError(f"resume: no run{wanted} in {printable(OUTPUTS)}{still}{others()}")
-    return max(ended, key=last_sign_of_life)
+    run = max(ended, key=lambda folder: (found[folder], not is_finished(folder), last_sign_of_life(folder)))
+    if is_finished(run):
+        log.info("resume: no run%s was stopped; the newest that is finished is taken", wanted)
+    return run
 
 
-def matches(folder: Path, wanted: Wanted) -> bool:
-    """Whether a run is of the painting and the network that are wanted."""
+def is_finished(folder: Path) -> bool:
+    """Whether a run came to its end: its style file has the figures on held-out photos then."""
+    return any(has_figures(file) for file in folder.glob(f"*{SUFFIX}"))
+
+
+def has_figures(file: Path) -> bool:
+    try:
+        return bool(read_card(file).facts.get("held_out"))
+    except UserError:
+        return False
+
+
+def matching(folder: Path, wanted: Wanted) -> int:
+    """How well a run suits: 2 where it is of the very painting that is wanted, 1 by its name alone, 0 not at all."""
     try:
         style, inputs = read_settings(folder).get("style") or {}, read_resolved(folder).get("inputs") or {}
         name = style.get("name") or plain_name(style["image"])
@@ -76,8 +96,7 @@ def matches(folder: Path, wanted: Wanted) -> bool:
         style, inputs, name = {}, {}, folder.parent.name
     same_suffix = wanted.suffix is None or (style.get("suffix") or "") == wanted.suffix
     same_file = wanted.painting_sha256 is not None and wanted.painting_sha256 == inputs.get("painting")
-    same_painting = wanted.name in (None, name) or same_file
-    return same_suffix and same_painting
+    return int(same_suffix) * (2 if same_file else int(wanted.name in (None, name)))
 
 
 def others() -> str:

@@ -25,6 +25,7 @@ from stylenet.training.checks import find_machine
 from stylenet.training.fit import fit
 from stylenet.training.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.training.resume import Start, steps_done
+from stylenet.training.resumed_settings import resumed_settings
 from stylenet.training.run_folder import (
     disk_errors,
     keep_inputs,
@@ -34,7 +35,7 @@ from stylenet.training.run_folder import (
     write_resolved,
     write_settings,
 )
-from stylenet.training.settings import Settings, budget_preset, style_settings, with_budget
+from stylenet.training.settings import Settings, budget_preset, plain, style_settings, with_budget
 from stylenet.training.setup import TrainingInputs, prepare
 
 log = logging.getLogger(__name__)
@@ -72,18 +73,25 @@ def train(
     `settings` are those of the run, or a painting: a file, or the name of one in `configs/style/`. `photos` are a
     folder or uint8 arrays (h, w, 3), instead of those of the settings. `changes` are further settings by name, as in
     `steps=200` or `minutes=30`. What is not given is chosen for the device, as `train.py` does. With a `start`, the run
-    there is resumed. Raises `UserError`.
+    there is resumed with the settings that it recorded: the painting and all that is given must be the same, but for
+    `replace`. Raises `UserError`.
     """
+    settings, changes = plain(settings), plain(changes)
+    settings = resumed_settings(start.folder, settings, changes) if start else new_settings(settings, changes)
+    if leader := worker_context():
+        return run_worker(settings, *leader, photos)
+    with one_run():
+        return lead(settings, asdict(settings), start, photos)
+
+
+def new_settings(settings: Settings | str | os.PathLike[str], changes: Mapping[str, Any]) -> Settings:
+    """The settings of a run that begins, with what was not given chosen for the device. Raises `UserError`."""
     known = settings if isinstance(settings, Settings) else Settings(style=style_settings(settings))
     known = replace(known, **changes)
     on_gpu = find_machine(known.trainer).device.type != "cpu"
     if not isinstance(settings, Settings) and "init" not in changes:  # as `train.py` does
         known = replace(known, init=budget_preset(on_gpu)["init"])
-    settings = with_budget(known, on_gpu)
-    if leader := worker_context():
-        return run_worker(settings, *leader, photos)
-    with one_run():
-        return lead(settings, asdict(settings), start, photos)
+    return with_budget(known, on_gpu)
 
 
 def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = None) -> int:

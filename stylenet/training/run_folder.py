@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
 from datetime import datetime
 from itertools import count
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from stylenet.disk import atomic_write, find_file, home_expanded, plain_name, printable, refusal
 from stylenet.errors import UserError
+from stylenet.models.catalog import styles
 from stylenet.training.settings import Settings, upgraded
 
 OUTPUTS = Path("outputs")
@@ -103,9 +105,8 @@ def keep_inputs(folder: Path, settings: Settings) -> None:
         return
     paths: dict[str, str | None] = {"data.path": settings.data.path}
     paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}
-    found = {name: str(home_expanded(path).absolute()) for name, path in paths.items() if path}
-    files = {name: path for name, path in found.items() if is_there(Path(path))}
-    write_files(folder, files)
+    found = {name: home_expanded(path).absolute() for name, path in paths.items() if path and not is_name(name, path)}
+    write_files(folder, {name: str(path) for name, path in found.items() if can_be(name, path)})
     if painting := find_file(settings.style.image):
         keep_painting(folder, painting)
 
@@ -137,14 +138,25 @@ def with_recorded_files(settings: Settings, folder: Path) -> Settings:
     found = deepcopy(settings)
     for name, path in read_files(folder).items():
         part, _, last = name.rpartition(".")
-        if is_there(folder / path):
+        if can_be(name, folder / path):
             setattr(getattr(found, part) if part else found, last, str((folder / path).absolute()))
     return found
 
 
-def is_there(path: Path) -> bool:
-    """Whether a file or folder exists, or the file of one style of many, as in `mine.safetensors#wave`."""
-    return path.exists() or Path(str(path).rpartition("#")[0]).is_file()
+def is_name(setting: str, text: str) -> bool:
+    """Whether a setting is a key word or the name of a style, which come before files that are called so."""
+    known = {"loss_network.weights": ("auto", "torchvision"), "init": ("auto", *styles())}.get(setting, ())
+    return text in known or text.rpartition("#")[0] in known
+
+
+def can_be(setting: str, path: Path) -> bool:
+    """Whether a setting can mean what is at the path: a file, or the photos' folder.
+
+    A file may have the name of one style of many behind it, as in `mine.safetensors#wave`.
+    """
+    if setting == "data.path":
+        return path.exists()
+    return isfile(path) or (setting == "init" and isfile(str(path).rpartition("#")[0]))
 
 
 UNSET = ("styles", "add_to", "patience")  # which networks of before know nothing of

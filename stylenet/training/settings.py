@@ -4,20 +4,16 @@ Hydra composes a run's settings from the YAML files and the command line, agains
 Hydra, nor torch.
 """
 
-import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 import yaml
 
 from stylenet.data.settings import PhotoSettings
-from stylenet.disk import plain_name, shipped_files
-from stylenet.errors import UserError
+from stylenet.disk import shipped_files
 from stylenet.losses.settings import OLD_NAMES, LossSettings, loss_preset
-from stylenet.media.limits import MINIMUM_SIDE
-from stylenet.training.objective import check_objective
 
 MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
 ONE_DEVICE = {"accelerator": "auto", "devices": 1, "precision": None}
@@ -126,7 +122,7 @@ class Settings:
     replace: bool = False  # true: overwrite the style in checkpoints/
     objective: str = "held_out/content+held_out/style"  # what a search over settings minimizes
     patience: int | None = None  # early stopping: validations without a lower objective that end a run
-    resume: str | None = None  # auto (the newest run), a run folder, or its last.ckpt
+    resume: str | None = None  # auto (the newest run that was stopped), a run folder, or its last.ckpt
     styles: str | None = None  # folder of paintings for one network of many styles
     add_to: str | None = None  # network of many styles to add the painting to
 
@@ -157,23 +153,17 @@ def preset_length(steps: int | None = None, minutes: float | int | None = None) 
     return Length(steps, None if minutes is None else float(minutes))
 
 
-def check_values(settings: Settings) -> None:
-    """Raises `UserError` for a number out of range or a name that is no file's."""
-    for name in ("batch", "crop", "learning_rate"):
-        if getattr(settings, name) == MISSING:
-            raise UserError(f"{name} has no value")
-    at_least = {"batch": 1, "crop": MINIMUM_SIDE, "steps": 1, "seed": 0, "patience": 1}
-    for name, least in at_least.items():
-        if (value := getattr(settings, name)) is not None and value < least:
-            raise UserError(f"{name} must be at least {least}, got {value}")
-    for name in ("learning_rate", "minutes"):
-        if (value := getattr(settings, name)) is not None and not 0 < value < math.inf:
-            raise UserError(f"{name} must be more than 0, got {value}")
-    check_objective(settings.objective)
-    if settings.steps is not None and settings.minutes is not None:
-        raise UserError(f"a run's length is steps or minutes, got both: {settings.steps} and {settings.minutes}")
-    if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
-        raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
+def plain(value: Any) -> Any:
+    """Settings as they are written into a run folder: paths are texts, and numbers of NumPy are Python's."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value)(**{name: plain(each) for name, each in vars(value).items()})
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
 
 
 def schema() -> Settings:

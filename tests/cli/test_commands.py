@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from infer_command import ROOT
+from pictures import GREEN_FIRST
 from PIL import Image
+from torch import Tensor
 
+from stylenet.cli import optimize_run
 from stylenet.cli.main import run_command
 from stylenet.data.painting import STYLES
 from stylenet.disk import file_sha256
@@ -136,6 +139,29 @@ def test_optimize_leaves_a_picture_and_those_on_the_way(tmp_path: Path, photos: 
     assert Image.open(tmp_path / "out.png").size == (80, 90)
     on_the_way = {path.name for path in tmp_path.glob("out-*.png")}
     assert on_the_way == {f"out-{width}-{step}.png" for width in ("0064", "0080") for step in ("00002", "00004")}
+
+
+@pytest.mark.parametrize("memory", ["enough", "too little"])
+def test_optimize_sees_the_photo_in_the_colors_of_its_profile_and_says_when_it_is_too_large(
+    memory: str, tmp_path: Path, tiny_vgg_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refined(_: object, photo: Tensor, *__: object) -> Tensor:
+        if memory == "too little":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return photo
+
+    monkeypatch.setattr(optimize_run, "refined", refined)
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(tmp_path / "photo.png", icc_profile=GREEN_FIRST)
+    output, small = tmp_path / "out.png", ["--size", "64", "--style-size", "64", "--scales", "1"]
+    command = [str(tmp_path / "photo.png"), str(STYLES / "wave.jpg"), "-o", str(output), *small]
+    code = run_command("optimize", [*command, "--weights", str(tiny_vgg_file)])
+    error = capfd.readouterr().err
+    if memory == "enough":
+        red, green, _ = Image.open(output).getpixel((9, 9))
+        assert (code, green > red) == (0, True)
+    else:
+        assert (code, "error: out of memory: 64 px does not fit; a smaller --size" in error) == (1, True)
+        assert "Traceback" not in error
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,21 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from run_folders import make_run
 from runs import SMALL
 
 from stylenet.cli.sweep import labels, sweep
+from stylenet.cli.sweep_record import recorded
+from stylenet.cli.train import end_if_stopped, stopped_code
 from stylenet.cli.train_arguments import as_typed, in_grammar, quoted
 from stylenet.errors import UserError
+from stylenet.report.sweep import read_records
+from stylenet.training import loggers
 
 RUNS = [["style=starry", "batch=1"], ["style=own", "batch=1"], ["style=wave", "batch=1"]]
 
@@ -47,6 +53,32 @@ def test_a_signal_ends_the_sweep_and_the_rest_is_named(
     assert sweep(RUNS, failing(error)) == (130 if isinstance(error, KeyboardInterrupt) else 143)
     last = capsys.readouterr().err.splitlines()[-1]
     assert "1 of 3 runs done, failed: style=own (stopped), not started: style=wave" in last
+
+
+@pytest.mark.parametrize("ends", ["by its exit code", "by an exception"])
+def test_a_run_of_a_grid_that_a_signal_stopped_has_no_objective(
+    ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(run: list[str]) -> int:
+        if ends == "by an exception":
+            raise SystemExit(143)
+        return 143
+
+    monkeypatch.setattr(loggers, "run_folders", [make_run(tmp_path / "outputs/wave/2026-11-25_10-00-00")])
+    call = recorded(train, tmp_path / "sweep")
+    with suppress(SystemExit):
+        assert call(["objective=held_out/style"]) == 143
+    (record,) = read_records(tmp_path / "sweep")
+    assert (record.objective, record.error) == (None, "stopped")
+
+
+def test_a_search_ends_with_a_run_that_a_signal_stopped() -> None:
+    end_if_stopped(1)
+    with pytest.raises(SystemExit) as ended:
+        end_if_stopped(143)
+    assert stopped_code(ended.value) == 143
+    with pytest.raises(SystemExit):
+        stopped_code(SystemExit("of something else"))
 
 
 def test_a_run_is_named_by_the_settings_of_its_own() -> None:

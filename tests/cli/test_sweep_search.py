@@ -12,13 +12,15 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from run_folders import make_run
 
-from stylenet.cli.sweep_record import finish_sweep, record_run
+from stylenet.cli import train
+from stylenet.cli.sweep_record import check_study, finish_sweep, record_run
 from stylenet.errors import UserError
-from stylenet.report.sweep import read_records
+from stylenet.report.sweep import Record, read_records, write_record
 from stylenet.training import loggers
 from stylenet.training.checks import find_machine
+from stylenet.training.limits import check_values
 from stylenet.training.objective import check_objective, objective_value
-from stylenet.training.settings import Settings, check_values
+from stylenet.training.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -121,3 +123,38 @@ def test_a_search_whose_runs_all_fail_ends_in_one_line(
     assert "Traceback" not in out + err
     assert "error: 2 of 2 runs failed, the last one: batch must be at least 1, got -1" in err.splitlines()[-1]
     assert (tmp_path / "outputs/sweeps/search/report.html").exists()
+
+
+def test_a_study_is_resumed_by_the_same_search_only(tmp_path: Path) -> None:
+    asked = ["sweep=search", "style.image='a b.jpg'", "minutes=2"]
+    check_study(tmp_path, asked, "held_out/style")
+    check_study(tmp_path, asked[::-1], "held_out/style")
+    for others, objective in ((["sweep=search", "style=starry"], "held_out/style"), (asked, "held_out/content")):
+        with pytest.raises(UserError, match=r"another search \(minutes=2 style.image=a b.jpg sweep=search, objective"):
+            check_study(tmp_path, others, objective)
+
+
+def test_a_study_that_does_not_say_what_it_searched_is_not_resumed(tmp_path: Path) -> None:
+    write_record(tmp_path, Record(0, ["style=wave"]))
+    with pytest.raises(UserError, match=r"holds another search; hydra\.sweeper\.study_name=NAME"):
+        check_study(tmp_path, ["sweep=search", "style=wave"], "held_out/style")
+
+
+def test_another_search_in_the_same_folder_ends_in_one_line(
+    here: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    for style in ("wave", "starry"):
+        assert here("-m", "sweep=search", f"style={style}", "batch=-1", "hydra.sweeper.n_trials=2") == 1
+    assert "error: outputs/sweeps/search holds another search" in capfd.readouterr().err.splitlines()[-1]
+    assert len(read_records(tmp_path / "outputs/sweeps/search")) == 2
+
+
+def test_a_signal_ends_the_search_and_counts_nothing(
+    here: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    begun: list[object] = []
+    monkeypatch.setattr(train, "train", lambda _, overrides: begun.append(overrides) or 143)
+    assert here("-m", "sweep=search", "style=wave", "hydra.sweeper.n_trials=2") == 143
+    assert (len(begun), read_records(tmp_path / "outputs/sweeps/search")) == (1, [])

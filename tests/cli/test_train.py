@@ -147,6 +147,8 @@ def test_a_painting_and_photos_of_ones_own_with_odd_names(tmp_path: Path, weight
         (["style=wave", "trainer.max_epochs=3"], ["trainer.max_epochs"]),
         (["style=wave", "trainer.nope=3"], ["trainer.nope", "accumulate_grad_batches"]),
         (["style=wave", "trainer.accelerator=tpu"], ["trainer.accelerator", "tpu", "cpu"]),
+        (["style=wave", "trainer.val_check_interval=0.25"], ["trainer: ", "val_check_interval"]),
+        (["style=wave", "budget.steps=-1"], ["budget.steps must be at least 1, got -1"]),
         (["style=wave", "trainer.strategy=fsdp"], ["trainer.strategy", "auto, ddp", "fsdp"]),
         (["style=wave", "trainer.accelerator=cpu", "trainer.devices=2"], ["trainer.devices", "trainer=ddp"]),
         (["style=wave", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=3"], ["batch", "3 devices"]),

@@ -168,6 +168,9 @@ def test_a_data_set_in_a_layout_of_the_hub_is_read_streamed_or_not(
     (place / "data").mkdir(parents=True)
     sample.rename(place / "data" / "train-00000.parquet")
     photos = opened("hub", str(place), streaming=streaming, limit=4)
+    monkeypatch.chdir(tmp_path)
+    by_relative_path = opened("hub", "hub", streaming=streaming, limit=4)
+    assert photos.sources == by_relative_path.sources == ["hub, split train"]
     assert photos.reach(99) == len(photos) == 4
     assert [int(photo.max()) for photo in photos] == [0, 10, 20, 30]
     columns = "image, split, title, author, source, licence"

@@ -4,14 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from pictures import GREEN_FIRST
+from PIL import Image
 
 from stylenet.media.image import decode_image
 from stylenet.media.limits import ImageError
 from stylenet.media.painting import decode_painting
 
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-GREEN_FIRST = SRGB.replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ")
 RED, GREEN = (200, 30, 30), (30, 200, 30)
 
 

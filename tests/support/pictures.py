@@ -5,10 +5,16 @@ import zlib
 from io import BytesIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 COLUMNS, ROWS = np.meshgrid(np.arange(0, 240, 4), np.arange(0, 160, 4))
 GRADIENT = np.dstack([COLUMNS, ROWS, np.full((40, 60), 99)]).astype(np.uint8)
+
+# A profile that swaps red and green.
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREEN_FIRST = (
+    SRGB.replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ")
+)  # a profile that swaps red and green
 
 
 def encoded(image: Image.Image | np.ndarray, kind: str = "PNG", **options: object) -> bytes:

@@ -1,24 +1,44 @@
 """Training from Python: public names, a run of plain settings, a machine without the command line's packages."""
 
+import math
 import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 import stylenet
+from stylenet.data.settings import PhotoSettings
+from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.losses.settings import LossSettings
 from stylenet.models.style_file import read_style
 from stylenet.training import run as runs
+from stylenet.training.limits import check_values
+from stylenet.training.resume import Start
+from stylenet.training.resumed_settings import resumed_settings
 from stylenet.training.run import RunResult, train
-from stylenet.training.settings import Logging, LossNetwork, Network, Settings, Style, style_settings, with_budget
+from stylenet.training.run_folder import write_resolved, write_settings
+from stylenet.training.settings import (
+    Length,
+    Logging,
+    LossNetwork,
+    Network,
+    Settings,
+    Style,
+    plain,
+    style_settings,
+    upgraded,
+    with_budget,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = [np.random.default_rng(number).integers(0, 256, (40, 48, 3), dtype=np.uint8) for number in range(3)]
@@ -84,6 +104,63 @@ def test_a_painting_alone_starts_as_the_program_does(place: Path, monkeypatch: p
         train("painting.png", **given, init=None)
     with pytest.raises(UserError, match="from None"):
         train(Settings(style=Style(image="painting.png"), **given))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": Length(10000, 5.0)}, "the length in budget is steps or minutes, got both: 10000 and 5.0"),
+        ({"budget": Length(-1)}, "budget.steps must be at least 1, got -1"),
+        ({"budget": Length(None, math.inf)}, "budget.minutes must be more than 0, and finite, got inf"),
+        ({"minutes": 1e300}, "minutes must be at most 1000000, got 1e"),
+        ({"flat_areas": 30.0}, "flat_areas must be at most 1, got 30"),
+        ({"flat_areas": math.nan}, "flat_areas must be at least 0, got nan"),
+        ({"seed": 2**63}, "seed must be at most 9223372036854775807, got"),
+        ({"crop": 10**6}, "crop must be at most 16384, got"),
+        ({"data": PhotoSettings(size=10**6)}, "data.size must be at most 16384, got"),
+        ({"style": Style("painting.png", size=10**6)}, "style.size must be at most 16384, got"),
+        ({"logger": Logging(sheet_every=-5)}, "logger.sheet_every must be at least 1, got -5"),
+    ],
+)
+def test_a_number_that_no_run_can_use_is_refused(changes: dict[str, Any], message: str, tiny_vgg_file: Path) -> None:
+    settings = replace(small(tiny_vgg_file), learning_rate=1e-3)
+    check_values(settings)
+    with pytest.raises(UserError, match=re.escape(message)):
+        check_values(replace(settings, **changes))
+
+
+def test_paths_and_numbers_of_numpy_are_settings_as_well(tiny_vgg_file: Path) -> None:
+    given: Any = small(tiny_vgg_file)
+    given.init, given.data.path, given.loss_network.weights = Path("first.pth"), Path("photos"), tiny_vgg_file
+    given.trainer, given.learning_rate = {"default": [Path("x")]}, np.float64(1e-3)
+    written = yaml.safe_load(yaml.safe_dump(asdict(plain(given))))
+    assert (written["init"], written["data"]["path"], written["learning_rate"]) == ("first.pth", "photos", 1e-3)
+    assert (written["loss_network"]["weights"], written["trainer"]) == (str(tiny_vgg_file), {"default": ["x"]})
+
+
+def test_a_run_is_resumed_with_its_own_painting_and_settings_only(place: Path, tiny_vgg_file: Path) -> None:
+    recorded = replace(small(tiny_vgg_file), learning_rate=1e-3)
+    start = Start(place / "run", None)
+    start.folder.mkdir()
+    write_settings(start.folder, asdict(recorded))
+    write_resolved(start.folder, {"steps": 2, "inputs": {"painting": file_sha256(place / "painting.png")}})
+    Image.new("RGB", (48, 40), "navy").save(place / "b.png")
+    with pytest.raises(UserError, match=r"the painting changed since the run in .* began: b.png is another image"):
+        train("b.png", PHOTOS, start=start)
+    for changes in ({"steps": 3}, {"style": Style(image="painting.png", size=40)}, {"minutes": 1.0}):
+        with pytest.raises(UserError, match=f"uses the settings of that run, so {next(iter(changes))} cannot be set"):
+            train("painting.png", PHOTOS, start=start, **changes)
+    with pytest.raises(UserError, match="so learning_rate cannot be set"):
+        train(small(tiny_vgg_file), PHOTOS, start=start)
+
+    def resumed(asked: Settings | str, **changes: object) -> dict[str, object]:
+        return upgraded(asdict(resumed_settings(start.folder, asked, changes)))
+
+    expected = upgraded(asdict(recorded))
+    assert resumed(small(tiny_vgg_file), learning_rate=1e-3) == expected
+    (place / "painting.png").rename(place / "moved.png")
+    assert resumed("painting.png") == expected
+    assert resumed("moved.png", replace=True) == {**expected, "replace": True}
 
 
 def test_out_of_memory_is_one_line_that_names_batch_and_crop(

@@ -4,23 +4,28 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from made_up_vgg import tiny_weights
 from PIL import Image
 
 from stylenet import Stylizer
 from stylenet.data.paintings import read_paintings
 from stylenet.errors import UserError
+from stylenet.losses.settings import LossSettings
 from stylenet.models import style_file
 from stylenet.models.catalog import infer_command
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.network import NetworkSettings
 from stylenet.models.transformer_net import TransformerNet
-from stylenet.training import many_files
+from stylenet.training import many_files, many_targets
+from stylenet.training.limits import LARGEST_SEED
 from stylenet.training.many_styles import Length, apart, begin_at, fit, paintings_of
+from stylenet.training.many_targets import criteria_for, digest
 
 FURTHER = [
     "crop=32",
@@ -59,6 +64,24 @@ def test_unreadable_pictures_are_named_and_skipped(paintings: Path, caplog: pyte
     messages = [record.getMessage() for record in caplog.records]
     assert any(message.startswith("skipped: ") and "broken.jpg" in message for message in messages)
     assert sum("has no license" in message for message in messages) == 2
+
+
+def test_the_largest_seed_gives_every_painting_its_turn() -> None:
+    assert sorted(paintings_of(0, 5, 5, LARGEST_SEED).tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_targets_are_of_the_pixels_that_were_decoded_and_of_all_code_of_the_loss_network(
+    paintings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = read_paintings(paintings, 32)[:1]
+    decoded_otherwise = [replace(found[0], pixels=found[0].pixels.flip(3))]
+    loss, hashed = LossSettings(["relu1_2"], ["relu1_1"]), []
+    for each in (found, decoded_otherwise, found):
+        criteria_for(tiny_weights(), each, loss, torch.device("cpu"), False, tmp_path / "kept")
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    monkeypatch.setattr(many_targets, "file_sha256", lambda path: hashed.append(path.name) or "")
+    digest(loss, tiny_weights())
+    assert {"features.py", "conventions.py", "perceptual.py", "lab.py"} <= set(hashed)
 
 
 def test_a_name_that_a_style_cannot_have_is_made_one(paintings: Path) -> None:

@@ -1,23 +1,36 @@
 """Which run goes on, from which checkpoint; what a torn or half-written file does to that."""
 
 import errno
+import json
 import logging
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 import torch
 from filelock import FileLock
+from run_folders import make_run
 from runs import SMALL, Run
 
+from stylenet.data.settings import PhotoSettings
 from stylenet.errors import UserError
 from stylenet.models.style_file import read_card
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
 from stylenet.training.resume import Start, Wanted, find_start, is_whole, newest_whole, steps_done
-from stylenet.training.run_folder import disk_errors, locked, read_resolved
+from stylenet.training.run_folder import (
+    disk_errors,
+    keep_inputs,
+    locked,
+    read_files,
+    read_resolved,
+    with_recorded_files,
+    write_files,
+)
+from stylenet.training.settings import LossNetwork, Settings, Style
 
 QUIET = "logger.sheet_every=1000"
 
@@ -110,6 +123,26 @@ def test_auto_takes_the_run_that_lived_last_and_none_that_is_going(
     assert find_start("auto", WAVE) == Start(runs / "a", None)
 
 
+def test_auto_prefers_the_very_painting_and_a_run_that_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.INFO)
+    wave = Wanted("wave", "ab")
+    stopped = make_run(Path("outputs/wave/1"), finished=False)
+    finished, other = make_run(Path("outputs/wave/2")), make_run(Path("outputs/wave/3"), finished=False)
+    for when, folder in enumerate((stopped, finished, other)):
+        painting = "cd" if folder == other else "ab"
+        (folder / "resolved.json").write_text(json.dumps({"inputs": {"painting": painting}}))
+        os.utime(folder / "resolved.json", (when, when))
+    assert find_start("auto", WAVE).folder == other
+    assert find_start("auto", wave).folder == stopped
+    assert not caplog.messages
+    shutil.rmtree(stopped)
+    assert find_start("auto", wave).folder == finished
+    assert caplog.messages == ["resume: no run of wave was stopped; the newest that is finished is taken"]
+
+
 def test_a_run_of_an_older_version_is_found_by_the_old_name_of_its_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +176,26 @@ def test_what_the_system_refuses_is_one_line_that_names_the_file(tmp_path: Path)
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # from a write: the system names no file
     with pytest.raises(UserError, match=r"^outputs/a cannot be used: No space left"), disk_errors("outputs/a"):
         raise full
+
+
+def test_a_key_word_or_a_folder_is_not_recorded_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("auto", "torchvision", "starry"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "wave").touch()  # a style of that name comes first
+    (tmp_path / "vgg.pth").touch()
+    photos = PhotoSettings("folder", "starry")
+    for weights, init in (("auto", "wave"), ("torchvision", "auto"), ("vgg.pth", None)):
+        folder = tmp_path / f"outputs/{weights}"
+        given = {"batch": 1, "crop": 32, "learning_rate": 1e-3, "init": init}
+        settings = Settings(Style("none.jpg"), photos, loss_network=LossNetwork(weights=weights), **given)
+        keep_inputs(folder, settings)
+        recorded = {"data.path": str(tmp_path / "starry")}
+        recorded |= {"loss_network.weights": str(tmp_path / "vgg.pth")} if weights == "vgg.pth" else {}
+        assert read_files(folder) == recorded
+    write_files(folder, {"loss_network.weights": str(tmp_path / "auto")})  # of an older version
+    kept = with_recorded_files(replace(settings, loss_network=LossNetwork()), folder)
+    assert kept.loss_network.weights == "auto"
 
 
 # Whole runs

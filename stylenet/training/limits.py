@@ -1,0 +1,60 @@
+"""The limits of a run's settings: numbers that no run could use, or that would be used for something else."""
+
+import math
+from operator import attrgetter
+
+from stylenet.disk import plain_name
+from stylenet.errors import UserError
+from stylenet.media.limits import MINIMUM_SIDE
+from stylenet.training.objective import check_objective
+from stylenet.training.settings import MISSING, Length, Settings
+
+LONGEST_SIDE, MOST_STEPS, LARGEST_SEED = 16384, 10**9, 2**63 - 1
+AT_LEAST = {
+    **dict.fromkeys(("batch", "steps", "budget.steps", "patience", "logger.sheet_every"), 1),
+    **dict.fromkeys(("seed", "flat_areas", "data.memory"), 0),
+    "crop": MINIMUM_SIDE,
+}
+AT_MOST = {
+    **dict.fromkeys(("crop", "style.size", "data.size"), LONGEST_SIDE),
+    **dict.fromkeys(("batch", "steps", "budget.steps"), MOST_STEPS),
+    **dict.fromkeys(("minutes", "budget.minutes"), 10**6),
+    "seed": LARGEST_SEED,  # more than random generators take
+    "flat_areas": 1,  # a share
+}
+POSITIVE = ("learning_rate", "minutes", "budget.minutes")
+
+
+def check_values(settings: Settings) -> None:
+    """Raises `UserError` for a number out of range or a name that is no file's."""
+    for name in ("batch", "crop", "learning_rate"):
+        if getattr(settings, name) == MISSING:
+            raise UserError(f"{name} has no value")
+    check_numbers(settings)
+    check_objective(settings.objective)
+    check_length("a run's length", settings)
+    check_length("the length in budget", settings.budget)
+    if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
+        raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
+
+
+def check_numbers(settings: Settings) -> None:
+    """Raises `UserError` for a number that is too small or too large."""
+    for name in dict.fromkeys((*AT_LEAST, *AT_MOST, *POSITIVE)):
+        value = attrgetter(name)(settings)
+        if value is None:
+            continue
+        if name in POSITIVE and not 0 < value < math.inf:
+            raise UserError(f"{name} must be more than 0, and finite, got {value}")
+        if name in AT_LEAST and not value >= AT_LEAST[name]:  # NaN is not
+            raise UserError(f"{name} must be at least {AT_LEAST[name]}, got {value}")
+        if name in AT_MOST and not value <= AT_MOST[name]:
+            raise UserError(f"{name} must be at most {AT_MOST[name]}, got {value}")
+
+
+def check_length(what: str, length: Settings | Length) -> None:
+    """Raises `UserError` for two lengths, of which one would be ignored."""
+    if length.steps is not None and length.minutes is not None:
+        both = f"got both: {length.steps} and {length.minutes}"
+        instead = "; steps= or minutes= of the run come before it" if isinstance(length, Length) else ""
+        raise UserError(f"{what} is steps or minutes, {both}{instead}")
