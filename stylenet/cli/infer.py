@@ -16,7 +16,8 @@ from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
 from stylenet.models.catalog import StyleReference, find_weighted_style, offered
-from stylenet.pipeline.plan import STANDARD_OUTPUT, Job, Shard, plan
+from stylenet.pipeline.job import STANDARD_OUTPUT, Job, Shard
+from stylenet.pipeline.plan import plan
 
 Parts = list[tuple[StyleReference, float]]  # styles and their weights; none for a painting that is predicted
 

@@ -23,7 +23,7 @@ from stylenet.media.limits import ImageError
 from stylenet.media.picture import Size
 from stylenet.models.catalog import StyleReference, program
 from stylenet.pipeline.images import Batch
-from stylenet.pipeline.plan import STANDARD_OUTPUT, Job
+from stylenet.pipeline.job import STANDARD_OUTPUT, Job
 
 Compile: TypeAlias = bool | Literal["auto"]
 Parts: TypeAlias = Sequence[tuple[StyleReference, float]]

@@ -12,7 +12,7 @@ from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import Size
-from stylenet.pipeline.plan import Job
+from stylenet.pipeline.job import Job
 
 Say = Callable[[str], None]  # prints a line for the user
 

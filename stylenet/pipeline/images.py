@@ -18,7 +18,7 @@ from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import OWN_SIZE, Size
-from stylenet.pipeline.plan import STANDARD_INPUT, STANDARD_OUTPUT, Job
+from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job
 from stylenet.pipeline.restyle import Restyling
 from stylenet.prefetch import WORKERS, in_order
 

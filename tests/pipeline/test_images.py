@@ -15,7 +15,8 @@ from PIL import Image
 
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.catalog import find_style
-from stylenet.pipeline.plan import STANDARD_INPUT, STANDARD_OUTPUT, plan
+from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT
+from stylenet.pipeline.plan import plan
 
 CPU = ("-s", "night", "--device", "cpu")
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import STEADY, UNEVEN, make_clip, unchanged
+from infer_command import Run
 from pictures import GRADIENT
 from PIL import Image
 
+from stylenet.errors import UserError
 from stylenet.media.video.timing import Span, read_time
 from stylenet.pipeline.clip import ClipJob, Stopped, stylize_clip
-from stylenet.pipeline.plan import Job
+from stylenet.pipeline.job import Job
+from stylenet.pipeline.plan import plan
 
 
 def scene(number: int) -> np.ndarray:
@@ -77,3 +80,23 @@ def test_images_keep_the_numbers_of_their_files_and_count_as_done(tmp_path: Path
     assert sorted(contents(tmp_path / "out")) == ["1.png", "2.png", "5.png"]
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out/5.png")), scene(5))
     assert job.is_done()
+
+
+@pytest.mark.parametrize("output", ["in/%d.png", "in/%04d.png", "link/%04d.png"])
+def test_no_image_of_a_sequence_takes_the_place_of_an_input(tmp_path: Path, output: str) -> None:
+    source = numbered(tmp_path / "in", 1001, 1002)
+    (tmp_path / "link").symlink_to("in")
+    for name in (source, tmp_path / "in/1002.png"):
+        with pytest.raises(UserError, match=r"would overwrite the input .*in/100[12]\.png; choose another output"):
+            plan([str(name)], "night", str(tmp_path / output))
+    assert plan([str(source)], "night", str(tmp_path / "out/%d.png"))
+
+
+def test_no_image_of_a_sequence_takes_the_place_of_the_mask(call: Run, folder: Path) -> None:
+    for name in ("in", "out"):
+        numbered(folder / name, 1)
+    before = (folder / "out/0001.png").read_bytes()
+    code, out, err = call("in/%04d.png", "-s", "night", "--mask", "out/0001.png", "-o", "out/%04d.png")
+    assert (code, out) == (1, [])
+    assert "--mask out/0001.png would be overwritten; choose another output with -o" in err[0]
+    assert (folder / "out/0001.png").read_bytes() == before
