@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from stylenet.cli.command import complain
 from stylenet.cli.infer_report import Report
 from stylenet.cli.infer_video_run import stylize_clips, stylize_live
+from stylenet.device import memory_errors
 from stylenet.disk import printable
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -83,7 +84,7 @@ def mask_of(options: argparse.Namespace) -> Mask | None:
     if options.mask is None:
         return None
     try:
-        with opened_image(options.mask) as image:
+        with memory_errors(f"--mask {printable(options.mask)}: not enough memory"), opened_image(options.mask) as image:
             mask = as_mask(upright(image))
     except ImageError as error:
         raise UserError(f"--mask {error}") from error
