@@ -35,6 +35,10 @@ class Job:
             return os.path.exists(self.target)
         return source is not None and all(target.file(number).exists() for number in source.files())
 
+    def is_beside(self) -> bool:
+        """Whether the result is written into the folder of the source."""
+        return os.path.realpath(self.source.parent) == os.path.realpath(self.target.parent)
+
     @property
     def sequence(self) -> Sequence | None:
         """The sequence to write, if the target is one."""

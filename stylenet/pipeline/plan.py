@@ -34,6 +34,8 @@ def plan(
     else the output's or the source's. With `skip_existing` an earlier run's results are no inputs. Raises `UserError`
     when a result would overwrite an input, another result, or leave the folder, and for a suffix that isn't written.
     """
+    if output == "":  # which Path takes for the working folder
+        raise UserError("the name of the output is empty; the working folder is .")
     if STREAM in (*inputs, output):
         return [_stream_job(inputs, output, suffix)]
     if output is not None and names_a_file(output):
