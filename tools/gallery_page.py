@@ -19,7 +19,7 @@ from stylenet.inference.loaded_file import LoadedFile
 from stylenet.media.image import decode_image, to_image
 from stylenet.models.catalog import GALLERY, StyleReference
 from stylenet.models.style_file import Card
-from stylenet.pipeline.plan import IMAGE_SUFFIXES
+from stylenet.pipeline.inputs import IMAGE_SUFFIXES
 from stylenet.release.pages import shown_photos
 
 STYLIZED, ACROSS, GAP, BETWEEN = 256, 4, 2, 12  # pixels; styles in a row

@@ -16,7 +16,8 @@ from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
 from stylenet.models.catalog import StyleReference, find_weighted_style, offered
-from stylenet.pipeline.plan import STANDARD_OUTPUT, Job, Shard, plan
+from stylenet.pipeline.job import STANDARD_OUTPUT, Job, Shard
+from stylenet.pipeline.plan import plan
 
 Parts = list[tuple[StyleReference, float]]  # styles and their weights; none for a painting that is predicted
 
@@ -65,8 +66,8 @@ def planned(options: argparse.Namespace, name: str) -> list[Job]:
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
     if options.shard is not None:
-        if options.output is None:
-            raise UserError("--shard needs -o: results beside the images would be images of the next shard")
+        if options.output is None or any(job.is_beside() for job in jobs):
+            raise UserError("--shard needs -o elsewhere: results beside the images would be images of the next shard")
         jobs = Shard.read(options.shard).of(jobs)
     if any(job.target is STANDARD_OUTPUT for job in jobs) and sys.stdout.isatty():
         raise UserError("an image cannot be written to a terminal: -o FILE")

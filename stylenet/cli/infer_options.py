@@ -13,7 +13,8 @@ from stylenet.errors import UserError
 from stylenet.inference.settings import Brush
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import MAXIMUM_PIXELS, MINIMUM_SIDE
-from stylenet.pipeline.plan import Job
+from stylenet.pipeline.job import Job
+from stylenet.pipeline.targets import would_replace
 
 STYLE = "a name in checkpoints/, a style file, hf:USER/REPO, or one style of a file of many: gallery#wave"
 DEVICE = "auto (default: the fastest available), cpu, cuda, cuda:1 or mps"
@@ -182,10 +183,5 @@ def check_files(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     if options.mask_invert and options.mask is None:
         raise UserError("--mask-invert needs --mask FILE")
     for option, file in {"--mask": options.mask, "--painting": options.painting}.items():
-        if file is not None and os.path.exists(file) and any(is_same(job.target, file) for job in jobs):
+        if file is not None and os.path.exists(file) and any(would_replace(job, Path(file)) for job in jobs):
             raise UserError(f"{option} {printable(file)} would be overwritten; choose another output with -o")
-
-
-def is_same(target: Path, file: str) -> bool:
-    """Whether a result would take the place of a file, by whatever name or link."""
-    return os.path.exists(target) and target.samefile(file)

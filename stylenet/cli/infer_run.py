@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from stylenet.cli.command import complain
 from stylenet.cli.infer_report import Report
 from stylenet.cli.infer_video_run import stylize_clips, stylize_live
+from stylenet.device import memory_errors
 from stylenet.disk import printable
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -23,7 +24,7 @@ from stylenet.media.limits import ImageError
 from stylenet.media.picture import Size
 from stylenet.models.catalog import StyleReference, program
 from stylenet.pipeline.images import Batch
-from stylenet.pipeline.plan import STANDARD_OUTPUT, Job
+from stylenet.pipeline.job import STANDARD_OUTPUT, Job
 
 Compile: TypeAlias = bool | Literal["auto"]
 Parts: TypeAlias = Sequence[tuple[StyleReference, float]]
@@ -83,7 +84,7 @@ def mask_of(options: argparse.Namespace) -> Mask | None:
     if options.mask is None:
         return None
     try:
-        with opened_image(options.mask) as image:
+        with memory_errors(f"--mask {printable(options.mask)}: not enough memory"), opened_image(options.mask) as image:
             mask = as_mask(upright(image))
     except ImageError as error:
         raise UserError(f"--mask {error}") from error

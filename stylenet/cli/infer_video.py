@@ -11,7 +11,7 @@ from stylenet.inference.settings import MEMORY
 from stylenet.media.sequence import Sequence as Numbered
 from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, format_of, rate_factor
 from stylenet.media.video.timing import Span, read_time
-from stylenet.pipeline.plan import Job
+from stylenet.pipeline.job import Job
 
 RATE, RATES = 25, (1, 240)  # frames per second: the default, and the range
 IMAGE_OPTIONS = ("format",)

@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 from stylenet.cli.infer_video import RATE, memory_of, span_of
+from stylenet.device import memory_errors
 from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import Size
-from stylenet.pipeline.plan import Job
+from stylenet.pipeline.job import Job
 
 Say = Callable[[str], None]  # prints a line for the user
 
@@ -60,7 +61,8 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], styler: Styl
     failed = 0
     for done, job in enumerate(jobs):
         try:
-            print(stylize_clip(styler, ClipJob(job.source, job.target, **settings), say), flush=True)
+            with memory_errors(f"{printable(job.source)}: not enough memory for this clip"):
+                print(stylize_clip(styler, ClipJob(job.source, job.target, **settings), say), flush=True)
         except Stopped as stop:
             left = len(jobs) - done - 1
             say(f"{stop}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")

@@ -10,7 +10,8 @@ from stylenet.cluster.places import Place
 from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.formats import WRITABLE
-from stylenet.pipeline.plan import IMAGE_SUFFIXES, SUFFIXES, plan
+from stylenet.pipeline.inputs import IMAGE_SUFFIXES, SUFFIXES
+from stylenet.pipeline.plan import plan
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,17 @@ They combine, and are applied in this order: stroke, network, match colors, keep
 fades from the full style, in its colors, to the photo, and the mask is applied last.
 """
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from stylenet.inference.color import Recoloring, keep_colors, palette_of, recolored, recoloring
+from stylenet.inference.color import Recoloring, keep_colors, palette_of, palette_of_strips, recolored, recoloring
 from stylenet.inference.settings import Brush
+from stylenet.media.image import to_uint8
+
+STRIP_PIXELS = 1 << 20  # of an image that is too large for floats of the whole
 
 
 def apply_controls(
@@ -30,6 +35,30 @@ def apply_controls(
         stylized = keep_colors(photos, stylized)
     stylized = fade(photos, stylized, brush.strength)
     return stylized if mask is None else torch.lerp(photos, stylized, mask)
+
+
+def apply_controls_in_strips(
+    photos: UInt8[Tensor, "b 3 h w"],
+    stylized: UInt8[Tensor, "b 3 h w"],
+    floats: Callable[[Tensor], Tensor],
+    brush: Brush,
+    mask: Float[Tensor, "1 1 h w"] | None = None,
+) -> None:
+    """Applies all controls but the stroke to `stylized` itself, strip by strip, for images of any size.
+
+    `floats` gives whole numbers as floats in [0, 1].
+    """
+    height, width = photos.shape[-2:]
+    count = max(1, STRIP_PIXELS // width)
+    strips = [slice(first, first + count) for first in range(0, height, count)]
+    colors = None
+    if brush.match_colors:
+        source, target = (palette_of_strips(floats(x[:, :, rows]) for rows in strips) for x in (stylized, photos))
+        colors = recoloring(source, target)
+    for rows in strips:
+        part = None if mask is None else mask[:, :, rows]
+        pair = floats(photos[:, :, rows]), floats(stylized[:, :, rows])
+        stylized[:, :, rows] = to_uint8(apply_controls(*pair, brush, part, colors))
 
 
 def matching(photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"]) -> Recoloring:

@@ -3,6 +3,7 @@
 Images are RGB in [0, 1] with sRGB's gamma; Lab's white is D65, L in [0, 100].
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,17 @@ def palette_of(pictures: Float[Tensor, "b 3 h w"]) -> Palette:
     centered = colors - mean[:, :, None]
     covariance = centered @ centered.mT / colors.shape[2]
     return Palette(mean.cpu().double(), covariance.cpu().double())
+
+
+def palette_of_strips(strips: Iterable[Float[Tensor, "b 3 n w"]]) -> Palette:
+    """The same of images that come in strips, of which one is in memory at a time."""
+    pixels, mean, square = 0, torch.zeros(()), torch.zeros(())
+    for strip in strips:
+        colors = rgb_to_lab(strip).flatten(2).cpu().double()
+        pixels += colors.shape[2]
+        mean, square = mean + colors.sum(2), square + colors @ colors.mT
+    mean, square = mean / pixels, square / pixels
+    return Palette(mean, square - mean[:, :, None] * mean[:, None, :])
 
 
 def recoloring(source: Palette, target: Palette) -> Recoloring:

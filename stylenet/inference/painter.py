@@ -11,8 +11,9 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
+from stylenet.device import memory_errors
 from stylenet.errors import UserError
-from stylenet.inference.brush import apply_controls
+from stylenet.inference.brush import apply_controls, apply_controls_in_strips
 from stylenet.inference.conversion import (
     KINDS,
     ProfiledImage,
@@ -91,7 +92,9 @@ class Painter(ABC):
     def _stylize_tensor(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
         """Stylizes pixels of which nothing is known yet; the result is an ordinary tensor, on the same device."""
         check_tensor(pixels)
-        with torch.no_grad():  # not inference mode, whose tensors callers could not change
+        height, width = pixels.shape[-2:]
+        no_memory = memory_errors(f"not enough memory on {self.device} for {width} x {height} pixels")
+        with no_memory, torch.no_grad():  # not inference mode, whose tensors callers could not change
             stylized = self._brushed(pixels if pixels.ndim == 4 else pixels[None], brush, mask)
             if stylized.dtype != pixels.dtype:  # rounded on the device, so that a quarter of the bytes travel back
                 stylized = to_uint8(stylized) if pixels.dtype == torch.uint8 else stylized.to(pixels.dtype)
@@ -105,9 +108,12 @@ class Painter(ABC):
     def _brushed(self, pixels: Tensor, brush: Brush, mask: Mask | None) -> Tensor:
         if brush == PLAIN and mask is None:
             return self.paint(pixels)
-        photos = self._photos(pixels)
-        fitting = None if mask is None else self._fitted(mask, photos)
-        return apply_controls(photos, self.paint(photos, brush.stroke), brush, fitting)
+        fitting = None if mask is None else self._fitted(mask, pixels)
+        stylized = self.paint(pixels, brush.stroke)
+        if stylized.dtype == torch.uint8:
+            apply_controls_in_strips(pixels, stylized, self._photos, brush, fitting)
+            return stylized
+        return apply_controls(self._photos(pixels), stylized, brush, fitting)
 
     def _photos(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
         """The pixels on the device, as floats in [0, 1]."""

@@ -59,7 +59,10 @@ def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[I
 def _opened_file(source: Source) -> io.BytesIO | io.BufferedReader:
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    if not stat.S_ISREG(Path(source).stat().st_mode):  # a pipe would block, a device never end
+    mode = Path(source).stat().st_mode
+    if stat.S_ISDIR(mode):
+        os.scandir(source).close()  # whose error says more: a folder comes here if it cannot be searched
+    if not stat.S_ISREG(mode):  # a pipe would block, a device never end
         raise ImageError("is not a file")
     return Path(source).open("rb")
 

@@ -1,10 +1,11 @@
 """Numbered image files, `frames/%04d.png`, as FFmpeg names them."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylenet.disk import printable
+from stylenet.disk import printable, refusal
 from stylenet.errors import UserError
 
 NUMBER = re.compile(r"%(0\d+)?d")
@@ -29,12 +30,19 @@ class Sequence:
 
     def files(self) -> dict[int, Path]:
         """The files that are there, by their numbers, in order. Raises `UserError` if there are none."""
-        before, after = NUMBER.split(self.pattern.name)[0], NUMBER.split(self.pattern.name)[-1]
-        name = re.compile(f"{re.escape(before)}(\\d+){re.escape(after)}")
-        folder = self.pattern.parent
-        there = sorted(folder.iterdir()) if folder.is_dir() else []
-        numbers = sorted(int(match[1]) for path in there if (match := name.fullmatch(path.name)))
-        found = {number: self.file(number) for number in numbers if self.file(number) in there}
+        found = self.existing()
         if not found:
             raise UserError(f"no file matches {printable(self.pattern)}")
         return found
+
+    def existing(self) -> dict[int, Path]:
+        """The files that are there, by their numbers, in order; maybe none."""
+        before, after = NUMBER.split(self.pattern.name)[0], NUMBER.split(self.pattern.name)[-1]
+        name = re.compile(f"{re.escape(before)}(\\d+){re.escape(after)}")
+        folder = self.pattern.parent
+        try:
+            there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        except OSError as error:
+            raise UserError(refusal(error, folder)) from error
+        numbers = sorted(int(match[1]) for file in there if (match := name.fullmatch(file)))
+        return {number: file for number in numbers if (file := self.file(number)).name in there}

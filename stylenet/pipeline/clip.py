@@ -96,7 +96,7 @@ def open_source(job: ClipJob) -> Source:
     if sequence is not None:
         return SequenceFrames(sequence, job.span, job.size, job.rate)
     if job.source.suffix.lower() in SUFFIXES:
-        return Clip(job.source, job.span, job.size)
+        return Clip(job.source, job.span, job.size, numbered=Sequence.of(os.fspath(job.target)) is not None)
     return AnimationFrames(job.source, job.span, job.size)
 
 
@@ -109,8 +109,7 @@ def open_writer(job: ClipJob, source: Source, temporary: Path) -> Target:
     """A writer for the job's target by its name. Raises `UserError`."""
     sequence, suffix = Sequence.of(os.fspath(job.target)), job.target.suffix.lower()
     if sequence is not None:
-        first = source.first if isinstance(source, SequenceFrames) else 1
-        return SequenceWriter(sequence, source, first, job.quality)
+        return SequenceWriter(sequence, source, job.quality)
     if suffix in FORMATS or suffix not in WRITABLE:
         return VideoWriter(
             temporary, printable(job.target), source, Encoding.of(job.target, job.codec, job.crf, source.alpha)

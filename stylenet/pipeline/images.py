@@ -14,11 +14,12 @@ from io import BufferedIOBase, BytesIO
 from operator import attrgetter
 from pathlib import Path
 
+from stylenet.device import memory_errors
 from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import OWN_SIZE, Size
-from stylenet.pipeline.plan import STANDARD_INPUT, STANDARD_OUTPUT, Job
+from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job
 from stylenet.pipeline.restyle import Restyling
 from stylenet.prefetch import WORKERS, in_order
 
@@ -66,7 +67,8 @@ def step(work: Step) -> Callable[["Batch", Result], Result]:
 def _failures(result: Result) -> Iterator[None]:
     start = time.perf_counter()
     try:
-        yield
+        with memory_errors("not enough memory for this image"):
+            yield
     except UserError as error:
         result.failure, result.work = str(error), None
     except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do

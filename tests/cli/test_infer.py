@@ -10,7 +10,8 @@ import pytest
 from infer_command import ROOT, Run, names, picture
 from PIL import Image
 
-from stylenet.pipeline.plan import Job, plan
+from stylenet.pipeline.job import Job
+from stylenet.pipeline.plan import plan
 
 
 def test_files_good_and_bad_with_strange_names(run: Run, folder: Path) -> None:

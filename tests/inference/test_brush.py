@@ -251,3 +251,51 @@ def test_warming_up_goes_all_the_way(stylizer: Stylizer) -> None:
     stylizer.warmup(20, 30, Brush(0.5, 2.0))
     with pytest.raises(UserError, match="at least 16 px wide and high, got 30 x 15"):
         stylizer.warmup(15, 30)
+
+
+def test_controls_of_an_image_in_strips_are_those_of_the_whole(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stylenet.inference.brush.STRIP_PIXELS", 40 * 5)
+    network, brush = initialize(TransformerNet(TINY), seed=0), Brush(0.7, keep_colors=True, match_colors=True)
+    mask = np.tile(np.linspace(0, 1, 10), (3, 1))
+    whole, strips = (Stylizer(network, Card("t", TINY), "cpu", torch.float32, memory=size) for size in (None, 80_000))
+    assert not strips._takes_whole(36 * 40)
+    difference = strips.stylize(photo, brush, mask).astype(int) - whole.stylize(photo, brush, mask)
+    assert np.abs(difference).max() <= 2  # the network's own image was rounded
+
+
+def test_controls_of_a_large_image_make_no_floats_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stylenet.inference.brush.STRIP_PIXELS", 64 * 16)
+    large = Stylizer(initialize(TransformerNet(TINY), 0), Card("t", TINY), "cpu", torch.float32, memory=200_000)
+    sizes: list[int] = []
+    whole = np.zeros((400, 64, 3), np.uint8)
+    with AllocatedFloats(sizes):
+        large.stylize(whole, Brush(0.7, keep_colors=True, match_colors=True))
+    assert 0 < max(sizes) < whole.size
+
+
+class AllocatedFloats(TorchDispatchMode):
+    """Collects the sizes of all floats that operations give."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and result.is_floating_point():
+            self.sizes.append(result.numel())
+        return result
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried")])
+def test_controls_without_enough_memory_are_one_line(
+    stylizer: Stylizer, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def no_memory(*_: object) -> Tensor:
+        raise error
+
+    monkeypatch.setattr("stylenet.inference.painter.apply_controls", no_memory)
+    with pytest.raises(UserError, match=r"^not enough memory on cpu for 40 x 36 pixels$"):
+        stylizer.stylize(photo, Brush(0.5))

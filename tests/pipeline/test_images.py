@@ -15,7 +15,9 @@ from PIL import Image
 
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.catalog import find_style
-from stylenet.pipeline.plan import STANDARD_INPUT, STANDARD_OUTPUT, plan
+from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT
+from stylenet.pipeline.plan import plan
+from stylenet.pipeline.restyle import Restyling
 
 CPU = ("-s", "night", "--device", "cpu")
 
@@ -175,3 +177,21 @@ def test_a_stopped_folder_has_whole_files_only_and_goes_on(call: Run, folder: Pa
     skipped = min(2, len(results))  # on a busy machine the stop may come after the first
     assert out[-1].startswith(f"{4 - skipped} images, {skipped} skipped; ")
     assert [name for name in names(folder) if "night-" in name] == []
+
+
+@pytest.mark.parametrize("place", ["decode", "stylize", "encode"])
+def test_too_little_memory_ends_only_that_image(
+    call: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    picture(folder / "large.png", (90, 20))
+    step = getattr(Restyling, place)
+
+    def scarce(work: Restyling, *arguments: object) -> object:
+        if work.picture.pixels == 90 * 20:
+            raise MemoryError
+        return step(work, *arguments)
+
+    monkeypatch.setattr(Restyling, place, scarce)
+    code, out, err = call("large.png", "photo.png", *CPU)
+    assert (code, err) == (1, ["infer.py: large.png: not enough memory for this image"])
+    assert out[0].startswith("photo.png -> photo-night.png")

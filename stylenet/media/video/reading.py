@@ -42,7 +42,8 @@ WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read opacit
 class ClipFrame:
     """A frame as it is shown, from `pts` for `duration`, in units of the clip's `time_base`.
 
-    `pixels` are RGB, or RGBA where the clip has an opacity.
+    `pixels` are RGB, or RGBA where the clip has an opacity. `number` is that of its file among numbered images: its
+    place in the whole clip, from 1 on, or the number of the image file that it comes from.
     """
 
     pixels: UInt8[np.ndarray, "h w c"]
@@ -50,13 +51,18 @@ class ClipFrame:
     duration: int
     colors: Colors = Colors(1, 1, 1)
     turn: Turn = UPRIGHT
+    number: int = 0
 
 
 class Clip:
-    """A video file open for reading; its frames are resized as `size` says. Raises `UserError` if it is no video."""
+    """A video file open for reading; its frames are resized as `size` says. Raises `UserError` if it is no video.
 
-    def __init__(self, path: Path, span: Span, size: Size = OWN_SIZE) -> None:
-        self.name, self.span, self.size = printable(path), span, size
+    Frames have a `number` if `numbered`. They are then decoded from the file's beginning, as nothing else counts them.
+    """
+
+    def __init__(self, path: Path, span: Span, size: Size = OWN_SIZE, numbered: bool = False) -> None:
+        self.name, self.span, self.size, self.numbered = printable(path), span, size, numbered
+        self.count = 0  # frames so far
         self.damaged = 0  # packets
         with one_line_errors(self.name):
             self.container = av.open(url(path), "r", container_options={"format_whitelist": READERS})
@@ -131,7 +137,7 @@ class Clip:
         Times count from the span's start. What is damaged is left out and counted.
         """
         with one_line_errors(self.name):
-            if self.span.start:
+            if self.span.start and not self.numbered:
                 self.container.seek(int((self.origin + self.span.start) / MICROSECOND))
             for packet in self.packets(copied):
                 if packet.stream is self.video:
@@ -187,6 +193,7 @@ class Clip:
 
     def shown(self, frame: VideoFrame) -> Iterator[ClipFrame]:
         """The frame as it is shown within the span: upright, at its size, from the span's start at the earliest."""
+        self.count += 1
         begin, given = self.begin(self.time_base), frame.pts or 0
         end = given + self.duration(frame)
         start = self.since_origin(given, self.time_base)
@@ -198,7 +205,8 @@ class Clip:
         first = max(given, begin) if self.span.start else given
         turned = turn(frame)
         pixels = resized_pixels(upright(self.converter.to_rgb(frame), turned), self.size)
-        yield ClipFrame(pixels, first - begin, end - first, Colors.of(frame), turned)
+        number = self.count if self.numbered else 0
+        yield ClipFrame(pixels, first - begin, end - first, Colors.of(frame), turned, number)
 
     def time(self, frame: VideoFrame) -> int:
         """The frame's time in units of the time base; later than the one before it in damaged files too."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from io import BufferedIOBase
+from math import ceil
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ from stylenet.media.encoders import encoded
 from stylenet.media.formats import WRITABLE, format_of
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.media.sequence import Sequence
-from stylenet.media.video.reading import AnyPacket, ClipFrame
+from stylenet.media.video.reading import MOMENT, AnyPacket, ClipFrame
 from stylenet.media.video.timing import Span
 from stylenet.media.video.writing import FrameSource, on_white
 
@@ -55,12 +56,13 @@ class Stills:
 
     def part(self, frames: Iterator[ClipFrame], time_base: Fraction) -> Iterator[ClipFrame | AnyPacket]:
         """The frames shown within the span, with times that count from its start."""
-        begin = int(self.span.start / time_base)
+        # A start within a moment of the next frame is that frame's, as written times are rounded down.
+        begin = ceil((self.span.start + MOMENT) / time_base) - 1
         for frame in frames:
             end = frame.pts + frame.duration
             if self.span.end is not None and frame.pts * time_base >= self.span.end:
                 return
-            if end * time_base > self.span.start:
+            if end > begin:
                 first = max(frame.pts, begin)
                 yield replace(frame, pts=first - begin, duration=end - first)
 
@@ -85,9 +87,9 @@ class AnimationFrames(Stills):
 
     def frames(self) -> Iterator[ClipFrame]:
         time = 0
-        for frame in self.picture.frames():
+        for number, frame in enumerate(self.picture.frames(), 1):
             duration = round(frame.milliseconds) or 100  # as browsers show a frame without a duration
-            yield ClipFrame(pixels_of(frame, self.alpha), time, duration)
+            yield ClipFrame(pixels_of(frame, self.alpha), time, duration, number=number)
             time += duration
 
 
@@ -96,11 +98,10 @@ class SequenceFrames(Stills):
 
     def __init__(self, sequence: Sequence, span: Span = Span(), size: Size = OWN_SIZE, rate: Fraction = RATE) -> None:
         super().__init__(printable(sequence.pattern), span)
-        self.files, self.size = list(sequence.files().values()), size
-        self.first = next(iter(sequence.files()))  # number
+        self.files, self.size = sequence.files(), size
         self.rate, self.time_base = rate, 1 / rate
         self.sides = (0, 0)
-        self.alpha = next(Picture.open(self.files[0], size).frames()).alpha is not None
+        self.alpha = next(Picture.open(next(iter(self.files.values())), size).frames()).alpha is not None
 
     @property
     def seconds(self) -> Fraction | None:
@@ -110,13 +111,13 @@ class SequenceFrames(Stills):
         return self.part(self.frames(), self.time_base)
 
     def frames(self) -> Iterator[ClipFrame]:
-        for number, file in enumerate(self.files):
+        for place, (number, file) in enumerate(self.files.items()):
             frame = next(Picture.open(file, self.size).frames())
-            self.sides = frame.colors.size if number == 0 else self.sides
+            self.sides = frame.colors.size if place == 0 else self.sides
             if frame.colors.size != self.sides:
                 width, height = self.sides
                 raise UserError(f"{printable(file)}: is not {width} x {height} pixels large, as the first image is")
-            yield ClipFrame(pixels_of(frame, self.alpha), number, 1)
+            yield ClipFrame(pixels_of(frame, self.alpha), place, 1, number=number)
 
 
 def pixels_of(frame: Frame, alpha: bool) -> np.ndarray:
@@ -157,7 +158,7 @@ class ImageWriter:
             image = self.image_of(item)
             self.size, self.hdr = image.size, item.colors.is_hdr
             self.seconds = (item.pts + item.duration) * self.source.time_base
-            self.add(image, item.pts * self.source.time_base, item.duration * self.source.time_base)
+            self.add(image, item)
             self.begun = True
 
     def image_of(self, item: ClipFrame) -> Image.Image:
@@ -169,7 +170,8 @@ class ImageWriter:
         wide = shape if item.turn[0] else 1 / shape
         return image.resize((max(1, round(image.width * wide)), image.height), Image.Resampling.LANCZOS)
 
-    def add(self, image: Image.Image, time: Fraction, duration: Fraction) -> None:
+    def add(self, image: Image.Image, item: ClipFrame) -> None:
+        """Writes the image that an item became."""
         raise NotImplementedError
 
     def finish(self) -> None:
@@ -199,7 +201,8 @@ class AnimationWriter(ImageWriter):
         if self.skipped:
             yield f"{self.skipped} frames left out, as GIF shows none for less than 0.02 s"
 
-    def add(self, image: Image.Image, time: Fraction, duration: Fraction) -> None:
+    def add(self, image: Image.Image, item: ClipFrame) -> None:
+        time, duration = (value * self.source.time_base for value in (item.pts, item.duration))
         if self.waiting is not None:
             still, begin, _ = self.waiting
             if self.format.name == "GIF" and time - begin < SHORTEST:
@@ -228,16 +231,18 @@ class AnimationWriter(ImageWriter):
 
 
 class SequenceWriter(ImageWriter):
-    """Numbered image files, from `first` on; each is whole once it has its name. `quality`: of JPEG and WebP."""
+    """Image files with the numbers of the frames, so that a part of a clip has the same names as in the whole.
 
-    def __init__(self, sequence: Sequence, source: FrameSource, first: int = 1, quality: int | None = None) -> None:
+    Each is whole once it has its name. `quality`: of JPEG and WebP.
+    """
+
+    def __init__(self, sequence: Sequence, source: FrameSource, quality: int | None = None) -> None:
         super().__init__(printable(sequence.pattern), source)
-        self.sequence, self.number = sequence, first
+        self.sequence = sequence
         self.format = format_of(sequence.pattern).at_quality(quality)
 
-    def add(self, image: Image.Image, time: Fraction, duration: Fraction) -> None:
+    def add(self, image: Image.Image, item: ClipFrame) -> None:
         pixels = image if self.format.alpha else Image.fromarray(on_white(np.asarray(image)))
         data = encoded(pixels, self.format)
-        with atomic_write(self.sequence.file(self.number)) as temporary:
+        with atomic_write(self.sequence.file(item.number)) as temporary:
             temporary.write_bytes(data)
-        self.number += 1
