@@ -42,7 +42,7 @@ def started(typed: list[str]) -> int:
     arguments = in_grammar(typed)
     settings = [argument for argument in arguments if is_setting(argument)]
     flags = [argument for argument in arguments if not is_setting(argument)]
-    check_search(settings)
+    check_search(settings, flags)
     if set(flags) - set(SWEEP) or any(name_of(each) == "sweep" or each.startswith("hydra") for each in settings):
         return by_hydra(arguments)
     with hydra_configs() as compose:
@@ -57,14 +57,16 @@ def started(typed: list[str]) -> int:
         return code
 
 
-def check_search(settings: Sequence[str]) -> None:
-    """Raises `UserError` for a search that has nothing to minimize, before any of its runs begins."""
+def check_search(settings: Sequence[str], flags: Sequence[str]) -> None:
+    """Raises `UserError` for a search that has nothing to minimize, or would be one run, before any run begins."""
     from stylenet.cli.train_arguments import name_of
     from stylenet.training.objective import check_objective
 
     given = {name_of(setting): setting.partition("=")[2].strip("'\"") for setting in settings}
     if "objective" in given:
         check_objective(given["objective"])
+    if given.get("sweep", "null") != "null" and not flags:
+        raise UserError(f"sweep={given['sweep']} makes several runs and needs -m before it")
     if "sweep" in given and given.keys() & {"styles", "add_to"}:
         raise UserError("a search needs figures on held-out photos, which runs with styles= or add_to= do not have")
     if given.get("hydra.sweeper.direction", "minimize") != "minimize":

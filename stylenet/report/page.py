@@ -166,8 +166,11 @@ def written(value: Any) -> str:
 
 
 def settings_that_differ(runs: Sequence[Run]) -> list[str]:
-    """Names of the settings that are not the same in all runs that could be read."""
-    read = [run.settings for run in runs if run.settings]
+    """Names of the settings that are not the same in all runs that could be read.
+
+    One that failed before it had a folder has the settings that were typed, and not the others: it counts for nothing.
+    """
+    read = [run.settings for run in runs if run.settings and run.folder != Path()]
     names = dict.fromkeys(name for settings in read for name in settings if not name.startswith(DESCRIPTIVE))
     differing = [name for name in names if len({written(settings.get(name)) for settings in read}) > 1]
     return differing[:MAXIMUM_COLUMNS]

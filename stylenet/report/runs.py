@@ -19,7 +19,7 @@ import yaml
 
 from stylenet.disk import printable
 from stylenet.models.style_file import SUFFIX, StyleFileError, read_card
-from stylenet.training.run_folder import LOCK, MANY, OLD_RESOLVED, RESOLVED, SETTINGS, resolved_file
+from stylenet.training.run_folder import LOCK, MANY, OLD_RESOLVED, RESOLVED, SETTINGS, is_going, resolved_file
 
 RECORD, METRICS, SHEETS = "hparams.yaml", "metrics.csv", "sheets"
 SIGNS = (SETTINGS, RESOLVED, OLD_RESOLVED, METRICS, LOCK)  # a folder with one of these is a run folder
@@ -44,6 +44,7 @@ class Run:
     device: str = ""
     style_file: Path | None = None
     finished: bool = False
+    going: bool = False  # in a process, now
     problem: str = ""
     objective: float | None = None  # of a run of a sweep
 
@@ -59,9 +60,10 @@ class Run:
     def status(self) -> str:
         if self.problem:
             return self.problem
-        if self.finished:
+        if self.finished and not self.going:
             return "finished"
-        return f"stopped at step {self.done} of {self.steps}" if self.steps else f"stopped at step {self.done}"
+        step = f"step {self.done} of {self.steps}" if self.steps else f"step {self.done}"
+        return f"running, {step}" if self.going else f"stopped at {step}"
 
 
 def find_runs(root: Path) -> Iterator[Path]:
@@ -85,6 +87,7 @@ def read_run(folder: Path) -> Run:
         except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, csv.Error, RecursionError) as error:
             problems.append(f"{part.__name__.strip('_')}: {_reason(error)}")
     run.problem = "; ".join(problems)
+    run.going = (folder / LOCK).exists() and is_going(folder)
     return run
 
 

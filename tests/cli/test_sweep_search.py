@@ -109,6 +109,14 @@ def test_an_objective_that_cannot_be_minimized_is_refused_before_any_run(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_search_without_its_option_is_not_taken_for_one_run(
+    here: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here("sweep=search", "style=wave") == 1
+    assert "error: sweep=search makes several runs and needs -m before it" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_search_is_not_maximized(here: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
     assert here("-m", "sweep=search", "style=wave", "hydra.sweeper.direction=maximize") == 1
     assert "hydra.sweeper.direction must be minimize" in capfd.readouterr().err

@@ -14,9 +14,11 @@ from stylenet.cli.main import main
 from stylenet.errors import UserError
 from stylenet.report import write_report
 from stylenet.report.curves import thinned, ticks
-from stylenet.report.runs import read_run
+from stylenet.report.page import settings_that_differ
+from stylenet.report.runs import Run, read_run
 from stylenet.report.sheets import find_cells, spread
 from stylenet.report.sweep import Record, best_of, read_records, table, write_record
+from stylenet.training.run_folder import locked
 
 
 def cells_of(text: str, row: int) -> list[str]:
@@ -42,6 +44,20 @@ def test_a_row_has_what_differs_the_figures_minutes_and_device(tmp_path: Path) -
     assert cells_of(text, 1) == [
         "wave", "2026-11-25 11:00:00", "3.5", "95", "–", "–", machine, "–", "stopped at step 95 of 100",
     ]  # fmt: skip
+
+
+def test_a_run_that_failed_before_it_had_a_folder_is_not_compared(tmp_path: Path) -> None:
+    runs = [read_run(make_run(tmp_path / f"wave/{number}", weight=number + 1.0)) for number in range(2)]
+    failed = Run(Path(), "run 2", {"style": "wave", "batch": "-1"}, problem="batch must be at least 1, got -1")
+    assert settings_that_differ([*runs, failed]) == settings_that_differ(runs)
+    assert len(settings_that_differ(runs)) == 1
+
+
+def test_a_run_that_is_going_is_not_called_stopped(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "wave/2026-11-25_10-00-00", finished=False)
+    with locked(folder):
+        assert read_run(folder).status == "running, step 95 of 100"
+    assert read_run(folder).status == "stopped at step 95 of 100"
 
 
 def test_everything_is_in_the_one_file(tmp_path: Path) -> None:

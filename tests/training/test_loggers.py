@@ -24,6 +24,7 @@ from stylenet.training.loggers import (
     log_settings,
     log_sheet,
     open_loggers,
+    unused_settings,
 )
 from stylenet.training.loggers.guarded import GuardedLogger
 from stylenet.training.settings import Logging, Settings
@@ -135,6 +136,27 @@ def test_every_logger_of_the_group_that_needs_an_extra_names_one_that_exists() -
     for path in (ROOT / "configs/logger").glob("*.yaml"):
         for tracker in yaml.safe_load(path.read_text())["use"].values():
             assert tracker.get("_install_", "stylenet[dev]").removeprefix("stylenet[").removesuffix("]") in extras
+
+
+@pytest.mark.parametrize(
+    ("tracker", "unused"),
+    [
+        ("wandb", []),
+        ("trackio", ["logger.entity"]),
+        ("tensorboard", ["logger.project", "logger.entity", "logger.tags"]),
+        ("csv", ["logger.project", "logger.entity", "logger.tags"]),
+    ],
+)
+def test_settings_that_a_tracker_does_not_take_are_known(tracker: str, unused: list[str]) -> None:
+    use = yaml.safe_load((ROOT / f"configs/logger/{tracker}.yaml").read_text())["use"]
+    given = Logging(project="team/mine", tags=["first"])
+    assert unused_settings(use.get(tracker, {}), given) == unused
+    assert unused_settings(use.get(tracker, {}), Logging()) == []
+
+
+def test_a_setting_that_a_tracker_does_not_take_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    check_loggers(Logging(wandb=False, tags=["first"]))
+    assert caplog.messages == ["the logger csv does not take logger.tags"]
 
 
 def test_a_tracker_gets_the_settings_that_hold_for_all(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ and `loss/total` (weighted, training), `speed/images_per_second`, `speed/waiting
 image `sheet`.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from stylenet.errors import UserError
 from stylenet.training.loggers.guarded import GuardedLogger, first_line
 from stylenet.training.settings import Logging
 
+log = logging.getLogger(__name__)
 run_folders: list[Path] = []  # of the runs of this process whose loggers were opened, newest last
 ARGUMENTS = ("folder", "run", "style", "project", "entity", "tags")
 PLACEHOLDER = re.compile(r"\{(" + "|".join(ARGUMENTS) + r")\}")
@@ -31,9 +33,23 @@ WANDB = {"_target_": "stylenet.training.loggers.wandb.WandbRun"} | {name: f"{{{n
 
 
 def check_loggers(settings: Logging) -> None:
-    """Raises `UserError` where a tracker is not installed or refuses its arguments. Leaves no file."""
+    """Raises `UserError` where a tracker is not installed or refuses its arguments. Leaves no file.
+
+    Logs a line where a tracker has no use for a setting.
+    """
+    for name, tracker in (chosen(settings) or {"csv": {}}).items():
+        if unused := unused_settings(tracker, settings):
+            log.warning("the logger %s does not take %s", name, ", ".join(unused))
     with TemporaryDirectory() as folder:
         make_trackers(Path(folder), "style", settings)
+
+
+def unused_settings(tracker: Mapping[str, Any], settings: Logging) -> list[str]:
+    """The settings for all trackers that are given, and not among the arguments of this one."""
+    project, entity = project_and_entity(settings)
+    given = {"project": project, "entity": entity, "tags": settings.tags}
+    taken = set(PLACEHOLDER.findall(" ".join(map(str, tracker.values()))))
+    return [f"logger.{name}" for name, value in given.items() if value and name not in taken]
 
 
 def open_loggers(folder: Path, name: str, settings: Logging) -> list[Logger]:
