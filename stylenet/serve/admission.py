@@ -156,7 +156,8 @@ class Gate:
         """Whether the request has one of the keys, or none is needed."""
         if not self.settings.api_keys:
             return True
-        key = key_of(headers)
+        kind, _, key = headers.get(b"authorization", b"").partition(b" ")
+        key = key.strip() if kind.lower() == b"bearer" else headers.get(b"x-api-key", b"")
         return any(hmac.compare_digest(key, known.encode()) for known in self.settings.api_keys)
 
     def busy(self, scope: Scope, headers: Mapping[bytes, bytes], endpoint: str) -> Refusal | None:
@@ -241,16 +242,10 @@ async def drain(receive: Receive) -> None:
         return
 
 
-def key_of(headers: Mapping[bytes, bytes]) -> bytes:
-    """The API key of a request: behind `Authorization: Bearer`, else in `X-API-Key`."""
-    kind, _, key = headers.get(b"authorization", b"").partition(b" ")
-    return key.strip() if kind.lower() == b"bearer" else headers.get(b"x-api-key", b"")
-
-
 def client_of(scope: Scope, headers: Mapping[bytes, bytes], keys: bool) -> str:
     """What a client's rate is counted by: its API key where there are keys, else its address."""
     if keys:
-        return key_of(headers).decode("latin-1")
+        return (headers.get(b"authorization") or headers.get(b"x-api-key", b"")).decode("latin-1")
     return str((scope.get("client") or ("",))[0])
 
 

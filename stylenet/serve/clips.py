@@ -1,17 +1,14 @@
 """Video clips that were uploaded as jobs."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.inference.painter import BoundStyler, Kind
+from stylenet.inference.painter import BoundStyler
 from stylenet.inference.settings import MEMORY
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.limits import TooManyPixelsError, UnknownImageError
+from stylenet.media.limits import UnknownImageError
 from stylenet.models.catalog import StyleReference
 from stylenet.serve.work import Done, Work
 
@@ -35,7 +32,6 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
     """Stylizes an uploaded clip into the work's target, as MP4. Raises `UserError`."""
     if isinstance(work.data, bytes) or work.target is None:
         raise UnknownImageError("the image is a video clip, which goes to /v1/jobs")
-    check_options(work)
     try:
         from stylenet.media.video.reading import Clip
         from stylenet.media.video.timing import Span
@@ -50,33 +46,12 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
         with Clip(source, Span()) as clip:
             width, height = work.size.of(clip.video.width, clip.video.height)
         # A network of its own: it keeps statistics of the clip in its norms.
-        styler = LimitedStyler(Stylizer.load(style, device), work.brush, None, width * height, work.pixels)
+        styler = BoundStyler(Stylizer.load(style, device), work.brush)
         stylize_clip(styler, ClipJob(source, target, MEMORY, size=work.size), notes.append)
     except UserError as error:
         raise type(error)(without_path(str(error), source)) from error
     notes = [without_path(note, source) for note in notes]
     return Done(b"", MEDIA_TYPE, SUFFIX, width, height, notes, seconds=time.perf_counter() - start)
-
-
-@dataclass(frozen=True)
-class LimitedStyler(BoundStyler):
-    """Stylizes a clip's frames, of `size` pixels each. Raises `UserError` beyond `limit` pixels of all together."""
-
-    size: int = 0
-    limit: int = 0
-    count: Iterator[int] = field(default_factory=lambda: count(1))
-
-    def stylize(self, image: Kind) -> Kind:
-        if next(self.count) * self.size > self.limit:
-            raise TooManyPixelsError(f"the frames of the clip have more pixels than the limit of {self.limit:,}")
-        return super().stylize(image)
-
-
-def check_options(work: Work) -> None:
-    """Raises `UserError` for options that clips do not have."""
-    for name in ("mask", "format", "quality"):
-        if getattr(work, name) is not None:
-            raise UserError(f"{name} has no effect on a clip, whose result is MP4")
 
 
 def without_path(message: str, upload: Path) -> str:

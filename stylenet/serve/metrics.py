@@ -42,7 +42,7 @@ class Metrics:
             registry=self.registry,
         )
         self.network = Counter("stylenet_network_seconds", "Time in networks", ["style"], registry=self.registry)
-        self.images = Counter("stylenet_images", "Images stylized by /v1/stylize", ["style"], registry=self.registry)
+        self.images = Counter("stylenet_images", "Images stylized, jobs included", ["style"], registry=self.registry)
         self.fallbacks = Counter(
             "stylenet_fallbacks", "Images stylized by a smaller network because of load", registry=self.registry
         )
@@ -80,10 +80,6 @@ class State(Collector):
         }
         for name, (help_, value) in values.items():
             yield GaugeMetricFamily(f"stylenet_{name}", help_, value=float(value))
-        stylized = CounterMetricFamily("stylenet_jobs_stylized", "Jobs that were done", labels=["style"])
-        for style, count in jobs.stylized.items():
-            stylized.add_metric([style], count)
-        yield stylized
         yield CounterMetricFamily("stylenet_worker_restarts", "Workers replaced since the start", value=pool.restarts)
         memory = GaugeMetricFamily("stylenet_worker_memory_bytes", "Resident memory of a worker", labels=["worker"])
         for place, worker in enumerate(pool.workers):
