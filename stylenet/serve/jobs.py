@@ -13,6 +13,7 @@ from typing import Literal
 
 from stylenet.serve.pool import Pool, PoolClosed
 from stylenet.serve.process import TooLate, WorkerDied
+from stylenet.serve.results_folder import ResultsFolder
 from stylenet.serve.settings import ServiceSettings
 from stylenet.serve.work import Done, Refused, Reply, Work
 
@@ -63,14 +64,12 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a service, and their folder, which no other process uses."""
+    """The jobs of a service, and their folder."""
 
-    def __init__(self, settings: ServiceSettings, pool: Pool, folder: Path) -> None:
+    def __init__(self, settings: ServiceSettings, pool: Pool, folder: ResultsFolder) -> None:
         self.settings, self.pool, self.folder = settings, pool, folder
         self.jobs: dict[str, Job] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        for left in folder.glob("job-*"):
-            shutil.rmtree(left, ignore_errors=True)  # of a service that was killed
 
     @property
     def disk(self) -> int:
@@ -93,7 +92,7 @@ class Jobs:
             raise NoRoomError
         self.make_room(expected)
         id_ = secrets.token_urlsafe(16)
-        job = Job(id_, self.folder / f"job-{id_}", style, bytes=expected)
+        job = Job(id_, self.folder.job(id_), style, bytes=expected)
         job.folder.mkdir(parents=True)
         self.jobs[job.id] = job
         return job

@@ -42,7 +42,7 @@ def test_a_job_that_fails_says_why_and_answers_with_the_status_of_its_failure(se
     job = done(service, url)
     assert (job["state"], job["error"][:16]) == ("failed", "the image is not")
     assert service.get(f"{url}/result").status_code == 415
-    assert not list(service.app.state.service.jobs.folder.glob("*/upload"))
+    assert not list(service.app.state.service.jobs.folder.path.glob("*/upload"))
 
 
 def test_what_is_wrong_with_a_job_from_the_start_makes_none(service: TestClient) -> None:
@@ -68,7 +68,7 @@ def test_a_result_is_409_while_the_job_is_not_done(service: TestClient) -> None:
     assert done(service, url)["state"] == "done"
     assert service.delete(url).status_code == 204
     assert service.get(url).status_code == 404
-    assert not (parts.jobs.folder / f"job-{url.rpartition('/')[2]}").exists()
+    assert not (parts.jobs.folder.path / f"job-{url.rpartition('/')[2]}").exists()
 
 
 def test_a_clip_is_a_job(service: TestClient, tmp_path: Path) -> None:
@@ -108,14 +108,14 @@ def test_jobs_end_where_disk_and_number_do(night: Path, tmp_path: Path) -> None:
         assert [found.get(url).status_code for url in (urls[0], urls[-1])] == [404, 200]  # the oldest has gone
         with stopped(found.app.state.service):
             assert [found.post(URL, content=noise()).status_code for _ in range(3)] == [202, 202, 429]
-    assert not list(tmp_path.iterdir())
+    assert [file.name for file in tmp_path.rglob("*")] == ["stylenet-jobs", ".stylenet-serve.lock"]
 
 
 def test_results_expire(night: Path) -> None:
     with client(styles=(str(night),), results_seconds=0.5) as found:
         url = found.post(URL, content=noise()).headers["location"]
         wait_for(lambda: found.get(url).status_code == 404)
-        assert not list(found.app.state.service.jobs.folder.iterdir())
+        assert not list(found.app.state.service.jobs.folder.path.iterdir())
 
 
 def test_a_late_job_is_stopped(night: Path) -> None:
