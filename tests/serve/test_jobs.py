@@ -83,9 +83,47 @@ def test_a_clip_is_a_job(service: TestClient, tmp_path: Path) -> None:
     assert len(pictures(tmp_path / "result.mp4")) == 4
 
 
+CLIP = b"\0\0\0\x18ftypisom" + bytes(400)
+
+
+@pytest.mark.parametrize(
+    ("files", "fields"),
+    [
+        ({"mask": noise()}, {}),
+        ({}, {"mask_invert": "true"}),
+        ({}, {"format": "png"}),
+        ({}, {"quality": "50"}),
+    ],
+)
+def test_an_option_without_effect_on_a_clip_is_422_and_makes_no_job(
+    service: TestClient, files: dict[str, bytes], fields: dict[str, str]
+) -> None:
+    before = len(service.app.state.service.jobs.jobs)
+    answer = service.post(URL, files={"image": CLIP, **files}, data=fields)
+    (name,) = {**files, **fields}
+    assert (answer.status_code, answer.json()["detail"].partition(":")[0]) == (422, name), answer.text
+    assert len(service.app.state.service.jobs.jobs) == before
+
+
+def test_the_frames_of_a_clip_count_together(night: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from clips import make_clip
+
+    clip = make_clip(tmp_path / "clip.mp4", times=range(0, 96, 24), sound=False).read_bytes()  # 4 frames of 64 x 48
+    with client(styles=(str(night),), job=Limits(10**6, 3 * 64 * 48, 60.0)) as found:
+        url = found.post(URL, content=clip).headers["location"]
+        assert done(found, url)["error"] == "the clip: the frames together have more pixels than the limit of 9,216"
+        assert found.get(f"{url}/result").status_code == 413
+        smaller = found.post(f"{URL}&size=24", content=clip).headers["location"]  # a quarter of the pixels
+        assert done(found, smaller)["state"] == "done"
+        assert found.post(f"{URL}&size=480", content=clip).status_code == 202  # one frame alone is too large
+        wait_for(lambda: all(job.finished for job in found.app.state.service.jobs.jobs.values()))
+        assert [job.status for job in found.app.state.service.jobs.jobs.values()] == [413, 200, 413]
+
+
 def test_a_clip_that_is_damaged_fails_without_the_services_own_paths(service: TestClient) -> None:
     pytest.importorskip("av")
-    url = service.post(URL, content=b"\0\0\0\x18ftypisom" + bytes(400)).headers["location"]
+    url = service.post(URL, content=CLIP).headers["location"]
     job = done(service, url)
     assert (job["state"], service.get(f"{url}/result").status_code) == ("failed", 422), job
     assert job["error"].startswith("the clip"), job
