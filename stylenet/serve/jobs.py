@@ -5,7 +5,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,12 +64,13 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a service, and their folder."""
+    """The jobs of a service, and their folder. `stylized` is told of each one that is done."""
 
     def __init__(self, settings: ServiceSettings, pool: Pool, folder: ResultsFolder) -> None:
         self.settings, self.pool, self.folder = settings, pool, folder
         self.jobs: dict[str, Job] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.stylized: Callable[[str, Done], None] = lambda style, done: None
 
     @property
     def disk(self) -> int:
@@ -144,6 +145,7 @@ class Jobs:
         job.finished, job.bytes = time.time(), 0
         if isinstance(reply, Done):
             job.outcome, job.status, job.done = "done", 200, reply
+            self.stylized(job.style, reply)
             job.bytes = job.result.stat().st_size
             self.keep(job)
             return
