@@ -126,6 +126,25 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def locked(file: Path, taken: str) -> Iterator[bool]:
+    """Holds the lock of a file; it ends with the process, however that ends. False where there are no locks.
+
+    Raises `UserError`, with the line `taken`, where another process holds it, and `OSError`.
+    """
+    from filelock import FileLock, Timeout  # not needed otherwise
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(file, timeout=0))
+        except Timeout as error:
+            raise UserError(taken) from error
+        except NotImplementedError:  # a file system without locks: some clusters have one
+            yield False
+            return
+        yield True
+
+
 def refusal(error: OSError, place: str | Path = "the disk") -> str:
     """What the system refuses, in one line. `place` is named where the error names no file."""
     return f"{printable(str(error.filename or place))} cannot be used: {error.strerror}"

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,10 +20,11 @@ from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.formats import WRITABLE
+from stylenet.media.limits import TooManyPixelsError
 from stylenet.media.picture import OWN_SIZE, Size
 from stylenet.media.sequence import Sequence
 from stylenet.media.video.codecs import FORMATS, SUFFIXES, Encoding
-from stylenet.media.video.reading import Clip, ClipFrame
+from stylenet.media.video.reading import AnyPacket, Clip, ClipFrame
 from stylenet.media.video.stills import (
     RATE,
     AnimationFrames,
@@ -39,6 +40,7 @@ from stylenet.prefetch import Stopwatch, ahead, behind
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left"
 Source = Clip | AnimationFrames | SequenceFrames
 Target = VideoWriter | ImageWriter
+Item = ClipFrame | AnyPacket
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class ClipJob:
     """A clip to stylize, and how. Source and target are files, or sequences by their pattern (`frames/%04d.png`).
 
     `memory`, in seconds, is that of the temporal statistics. `codec` and `crf` are a video file's, `quality` an
-    image's (JPEG, WebP), `rate` that of a sequence that is read, in frames per second.
+    image's (JPEG, WebP), `rate` that of a sequence that is read, in frames per second. `pixels` limits all frames
+    together, as they are stylized; None is any number.
     """
 
     source: Path
@@ -58,6 +61,7 @@ class ClipJob:
     crf: int | None = None
     quality: int | None = None
     rate: Fraction = RATE
+    pixels: int | None = None
 
 
 class Stopped(Exception):  # noqa: N818  # no error, as KeyboardInterrupt is none
@@ -128,7 +132,7 @@ def stylize_items(styler: Styler, job: ClipJob, source: Source, writer: Target, 
     watch = Stopwatch()
     reading, stylizing = ahead(source.items(set(writer.copies))), steady_stylizing(styler, job.memory)
     with bar, behind(writer.write) as put, stylizing as stylize, reading as items:
-        for item in items:
+        for item in within(items, source.name, job.pixels):
             if caught:
                 break
             if isinstance(item, ClipFrame):
@@ -138,6 +142,20 @@ def stylize_items(styler: Styler, job: ClipJob, source: Source, writer: Target, 
                 bar.update()
             put(item)
     return watch
+
+
+def within(items: Iterable[Item], name: str, most: int | None) -> Iterator[Item]:
+    """The items, until the pixels of all frames together are too many. Raises `TooManyPixelsError`.
+
+    They are counted as they come, as a file may say anything of its own length.
+    """
+    count = 0
+    for item in items:
+        if isinstance(item, ClipFrame):
+            count += item.pixels.shape[0] * item.pixels.shape[1]
+        if most is not None and count > most:
+            raise TooManyPixelsError(f"{name}: the frames together have more pixels than the limit of {most:,}")
+        yield item
 
 
 def with_opacity(colors: np.ndarray, pixels: np.ndarray) -> np.ndarray:

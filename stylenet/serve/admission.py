@@ -143,28 +143,31 @@ class Gate:
     def refusal(self, scope: Scope, endpoint: str, work: bool) -> Refusal | None:
         """The refusal of a request by its headers; None if it is admitted."""
         headers = dict(scope["headers"])
-        if endpoint.startswith("/v1/") and not self.knows(headers):
+        key = self.key(headers)
+        if endpoint.startswith("/v1/") and self.settings.api_keys and key is None:
             return Refusal(401, "an API key is needed: Authorization: Bearer KEY", {"WWW-Authenticate": "Bearer"})
         if not work:
             return None
-        return self.busy(scope, headers, endpoint) or unfit(headers, self.limits(endpoint))
+        return self.busy(key or address_of(scope), endpoint) or unfit(headers, self.limits(endpoint))
 
     def limits(self, endpoint: str) -> Limits:
         return self.settings.image if endpoint == STYLIZE else self.settings.job
 
-    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether the request has one of the keys, or none is needed."""
-        if not self.settings.api_keys:
-            return True
+    def key(self, headers: Mapping[bytes, bytes]) -> str | None:
+        """The one of the service's keys that the request has; None without any."""
         kind, _, key = headers.get(b"authorization", b"").partition(b" ")
         key = key.strip() if kind.lower() == b"bearer" else headers.get(b"x-api-key", b"")
-        return any(hmac.compare_digest(key, known.encode()) for known in self.settings.api_keys)
+        return next((known for known in self.settings.api_keys if hmac.compare_digest(key, known.encode())), None)
 
-    def busy(self, scope: Scope, headers: Mapping[bytes, bytes], endpoint: str) -> Refusal | None:
-        """The refusal of a request that may be sent again later; None if there is room for it."""
+    def busy(self, client: str, endpoint: str) -> Refusal | None:
+        """The refusal of a request that may be sent again later; None if there is room for it.
+
+        `client` is what its rate is counted by: the key itself, as one key can be written in many headers, or the
+        address where there are no keys.
+        """
         if not self.pool.ready:
             return Refusal.later("the service is starting or ending", 2.0, status=503)
-        wait = self.rates.wait(client_of(scope, headers, keys=bool(self.settings.api_keys)))
+        wait = self.rates.wait(client)
         if wait:
             return Refusal.later(f"more than {self.settings.rate:g} requests per minute from one client", wait)
         if endpoint == STYLIZE and self.load.full:
@@ -242,10 +245,8 @@ async def drain(receive: Receive) -> None:
         return
 
 
-def client_of(scope: Scope, headers: Mapping[bytes, bytes], keys: bool) -> str:
-    """What a client's rate is counted by: its API key where there are keys, else its address."""
-    if keys:
-        return (headers.get(b"authorization") or headers.get(b"x-api-key", b"")).decode("latin-1")
+def address_of(scope: Scope) -> str:
+    """The address of a client."""
     return str((scope.get("client") or ("",))[0])
 
 

@@ -10,6 +10,7 @@ from stylenet.inference.settings import MEMORY
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.limits import UnknownImageError
 from stylenet.models.catalog import StyleReference
+from stylenet.serve.options import Options
 from stylenet.serve.work import Done, Work
 
 STILLS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands
@@ -26,6 +27,14 @@ def is_clip(data: bytes | Path) -> bool:
     if start[4:8] == b"ftyp":
         return start[8:12] not in STILLS
     return start.startswith(b"\x1a\x45\xdf\xa3") or (start[:4] == b"RIFF" and start[8:12] == b"AVI ")
+
+
+def check_options(options: Options, mask: bytes | None) -> None:
+    """Raises `UserError`, which names it, for an option that has no effect on a clip."""
+    given = {"mask": mask, "mask_invert": options.mask_invert, "format": options.format, "quality": options.quality}
+    for name, value in given.items():
+        if value not in (None, False):
+            raise UserError(f"{name}: is for images, and this is a video clip, answered as MP4")
 
 
 def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
@@ -47,7 +56,7 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
             width, height = work.size.of(clip.video.width, clip.video.height)
         # A network of its own: it keeps statistics of the clip in its norms.
         styler = BoundStyler(Stylizer.load(style, device), work.brush)
-        stylize_clip(styler, ClipJob(source, target, MEMORY, size=work.size), notes.append)
+        stylize_clip(styler, ClipJob(source, target, MEMORY, size=work.size, pixels=work.pixels), notes.append)
     except UserError as error:
         raise type(error)(without_path(str(error), source)) from error
     notes = [without_path(note, source) for note in notes]

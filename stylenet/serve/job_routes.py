@@ -6,8 +6,10 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
+from stylenet.errors import UserError
 from stylenet.serve import documentation
 from stylenet.serve.admission import JOBS
+from stylenet.serve.clips import check_options, is_clip
 from stylenet.serve.jobs import Job, NoRoomError, TooLargeError
 from stylenet.serve.options import Options
 from stylenet.serve.pool import PoolClosed
@@ -30,7 +32,8 @@ def add(app: FastAPI, service: Service) -> None:
     )
     async def create(request: Request, query: Annotated[Options, Query()]) -> Response:
         """Takes an image or a clip (MP4, MOV, Matroska, WebM, AVI; answered as MP4), with the options of
-        /v1/stylize. Answers at once with the job; its `result` can be fetched once its `state` is `done`."""
+        /v1/stylize; mask, format and quality are for images only. Answers at once with the job; its `result` can be
+        fetched once its `state` is `done`."""
         job = await queued(service, request, query)
         return JSONResponse(described(job, service.settings), 202, {"Location": f"{JOBS}/{job.id}"})
 
@@ -78,10 +81,15 @@ async def queued(service: Service, request: Request, query: Options) -> Job:
         await service.jobs.receive(job, body.chunks())
         if not job.bytes:
             raise HTTPException(422, "image: is empty")
+        if is_clip(job.upload):
+            check_options(body.options, body.mask)
         service.jobs.start(job, work_for(body, style, b"", limits, float("inf")))
     except OSError as error:
         service.jobs.remove(job.id)
         raise HTTPException(503, f"the upload cannot be stored: {error.strerror}") from None
+    except UserError as error:
+        service.jobs.remove(job.id)
+        raise HTTPException(422, str(error)) from None
     except TooLargeError:
         service.jobs.remove(job.id)
         raise HTTPException(413, f"the image has more bytes than the limit of {limits.bytes:,}") from None

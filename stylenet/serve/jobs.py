@@ -5,7 +5,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Literal
 
 from stylenet.serve.pool import Pool, PoolClosed
 from stylenet.serve.process import TooLate, WorkerDied
+from stylenet.serve.results_folder import ResultsFolder
 from stylenet.serve.settings import ServiceSettings
 from stylenet.serve.work import Done, Refused, Reply, Work
 
@@ -63,14 +64,13 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a service, and their folder, which no other process uses."""
+    """The jobs of a service, and their folder. `stylized` is told of each one that is done."""
 
-    def __init__(self, settings: ServiceSettings, pool: Pool, folder: Path) -> None:
+    def __init__(self, settings: ServiceSettings, pool: Pool, folder: ResultsFolder) -> None:
         self.settings, self.pool, self.folder = settings, pool, folder
         self.jobs: dict[str, Job] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        for left in folder.glob("job-*"):
-            shutil.rmtree(left, ignore_errors=True)  # of a service that was killed
+        self.stylized: Callable[[str, Done], None] = lambda style, done: None
 
     @property
     def disk(self) -> int:
@@ -93,7 +93,7 @@ class Jobs:
             raise NoRoomError
         self.make_room(expected)
         id_ = secrets.token_urlsafe(16)
-        job = Job(id_, self.folder / f"job-{id_}", style, bytes=expected)
+        job = Job(id_, self.folder.job(id_), style, bytes=expected)
         job.folder.mkdir(parents=True)
         self.jobs[job.id] = job
         return job
@@ -145,6 +145,7 @@ class Jobs:
         job.finished, job.bytes = time.time(), 0
         if isinstance(reply, Done):
             job.outcome, job.status, job.done = "done", 200, reply
+            self.stylized(job.style, reply)
             job.bytes = job.result.stat().st_size
             self.keep(job)
             return

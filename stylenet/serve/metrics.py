@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from stylenet.serve.jobs import Jobs
 from stylenet.serve.pool import Pool
+from stylenet.serve.work import Done
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
@@ -41,8 +42,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self.network = Counter("stylenet_network_seconds", "Time in networks", ["style"], registry=self.registry)
-        self.images = Counter("stylenet_images", "Images stylized, jobs included", ["style"], registry=self.registry)
+        self.network = Counter(
+            "stylenet_network_seconds", "Time in networks, without that of clips", ["style"], registry=self.registry
+        )
+        self.images = Counter(
+            "stylenet_images", "Images and clips stylized, jobs included", ["style"], registry=self.registry
+        )
         self.fallbacks = Counter(
             "stylenet_fallbacks", "Images stylized by a smaller network because of load", registry=self.registry
         )
@@ -50,8 +55,14 @@ class Metrics:
             "stylenet_requests_inside", "Requests admitted and not answered yet", registry=self.registry
         )
         self.registry.register(State(pool, jobs))
+        jobs.stylized = self.stylized
         if sys.platform == "linux":
             ProcessCollector(registry=self.registry)
+
+    def stylized(self, style: str, done: Done) -> None:
+        """Counts an image or a clip, of a request or a job."""
+        self.images.labels(style).inc()
+        self.network.labels(style).inc(done.network_seconds)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -1,15 +1,12 @@
 """The parts of a service, and the start and end of all of them."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from stylenet.disk import check_folder, printable
+from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference, styles
 from stylenet.models.loading import chosen
@@ -18,6 +15,7 @@ from stylenet.serve.admission import Load
 from stylenet.serve.jobs import Jobs
 from stylenet.serve.metrics import Metrics
 from stylenet.serve.pool import Pool, devices_for
+from stylenet.serve.results_folder import ResultsFolder
 from stylenet.serve.settings import ServiceSettings
 
 
@@ -44,20 +42,9 @@ def build(settings: ServiceSettings) -> Service:
     files = served(settings.styles, settings.fallback is not None)
     cards = cards_of(files)
     pool = Pool(files, devices_for(settings.device, settings.workers))
-    jobs = Jobs(settings, pool, results_folder(settings.results))
+    jobs = Jobs(settings, pool, ResultsFolder(settings.results))
     facts = [described(name, card) for name, card in cards.items()]
     return Service(settings, files, facts, pool, jobs, Load(settings, pool), Metrics(pool, jobs))
-
-
-def results_folder(named: Path | None) -> Path:
-    """The folder of uploads and results, a temporary one if none is named. Raises `UserError` if it cannot be used."""
-    if named is not None:
-        check_folder(named)
-        return named
-    try:
-        return Path(tempfile.mkdtemp(prefix="stylenet-jobs-"))
-    except OSError as error:
-        raise UserError(f"there is no temporary folder for results: {error.strerror}") from error
 
 
 def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
@@ -125,5 +112,4 @@ async def running(service: Service) -> AsyncIterator[None]:
             await asyncio.gather(*service.jobs.tasks, sweeping)
         for id_ in list(service.jobs.jobs):
             service.jobs.remove(id_)
-        if service.settings.results is None:
-            shutil.rmtree(service.jobs.folder, ignore_errors=True)
+        service.jobs.folder.close()

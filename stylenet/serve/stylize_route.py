@@ -135,8 +135,7 @@ def image(service: Service, reply: Reply, style: str, wanted: str) -> Response:
     if isinstance(reply, Refused):
         raise HTTPException(reply.status, reply.message)
     service.load.took(reply.seconds)
-    service.metrics.images.labels(style).inc()
-    service.metrics.network.labels(style).inc(reply.network_seconds)
+    service.metrics.stylized(style, reply)
     return Response(reply.data, media_type=reply.media_type, headers=headers(reply, style, wanted))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from copy import deepcopy
 from datetime import datetime
 from itertools import count
@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
+from stylenet import disk
 from stylenet.disk import atomic_write, find_file, home_expanded, plain_name, printable, refusal
 from stylenet.errors import UserError
 from stylenet.models.catalog import styles
@@ -53,12 +54,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     A killed run's lock ends with it; the partial files that it left are removed.
     """
-    with ExitStack() as stack:
-        try:
-            with suppress(NotImplementedError):  # a file system without locks: some clusters have one
-                stack.enter_context(FileLock(folder / LOCK, timeout=0))
-        except Timeout as error:
-            raise UserError(f"resume: the run in {printable(folder)} is still running") from error
+    with disk.locked(folder / LOCK, f"resume: the run in {printable(folder)} is still running"):
         for part in folder.glob(".*.part"):
             part.unlink()
         yield

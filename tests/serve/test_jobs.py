@@ -42,7 +42,7 @@ def test_a_job_that_fails_says_why_and_answers_with_the_status_of_its_failure(se
     job = done(service, url)
     assert (job["state"], job["error"][:16]) == ("failed", "the image is not")
     assert service.get(f"{url}/result").status_code == 415
-    assert not list(service.app.state.service.jobs.folder.glob("*/upload"))
+    assert not list(service.app.state.service.jobs.folder.path.glob("*/upload"))
 
 
 def test_what_is_wrong_with_a_job_from_the_start_makes_none(service: TestClient) -> None:
@@ -68,7 +68,7 @@ def test_a_result_is_409_while_the_job_is_not_done(service: TestClient) -> None:
     assert done(service, url)["state"] == "done"
     assert service.delete(url).status_code == 204
     assert service.get(url).status_code == 404
-    assert not (parts.jobs.folder / f"job-{url.rpartition('/')[2]}").exists()
+    assert not (parts.jobs.folder.path / f"job-{url.rpartition('/')[2]}").exists()
 
 
 def test_a_clip_is_a_job(service: TestClient, tmp_path: Path) -> None:
@@ -83,9 +83,47 @@ def test_a_clip_is_a_job(service: TestClient, tmp_path: Path) -> None:
     assert len(pictures(tmp_path / "result.mp4")) == 4
 
 
+CLIP = b"\0\0\0\x18ftypisom" + bytes(400)
+
+
+@pytest.mark.parametrize(
+    ("files", "fields"),
+    [
+        ({"mask": noise()}, {}),
+        ({}, {"mask_invert": "true"}),
+        ({}, {"format": "png"}),
+        ({}, {"quality": "50"}),
+    ],
+)
+def test_an_option_without_effect_on_a_clip_is_422_and_makes_no_job(
+    service: TestClient, files: dict[str, bytes], fields: dict[str, str]
+) -> None:
+    before = len(service.app.state.service.jobs.jobs)
+    answer = service.post(URL, files={"image": CLIP, **files}, data=fields)
+    (name,) = {**files, **fields}
+    assert (answer.status_code, answer.json()["detail"].partition(":")[0]) == (422, name), answer.text
+    assert len(service.app.state.service.jobs.jobs) == before
+
+
+def test_the_frames_of_a_clip_count_together(night: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from clips import make_clip
+
+    clip = make_clip(tmp_path / "clip.mp4", times=range(0, 96, 24), sound=False).read_bytes()  # 4 frames of 64 x 48
+    with client(styles=(str(night),), job=Limits(10**6, 3 * 64 * 48, 60.0)) as found:
+        url = found.post(URL, content=clip).headers["location"]
+        assert done(found, url)["error"] == "the clip: the frames together have more pixels than the limit of 9,216"
+        assert found.get(f"{url}/result").status_code == 413
+        smaller = found.post(f"{URL}&size=24", content=clip).headers["location"]  # a quarter of the pixels
+        assert done(found, smaller)["state"] == "done"
+        assert found.post(f"{URL}&size=480", content=clip).status_code == 202  # one frame alone is too large
+        wait_for(lambda: all(job.finished for job in found.app.state.service.jobs.jobs.values()))
+        assert [job.status for job in found.app.state.service.jobs.jobs.values()] == [413, 200, 413]
+
+
 def test_a_clip_that_is_damaged_fails_without_the_services_own_paths(service: TestClient) -> None:
     pytest.importorskip("av")
-    url = service.post(URL, content=b"\0\0\0\x18ftypisom" + bytes(400)).headers["location"]
+    url = service.post(URL, content=CLIP).headers["location"]
     job = done(service, url)
     assert (job["state"], service.get(f"{url}/result").status_code) == ("failed", 422), job
     assert job["error"].startswith("the clip"), job
@@ -108,14 +146,14 @@ def test_jobs_end_where_disk_and_number_do(night: Path, tmp_path: Path) -> None:
         assert [found.get(url).status_code for url in (urls[0], urls[-1])] == [404, 200]  # the oldest has gone
         with stopped(found.app.state.service):
             assert [found.post(URL, content=noise()).status_code for _ in range(3)] == [202, 202, 429]
-    assert not list(tmp_path.iterdir())
+    assert [file.name for file in tmp_path.rglob("*")] == ["stylenet-jobs", ".stylenet-serve.lock"]
 
 
 def test_results_expire(night: Path) -> None:
     with client(styles=(str(night),), results_seconds=0.5) as found:
         url = found.post(URL, content=noise()).headers["location"]
         wait_for(lambda: found.get(url).status_code == 404)
-        assert not list(found.app.state.service.jobs.folder.iterdir())
+        assert not list(found.app.state.service.jobs.folder.path.iterdir())
 
 
 def test_a_late_job_is_stopped(night: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from service_client import client, noise
 
 from stylenet.cli.main import main
-from stylenet.serve.service import results_folder
+from stylenet.serve.results_folder import ResultsFolder
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_without_a_name_results_have_a_temporary_folder_or_the_reason_why_not(mo
     def mkdtemp(prefix: str) -> str:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("stylenet.serve.service.tempfile.mkdtemp", mkdtemp)
+    monkeypatch.setattr("stylenet.serve.results_folder.tempfile.mkdtemp", mkdtemp)
     with pytest.raises(ValueError, match="no temporary folder for results: Read-only file system"):
-        results_folder(None)
+        ResultsFolder(None)
 
 
 def test_an_upload_that_the_disk_has_no_room_for_is_503_and_leaves_nothing(night: Path, tmp_path: Path) -> None:
@@ -61,4 +61,4 @@ def test_an_upload_that_the_disk_has_no_room_for_is_503_and_leaves_nothing(night
             503,
             "the upload cannot be stored: No space left on device",
         )
-        assert list((tmp_path / "results").iterdir()) == []
+        assert not list((tmp_path / "results/stylenet-jobs").glob("job-*"))

@@ -2,7 +2,7 @@
 
 import json
 
-from service_client import noise
+from service_client import noise, wait_for
 from starlette.testclient import TestClient
 
 
@@ -32,6 +32,19 @@ def test_metrics_answer_without_a_redirect(service: TestClient) -> None:
         assert len(found) == 1, start
         assert not found[0].endswith("} 0.0")
     assert "_created" not in answer.text
+
+
+def test_jobs_are_counted_as_images_are(service: TestClient) -> None:
+    def images() -> float:
+        lines = service.get("/metrics").text.splitlines()
+        return sum(float(line.split()[1]) for line in lines if line.startswith("stylenet_images_total{"))
+
+    before = images()
+    service.post("/v1/stylize?style=night", content=noise())
+    for content in (noise(), b"no image"):
+        url = service.post("/v1/jobs?style=night", content=content).headers["location"]
+        wait_for(lambda url=url: service.get(url).json()["state"] in ("done", "failed"))
+    assert images() == before + 2
 
 
 def test_the_interface_is_described_with_examples(service: TestClient) -> None:

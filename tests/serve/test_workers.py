@@ -96,6 +96,19 @@ def test_so_many_requests_a_minute_from_one_client(night: Path) -> None:
         assert found.get("/v1/styles").status_code == 200
 
 
+def test_one_key_has_one_rate_in_whatever_header_it_is_sent(night: Path) -> None:
+    ways = (
+        {"authorization": "Bearer secret"},
+        {"authorization": "bearer  secret"},
+        {"authorization": "x1", "x-api-key": "secret"},
+        {"authorization": "x2", "x-api-key": "secret"},
+    )
+    with client(styles=(str(night),), rate=8.0, api_keys=("other", "secret")) as found:  # 2 at once
+        codes = [found.post(URL, content=b"no image", headers=way).status_code for way in ways]
+        assert codes == [415, 415, 429, 429]
+        assert found.post(URL, content=b"no image", headers={"x-api-key": "other"}).status_code == 415
+
+
 def test_every_worker_stops_with_the_service(night: Path) -> None:
     with client(styles=(str(night),), workers=2) as found:
         pids = [worker.process.pid for worker in found.app.state.service.pool.workers if worker.process]

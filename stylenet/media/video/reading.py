@@ -245,7 +245,7 @@ def one_line_errors(name: str, nonsense: str = "is not a video in a format that 
     try:
         yield
     except ImageError as error:  # a frame beyond the limit of pixels
-        raise UserError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     except av.FFmpegError as error:
         reason = nonsense if isinstance(error, ValueError) else error.strerror
         raise UserError(f"{name}: {reason}") from error
