@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from stylenet.disk import atomic_write, file_sha256, printable
 from stylenet.errors import UserError
@@ -63,7 +64,8 @@ def make_page(folder: Path, styles: Sequence[str | os.PathLike[str]]) -> None:
     for style in styles:
         add_network(folder, style)
     write_list(folder)
-    values = {"{{policy}}": POLICY, "{{version}}": version_of(folder)}
+    files = json.dumps(sorted(map(quote, files_in(folder))))
+    values = {"{{policy}}": POLICY, "{{version}}": version_of(folder), "{{files}}": files}
     for name in TEMPLATES:
         text = (PAGE / name).read_text(encoding="utf-8")
         for key, value in values.items():
