@@ -47,8 +47,10 @@ def main() -> int:
     """Builds files that are missing, or older than their network or the exporter; returns the exit code."""
     try:
         fetch_runtime(BUILT / "runtime")
-        for name, path in single_styles().items():
-            if name.endswith(SMALL) and is_older(BUILT / f"networks/{name}.json", path, *EXPORT.glob("*.py")):
+        small = {name: path for name, path in single_styles().items() if name.endswith(SMALL)}
+        remove_others(BUILT / "networks", set(small))
+        for name, path in small.items():
+            if is_older(BUILT / f"networks/{name}.json", path, *EXPORT.glob("*.py")):
                 add_network(BUILT, path)
     except UserError as error:
         print(f"fetch_web.py: error: {error}", file=sys.stderr)
@@ -61,6 +63,13 @@ def main() -> int:
 def is_older(made: Path, *sources: Path) -> bool:
     """Whether a file is missing, or older than one of its sources."""
     return not made.exists() or made.stat().st_mtime < max(source.stat().st_mtime for source in sources)
+
+
+def remove_others(folder: Path, names: set[str]) -> None:
+    """Removes networks that are no longer in `checkpoints/`: every page would go on to list them."""
+    for path in folder.glob("*"):
+        if path.stem not in names:
+            path.unlink()
 
 
 def fetch_runtime(folder: Path) -> None:

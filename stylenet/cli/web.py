@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to write, created if missing")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a folder that is empty, missing, or holds an earlier page"
+    )
     parser.add_argument(
         "-s",
         "--style",

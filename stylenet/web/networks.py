@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from stylenet.disk import shipped_files
+from stylenet.disk import file_sha256, shipped_paintings
 from stylenet.export.onnx import export_onnx
 from stylenet.models.catalog import find_reference
 from stylenet.models.loading import load_single_style
@@ -17,27 +17,29 @@ from stylenet.models.style_file import Card
 FOLDER = "networks"
 LIST = "networks.json"
 THUMBNAIL_SIDE = 96  # pixels
-PAINTINGS = shipped_files() / "configs/style"
 
 
 def add_network(folder: Path, style: str | os.PathLike[str]) -> None:
-    """Exports a style file into the page's folder, with its description and, where it is known, its painting."""
+    """Exports a style file into the page's folder, with its description and, where it is shipped, its painting."""
     network, card = load_single_style(style)
     reference = find_reference(style)
     target = folder / FOLDER / f"{reference.name}.onnx"
     export_onnx(network, card, target, channels=4)
-    painting = PAINTINGS / f"{reference.style or reference.name.partition('-')[0]}.jpg"
-    if painting.exists():
+    target.with_suffix(".jpg").unlink(missing_ok=True)  # of a network that had this name before
+    if painting := painting_of(card):
         thumbnail(painting, target.with_suffix(".jpg"))
     text = json.dumps(description(card, target), ensure_ascii=False)
     target.with_suffix(".json").write_text(text, encoding="utf-8")
 
 
 def write_list(folder: Path) -> None:
-    """Writes `networks.json`: the descriptions of all networks in the folder, the smallest file first."""
+    """Moves the descriptions of all networks in the folder into `networks.json`, the smallest network first."""
     networks = sorted((folder / FOLDER).glob("*.onnx"), key=lambda path: (path.stat().st_size, path.name))
-    entries = [json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) for path in networks]
+    descriptions = [path.with_suffix(".json") for path in networks]
+    entries = [json.loads(path.read_text(encoding="utf-8")) for path in descriptions]
     (folder / LIST).write_text(json.dumps(entries, ensure_ascii=False, indent=1), encoding="utf-8")
+    for path in descriptions:
+        path.unlink()
 
 
 def description(card: Card, network: Path) -> dict[str, Any]:
@@ -50,6 +52,13 @@ def description(card: Card, network: Path) -> dict[str, Any]:
         "source": f"{FOLDER}/{quote(network.name)}",  # URLs
         "thumbnail": f"{FOLDER}/{quote(network.stem)}.jpg" if network.with_suffix(".jpg").exists() else None,
     }
+
+
+def painting_of(card: Card) -> Path | None:
+    """The shipped painting that the network was trained on, by its hash: names say nothing of other people's files."""
+    painting = card.facts.get("painting")
+    digest = painting.get("sha256") if isinstance(painting, dict) else None
+    return next((path for path in shipped_paintings().values() if file_sha256(path) == digest), None)
 
 
 def thumbnail(painting: Path, target: Path) -> None:

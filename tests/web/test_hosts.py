@@ -67,6 +67,37 @@ def test_a_new_page_replaces_the_one_that_the_browser_has_kept(browser, site: Pa
     context.close()
 
 
+def installed(page) -> None:
+    """Waits until the service worker is at work."""
+    page.wait_for_function("navigator.serviceWorker.controller?.state === 'activated'", timeout=PATIENCE)
+
+
+KEPT = """async () => {
+  const lists = (await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => url));
+  return (await Promise.all(lists)).flat().map((url) => new URL(url).pathname);
+}"""
+
+
+def test_other_pages_of_the_host_keep_their_headers_and_are_not_kept(browser, site: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(site, tmp_path / "page")
+    (folder / "docs").mkdir()
+    (folder / "docs/index.html").write_text("<script>document.title = 'its own script runs'</script>")
+    (folder / "metrics").write_text("images 7")
+    context = browser.new_context()
+    page = context.new_page()
+    with served(folder, {}) as url:  # the policy is the one that the service worker sets
+        page.goto(url)
+        ready(page)
+        installed(page)
+        assert page.evaluate("fetch('metrics').then((answer) => answer.text())") == "images 7"
+        page.goto(f"{url}docs/")
+        assert page.title() == "its own script runs"
+        kept = page.evaluate(KEPT)
+    assert "/app.js" in kept
+    assert not [path for path in kept if "metrics" in path or "docs" in path]
+    context.close()
+
+
 def test_a_missing_runtime_is_one_line(browser, site: Path, tmp_path: Path) -> None:
     for file, message in (
         ("ort.jspi.min.js", "the runtime is missing on the server: /runtime/ort.jspi.min.js"),

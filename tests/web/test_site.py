@@ -1,7 +1,9 @@
 """The page's folder: what is written, from what, and for which networks."""
 
 import json
+import os
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,20 +11,23 @@ from infer_command import ROOT
 from service_client import save_gallery, save_tiny
 
 from stylenet.cli.main import main
+from stylenet.disk import file_sha256, shipped_paintings
 from stylenet.errors import UserError
-from stylenet.models.style_file import Card
+from stylenet.models.loading import load_style
+from stylenet.models.style_file import Card, save_style
+from stylenet.models.transformer_net import NetworkSettings
 from stylenet.web import site
-from stylenet.web.networks import description
+from stylenet.web.networks import description, thumbnail
 from stylenet.web.site import HEADERS, PAGE, write_site
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a page goes, of a runtime that is there but does nothing, and two networks."""
+    """Where a page goes, of a runtime that is there but does nothing, and two networks: night and dawn."""
     built = tmp_path / "built"
     (built / "runtime").mkdir(parents=True)
     (built / "networks").mkdir()
-    for name, size in (("wave", 3), ("night", 2)):
+    for name, size in (("dawn", 3), ("night", 2)):
         (built / f"networks/{name}.onnx").write_bytes(bytes(size))
         (built / f"networks/{name}.json").write_text(json.dumps({"key": name}))
     monkeypatch.setattr(site, "BUILT", built)
@@ -52,41 +57,153 @@ def test_the_written_page_states_the_policy_of_the_headers(folder: Path) -> None
 def test_a_page_is_written_whole_with_its_smallest_network_first(folder: Path) -> None:
     assert main(["web", str(folder)]) == 0
     assert {path.name for path in PAGE.iterdir()} < {path.name for path in folder.iterdir()}
-    assert [entry["key"] for entry in json.loads((folder / "networks.json").read_text())] == ["night", "wave"]
+    assert [entry["key"] for entry in json.loads((folder / "networks.json").read_text())] == ["night", "dawn"]
     assert main(["web", str(folder)]) == 0  # again, over what is there
 
 
 def test_the_cache_of_browsers_is_named_by_what_the_page_holds(folder: Path) -> None:
     names = []
     for content in (b"one", b"one", b"another"):
-        (site.BUILT / "networks/wave.onnx").write_bytes(content)
+        (site.BUILT / "networks/dawn.onnx").write_bytes(content)
         write_site(folder)
         (line,) = [line for line in (folder / "offline.js").read_text().splitlines() if line.startswith("const CACHE")]
         names.append(line)
     assert names[0] == names[1] != names[2]
 
 
-@pytest.mark.usefixtures("without_type_checks")
-def test_one_style_of_many_stands_beside_a_style_of_the_same_name(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def exporting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, in a working directory with style files of its own in `checkpoints/`."""
     pytest.importorskip("onnxscript", reason="needs the extra onnx")
     monkeypatch.chdir(folder.parent)
     save_tiny(Path("checkpoints/wave.safetensors"))
+    return folder
+
+
+def listed(folder: Path) -> dict[str, dict[str, str | None]]:
+    """The networks of a page, by name."""
+    return {entry["key"]: entry for entry in json.loads((folder / "networks.json").read_text())}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_one_style_of_many_stands_beside_a_style_of_the_same_name(
+    exporting: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = exporting
     save_gallery(Path("checkpoints/gallery.safetensors"), "wave", "a%b?")
     assert main(["web", str(folder), "-s", "wave", "-s", "gallery#wave", "-s", "gallery#a%b?"]) == 0
-    entries = {entry["key"]: entry for entry in json.loads((folder / "networks.json").read_text())}
-    assert set(entries) == {"night", "wave", "gallery-wave", "gallery-a%b?"}
+    entries = listed(folder)
+    assert set(entries) == {"night", "dawn", "wave", "gallery-wave", "gallery-a%b?"}
     assert entries["gallery-a%b?"]["source"] == "networks/gallery-a%25b%3F.onnx"
-    assert entries["gallery-wave"]["thumbnail"] == "networks/gallery-wave.jpg"
     assert (folder / "networks/gallery-wave.onnx").read_bytes() != (folder / "networks/wave.onnx").read_bytes()
+    before = contents(folder)
     capsys.readouterr()
+    save_tiny(Path("dawn.safetensors"))
     for styles, message in {
-        ("gallery",): "gallery holds 2 styles: choose one, as in gallery#wave; available: wave, a%b?",
+        ("wave", "gallery"): "gallery holds 2 styles: choose one, as in gallery#wave; available: wave, a%b?",
         ("wave", "checkpoints/wave.safetensors"): "two networks are named wave",
+        ("dawn.safetensors",): "the page already has a network named dawn: leave it out, or rename yours",
     }.items():
         assert main(["web", str(folder), *(part for style in styles for part in ("-s", style))]) == 1
         assert capsys.readouterr().err == f"stylenet web: error: {message}\n"
+        assert contents(folder) == before
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_a_page_lists_what_was_asked_for_and_nothing_of_an_earlier_one(exporting: Path) -> None:
+    assert main(["web", str(exporting), "-s", "wave"]) == 0
+    first = contents(exporting)
+    (exporting / "robots.txt").write_text("mine")
+    assert main(["web", str(exporting)]) == 0
+    assert set(listed(exporting)) == {"night", "dawn"}
+    second = contents(exporting)
+    assert set(first) - set(second) == {"networks/wave.onnx"}
+    assert set(second) - set(first) == {"robots.txt"}
+
+
+def test_a_folder_of_other_files_is_refused_and_stays_as_it_was(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.mkdir()
+    (folder / ".git").mkdir()  # hides, and is in no page's way
+    (folder / "stylenet.json").write_text('{"files": 7}')
+    (folder / "index.html").write_text("mine")
+    before = contents(folder)
+    assert main(["web", str(folder)]) == 1
+    assert capsys.readouterr().err == (
+        f"stylenet web: error: {folder} holds other files than a page of stylenet: choose an empty folder\n"
+    )
+    assert contents(folder) == before
+    for name in before:
+        (folder / name).unlink()
+    assert main(["web", str(folder)]) == 0
+
+
+def test_a_file_that_was_put_beside_the_page_is_never_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_site(folder)
+    (site.BUILT / "example.jpg").write_bytes(b"new")
+    (folder / "example.jpg").write_bytes(b"mine")
+    before = contents(folder)
+    assert main(["web", str(folder)]) == 1
+    place = folder / "example.jpg"
+    assert capsys.readouterr().err == (
+        f"stylenet web: error: {place} is no file of the earlier page, and would be replaced: move it\n"
+    )
+    assert contents(folder) == before
+
+
+def test_nothing_outside_the_folder_is_removed_or_replaced_whatever_the_list_says(folder: Path) -> None:
+    write_site(folder)
+    outside = folder.parent / "outside.txt"
+    outside.write_text("mine")
+    (folder / "stylenet.json").write_text(
+        json.dumps(
+            {"files": ["../outside.txt", str(outside), *json.loads((folder / "stylenet.json").read_text())["files"]]}
+        )
+    )
+    (folder / "app.js").unlink()
+    (folder / "app.js").symlink_to(outside)
+    write_site(folder)
+    assert outside.read_text() == "mine"
+    assert (folder / "app.js").read_bytes() == (PAGE / "app.js").read_bytes()
+
+
+def test_a_page_that_was_cut_off_is_completed_by_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_site(folder)
+    whole = contents(folder)
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    shutil.rmtree(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.shutil, "copyfile", full)
+        patch.setattr(site, "make_page", lambda made, styles: (made / "index.html").write_text("new"))
+        with pytest.raises(OSError, match="disk full"):
+            write_site(folder)
+    assert os.listdir(folder) == ["stylenet.json"]
+    write_site(folder)
+    assert contents(folder) == whole
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_the_picture_of_a_network_is_the_painting_on_its_card(exporting: Path) -> None:
+    wave, _ = load_style(save_tiny(Path("wave-by-anna.safetensors")))
+    digest = file_sha256(shipped_paintings()["wave"])
+    settings = NetworkSettings(width=2, blocks=1)
+    save_style(Path("sea.safetensors"), wave, Card("sea", settings, {"painting": {"sha256": digest}}))
+    assert main(["web", str(exporting), "-s", "wave-by-anna.safetensors", "-s", "sea.safetensors"]) == 0
+    entries = listed(exporting)
+    assert entries["wave-by-anna"]["thumbnail"] is None
+    assert entries["sea"]["thumbnail"] == "networks/sea.jpg"
+    thumbnail(shipped_paintings()["wave"], exporting.parent / "expected.jpg")
+    assert (exporting / "networks/sea.jpg").read_bytes() == (exporting.parent / "expected.jpg").read_bytes()
 
 
 def test_the_small_networks_of_the_page_have_one_style_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +218,7 @@ def test_the_small_networks_of_the_page_have_one_style_each(folder: Path, monkey
     assert fetch["main"]() == 0
     assert "dawn-tiny" in added
     assert "gallery-tiny" not in added
+    assert not list((site.BUILT / "networks").iterdir())  # night and dawn are not in checkpoints/
 
 
 def test_a_network_is_described_by_its_card_whatever_is_missing_on_it(tmp_path: Path) -> None:

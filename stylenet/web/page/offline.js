@@ -1,4 +1,5 @@
-// A service worker: the page stays usable without a network, and every file gets the headers below from any host.
+// A service worker: the page stays usable without a network, and its files get the headers below from any host.
+// Whatever else the host has is none of its business: other pages, which have headers of their own, or a service's answers.
 
 const HEADERS = {
   'Content-Security-Policy': "{{policy}}",
@@ -6,15 +7,20 @@ const HEADERS = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 const CACHE = 'stylenet-{{version}}'; // of this page's files: another version's cache is removed
+const FILES = new Set(['./', ...JSON.parse('{{files}}')].map((name) => new URL(name, self.location.href).href));
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(removeOthers().then(() => self.clients.claim())));
 self.addEventListener('fetch', (event) => {
   const { request } = event;
-  if (request.method === 'GET' && new URL(request.url).origin === self.location.origin) {
-    event.respondWith(answer(request));
-  }
+  const file = withoutSearch(request.url);
+  if (request.method === 'GET' && FILES.has(file)) event.respondWith(answer(file));
 });
+
+function withoutSearch(address) {
+  const url = new URL(address);
+  return url.origin + url.pathname;
+}
 
 /** Removes other versions' caches, after each file in them was fetched as it is now, so that none is missing offline. */
 async function removeOthers() {
@@ -22,31 +28,33 @@ async function removeOthers() {
   const names = (await caches.keys()).filter((name) => /^stylenet(-|$)/.test(name) && name !== CACHE);
   for (const name of names) {
     const old = await caches.open(name);
-    await Promise.all((await old.keys()).map((request) => renewedOrKept(cache, old, request)));
+    const requests = (await old.keys()).filter(({ url }) => FILES.has(withoutSearch(url)));
+    await Promise.all(requests.map((request) => renewedOrKept(cache, old, request)));
     await caches.delete(name);
   }
 }
 
 /** A file that is gone from the server is left out; one that cannot be fetched now stays as it was. */
 async function renewedOrKept(cache, old, request) {
-  await renewed(cache, request.url)
-    .catch(() => renewed(cache, request.url)) // a change of network cuts off what is on its way
-    .catch(async () => cache.put(request.url, await old.match(request)));
+  const file = withoutSearch(request.url);
+  await renewed(cache, file)
+    .catch(() => renewed(cache, file)) // a change of network cuts off what is on its way
+    .catch(async () => cache.put(file, await old.match(request)));
 }
 
-async function renewed(cache, request) {
-  const response = await fetch(request, { cache: 'no-cache' }); // asks the server even for what the browser has kept
-  if (response.ok) await cache.put(request, response.clone()).catch(() => {}); // with a full storage the page still works
+async function renewed(cache, file) {
+  const response = await fetch(file, { cache: 'no-cache' }); // asks the server even for what the browser has kept
+  if (response.ok) await cache.put(file, response.clone()).catch(() => {}); // with a full storage the page still works
   return response;
 }
 
 /** From the network, which may have a newer file; without one, from the cache. */
-async function answer(request) {
+async function answer(file) {
   const cache = await caches.open(CACHE);
   try {
-    return withHeaders(await renewed(cache, request));
+    return withHeaders(await renewed(cache, file));
   } catch (error) {
-    const kept = await cache.match(request, { ignoreSearch: true });
+    const kept = await cache.match(file);
     if (!kept) throw error;
     return withHeaders(kept);
   }
