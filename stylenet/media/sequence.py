@@ -25,7 +25,7 @@ class Sequence:
         A video's name means a file, as in `50%dark.mp4`.
         """
         path = Path(text)
-        if len(NUMBER.findall(path.name)) != 1 or path.suffix.lower() in SUFFIXES or path.exists():
+        if len(NUMBER.findall(path.name)) != 1 or path.suffix.lower() in SUFFIXES or os.path.exists(path):
             return None
         return cls(path)
 

@@ -16,7 +16,7 @@ from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.media.animation import WRITERS, AnimationInfo, Writer
 from stylenet.media.encoders import encoded
-from stylenet.media.formats import WRITABLE, format_of
+from stylenet.media.formats import WRITABLE, Format, format_of
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.media.sequence import Sequence
 from stylenet.media.video.reading import MOMENT, AnyPacket, ClipFrame
@@ -133,8 +133,8 @@ def pixels_of(frame: Frame, alpha: bool) -> np.ndarray:
 class ImageWriter:
     """The base of writers of animations and sequences: frames alone, with square pixels."""
 
-    def __init__(self, name: str, source: FrameSource) -> None:
-        self.name, self.source = name, source
+    def __init__(self, name: str, source: FrameSource, form: Format) -> None:
+        self.name, self.source, self.format = name, source, form
         self.copies: dict[int, Stream] = {}
         self.size = (0, 0)
         self.seconds = Fraction(0)
@@ -156,6 +156,7 @@ class ImageWriter:
     def write(self, item: ClipFrame | AnyPacket) -> None:
         if isinstance(item, ClipFrame):
             image = self.image_of(item)
+            self.format.check_side(max(image.size))
             self.size, self.hdr = image.size, item.colors.is_hdr
             self.seconds = (item.pts + item.duration) * self.source.time_base
             self.add(image, item)
@@ -186,8 +187,7 @@ class AnimationWriter(ImageWriter):
     """
 
     def __init__(self, path: Path, target: Path, source: FrameSource, quality: int | None = None) -> None:
-        super().__init__(printable(target), source)
-        self.format = WRITABLE[target.suffix.lower()].at_quality(quality)
+        super().__init__(printable(target), source, WRITABLE[target.suffix.lower()].at_quality(quality))
         self.file: BufferedIOBase = path.open("wb")
         self.writer: Writer | None = None
         self.skipped = 0
@@ -237,9 +237,8 @@ class SequenceWriter(ImageWriter):
     """
 
     def __init__(self, sequence: Sequence, source: FrameSource, quality: int | None = None) -> None:
-        super().__init__(printable(sequence.pattern), source)
+        super().__init__(printable(sequence.pattern), source, format_of(sequence.pattern).at_quality(quality))
         self.sequence = sequence
-        self.format = format_of(sequence.pattern).at_quality(quality)
 
     def add(self, image: Image.Image, item: ClipFrame) -> None:
         pixels = image if self.format.alpha else Image.fromarray(on_white(np.asarray(image)))
