@@ -76,8 +76,9 @@ class Picture:
     """An image file whose header was read; `frames` decodes the rest.
 
     `format` is Pillow's name for it, `pixels` those of one frame at their most, `side` the long one's at the size to
-    work at, `converted` what has to be changed to make RGB of 8 bits of it. Of `count` images in the file, from the `first` on, all
-    belong to the result if it's `animated`, `plays` times (0: for ever); else they are pages, of which the first counts.
+    work at, `converted` what has to be changed to make RGB of 8 bits of it. Of `count` images in the file, from the
+    `first` on, all belong to the result if it's `animated`, `plays` times (0: for ever); else they are pages, of which
+    the first counts.
     """
 
     source: Source
