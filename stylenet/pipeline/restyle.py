@@ -124,7 +124,9 @@ class Restyling:
         return self.frame
 
     def _stylized(self, stylize: Stylize, frame: Frame) -> Frame:
-        frame = frame if self.format.alpha else frame.on_white()
+        if frame.alpha is not None and not self.format.alpha:
+            frame = frame.on_white()
+            self.notes.append(f"transparency became white, as {self.format.name} holds none")
         start = time.perf_counter()
         stylized = replace(frame, colors=stylize(frame.colors))
         self.network_seconds += time.perf_counter() - start
