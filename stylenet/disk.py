@@ -1,5 +1,6 @@
 """Files on disk: where the shipped ones are, atomic writes, hashes, and names that are safe to print; the cache."""
 
+import errno
 import hashlib
 import os
 import re
@@ -79,6 +80,23 @@ def check_folder(folder: Path, file: Path | None = None) -> None:
             pass
     except OSError as error:
         raise UserError(f"cannot write {printable(file or folder)}: {error.strerror}") from error
+
+
+def check_place(file: Path) -> None:
+    """Makes sure, before any work is done, that a file of this name can be made; writes nothing.
+
+    Raises `UserError` for a folder that cannot be written, a name that is too long, and the name of a folder.
+    """
+    there = next((place for place in file.parents if os.path.lexists(place)), Path())
+    try:
+        for name in file.relative_to(there).parts:  # each of them, as the first one that is missing hides the next
+            with suppress(FileNotFoundError):
+                os.lstat(there / name)
+        if os.path.isdir(file) or not os.access(there, os.W_OK | os.X_OK):
+            number = errno.EISDIR if os.path.isdir(file) else errno.EACCES
+            raise OSError(number, os.strerror(number))
+    except OSError as error:
+        raise UserError(f"cannot write {printable(file)}: {error.strerror}") from error
 
 
 @contextmanager

@@ -65,11 +65,11 @@ def planned(options: argparse.Namespace, name: str) -> list[Job]:
     """The images and clips that the options name, with their targets. Raises `UserError`."""
     suffix = f".{options.format}" if options.format else None
     jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
+    check_jobs(options, jobs)  # all of them, as another shard may have what an option is for
     if options.shard is not None:
         if options.output is None or any(job.is_beside() for job in jobs):
             raise UserError("--shard needs -o elsewhere: results beside the images would be images of the next shard")
         jobs = Shard.read(options.shard).of(jobs)
     if any(job.target is STANDARD_OUTPUT for job in jobs) and sys.stdout.isatty():
         raise UserError("an image cannot be written to a terminal: -o FILE")
-    check_jobs(options, jobs)
     return jobs

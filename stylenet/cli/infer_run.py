@@ -39,18 +39,19 @@ def stylize_files(options: argparse.Namespace, parts: Parts, jobs: Sequence[Job]
     """Stylizes images, then clips; returns the exit code."""
     left = [job for job in jobs if not (options.skip_existing and job.is_done())]
     images, clips = [job for job in left if not job.is_clip], [job for job in left if job.is_clip]
+    skipped_clips = sum(job.is_clip for job in jobs) - len(clips)
     styler = bound(options, parts, compile="auto")
     size = Size(options.size, options.max_size, options.max_pixels)
     to_stream = any(job.target is STANDARD_OUTPUT for job in jobs)
     with (
-        Report(len(images), len(jobs) - len(left), to_stream) as report,
+        Report(len(images), len(jobs) - len(left) - skipped_clips, to_stream) as report,
         Batch(styler, size, options.quality) as batch,
     ):
         styler.painter.watch(report.rows.show)
         for result in batch.run(images):
             report.tell(result)
     code = 1 if report.failed else 0
-    return max(code, stylize_clips(options, clips, styler, complain)) if clips else code
+    return max(code, stylize_clips(options, clips, skipped_clips, styler, complain))
 
 
 def bound(options: argparse.Namespace, parts: Parts, compile: Compile) -> BoundStyler:  # noqa: A002

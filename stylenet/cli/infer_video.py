@@ -8,16 +8,18 @@ from fractions import Fraction
 from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.settings import MEMORY
+from stylenet.media.formats import WRITABLE
+from stylenet.media.limits import MAXIMUM_PIXELS
 from stylenet.media.sequence import Sequence as Numbered
 from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, format_of, rate_factor
 from stylenet.media.video.timing import Span, read_time
-from stylenet.pipeline.job import Job
+from stylenet.pipeline.job import STANDARD_OUTPUT, Job
 
 RATE, RATES = 25, (1, 240)  # frames per second: the default, and the range
-IMAGE_OPTIONS = ("format",)
+IMAGE_OPTIONS, ENCODING_OPTIONS = ("format",), ("codec", "crf")
 OPTIONS = ("start", "end", "codec", "crf", "steady", "rate", "raw", "camera")
 # Options of files that live input does not have.
-FILE_OPTIONS = ("size", "max_size", "format", "quality", "skip_existing")
+FILE_OPTIONS = ("size", "max_size", "format", "quality", "skip_existing", "shard")
 
 
 def add_video_options(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +48,7 @@ def is_live(options: argparse.Namespace) -> bool:
     kind = "raw" if options.raw is not None else "camera"
     others = [name for name in OPTIONS if name not in (kind, "steady") and getattr(options, name) is not None]
     others += [name for name in FILE_OPTIONS if getattr(options, name)]
+    others += ["max_pixels"] if options.max_pixels != MAXIMUM_PIXELS else []
     if others:
         raise UserError(f"--{kind} cannot be combined with --{others[0].replace('_', '-')}")
     return True
@@ -89,14 +92,30 @@ def check_jobs(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     given = [name for name in IMAGE_OPTIONS if getattr(options, name)]
     if given and jobs and len(clips) == len(jobs):
         raise UserError(f"--{given[0]} is for images; the output's suffix chooses a video's format")
+    if options.quality is not None and jobs and not any(has_quality(job) for job in jobs):
+        raise UserError("--quality is for JPEG and WebP, which none of the results is")
     if clips:
         span_of(options)
         check_encoding(options, clips)
 
 
+def has_quality(job: Job) -> bool:
+    """Whether the result is an image, animation or sequence with a quality, or may be, as only its source knows."""
+    if job.target is STANDARD_OUTPUT and job.format is None:
+        return True
+    format_ = WRITABLE.get(job.target.suffix.lower()) if job.is_clip else job.format
+    return format_ is not None and "quality" in format_.options
+
+
 def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     """Raises `UserError`, which names the option, for a codec or rate factor that a target does not take."""
-    for target in {job.target for job in jobs if job.target.suffix.lower() in FORMATS}:
+    videos = {job.target for job in jobs if job.target.suffix.lower() in FORMATS}
+    given = [name for name in ENCODING_OPTIONS if getattr(options, name) is not None]
+    if given and not videos:
+        raise UserError(
+            f"--{given[0]} is for video files ({' '.join(FORMATS)}), not for animations and numbered images"
+        )
+    for target in videos:
         with prefix_errors(f"--codec: {printable(target)}"):
             codec = format_of(target).codec(options.codec)
         with prefix_errors("--crf"):

@@ -45,8 +45,14 @@ def stylize_pipe(options: argparse.Namespace, styler: Styler, say: Say) -> int:
     return 0
 
 
-def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], styler: Styler, say: Say) -> int:
-    """Stylizes clips one by one; one that fails does not keep the next. Returns the exit code."""
+def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int, styler: Styler, say: Say) -> int:
+    """Stylizes clips one by one; one that fails does not keep the next. Returns the exit code.
+
+    `skipped` clips are counted beside them.
+    """
+    if not jobs:  # nor is PyAV needed
+        print_counts(0, 0, skipped)
+        return 0
     settings: dict[str, Any] = {
         "memory": memory_of(options),
         "span": span_of(options),
@@ -70,9 +76,16 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], styler: Styl
         except (UserError, OSError) as error:
             say(str(error) if isinstance(error, UserError) else f"{printable(job.target)}: {error.strerror}")
             failed += 1
-    if len(jobs) > 1:
-        print(f"{len(jobs) - failed} videos{f', {failed} failed' if failed else ''}", flush=True)
+    print_counts(len(jobs) - failed, failed, skipped)
     return 1 if failed else 0
+
+
+def print_counts(done: int, failed: int, skipped: int) -> None:
+    """Prints how many clips there are of each kind, if there is more than one."""
+    if done + failed + skipped > 1:
+        counts = {"failed": failed, "skipped": skipped}
+        videos = "1 video" if done == 1 else f"{done} videos"
+        print(", ".join([videos, *(f"{count} {what}" for what, count in counts.items() if count)]), flush=True)
 
 
 @contextmanager

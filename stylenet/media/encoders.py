@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None =
     image = _with_palette(image) if form.name == "GIF" else image
     try:
         image.save(buffer, form.name, **options, **(kept or {}))
-    except (OSError, ValueError) as error:  # 16,383 px are WebP's limit, 65,535 are JPEG's
+    except (OSError, ValueError, OverflowError, struct.error) as error:  # whichever an encoder has for large sides
         raise ImageError(f"{form.name} cannot hold {image.width} x {image.height} pixels") from error
     return buffer.getvalue()
 

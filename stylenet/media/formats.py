@@ -12,12 +12,21 @@ from stylenet.media.limits import ImageError
 
 @dataclass(frozen=True)
 class Format:
-    """A format by Pillow's name for it, its options, and whether it holds transparency and animations."""
+    """A format by Pillow's name for it, its options, and whether it holds transparency and animations.
+
+    `longest`: pixels of a side, at most; 0 where a file may be larger than any image here.
+    """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
     alpha: bool = False
     frames: bool = False
+    longest: int = 0
+
+    def check_side(self, pixels: int) -> None:
+        """Raises `ImageError` for a long side that the format cannot hold."""
+        if self.longest and pixels > self.longest:
+            raise ImageError(f"{self.name} cannot hold a side of {pixels:,} pixels, its limit is {self.longest:,}")
 
     def at_quality(self, quality: int | None) -> "Format":
         """The format with another quality, 1 to 100, if the format is lossy. Raises `UserError` for another number."""
@@ -31,7 +40,7 @@ class Format:
 
 
 # 4:4:4, as a stylized image is made of colored edges.
-JPEG = Format("JPEG", {"quality": 92, "subsampling": 0, "optimize": True})
+JPEG = Format("JPEG", {"quality": 92, "subsampling": 0, "optimize": True}, longest=65_500)
 PNG = Format("PNG", alpha=True, frames=True)
 # Uncompressed: LZW makes stylized photos a tenth larger, and libtiff, which compresses, cannot write EXIF.
 TIFF = Format("TIFF", alpha=True)
@@ -39,11 +48,11 @@ WRITABLE = {
     ".jpg": JPEG,
     ".jpeg": JPEG,
     ".png": PNG,
-    ".webp": Format("WEBP", {"quality": 92}, alpha=True, frames=True),
+    ".webp": Format("WEBP", {"quality": 92}, alpha=True, frames=True, longest=16_383),
     ".tif": TIFF,
     ".tiff": TIFF,
     ".bmp": Format("BMP"),
-    ".gif": Format("GIF", alpha=True, frames=True),
+    ".gif": Format("GIF", alpha=True, frames=True, longest=65_535),
 }
 
 

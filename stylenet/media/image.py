@@ -1,7 +1,7 @@
 """Files to pixels, and pixels from one form to another.
 
 Pixels are RGB floats in [0, 1], `3 h w`. Reading gives what a viewer would show: turned as the EXIF
-orientation says, 16-bit grayscale scaled, transparent parts on white. `stylenet.media.formats` writes.
+orientation says, 16-bit grayscale scaled, transparent parts on white. `stylenet.media.encoders` writes.
 """
 
 import io

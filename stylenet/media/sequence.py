@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stylenet.disk import printable, refusal
 from stylenet.errors import UserError
+from stylenet.media.video.codecs import SUFFIXES
 
 NUMBER = re.compile(r"%(0\d+)?d")
 
@@ -19,9 +20,12 @@ class Sequence:
 
     @classmethod
     def of(cls, text: str) -> "Sequence | None":
-        """The sequence that a name means, unless it means a file: with one number in its last part."""
+        """The sequence that a name means, unless it means a file: with one number in its last part.
+
+        A video's name means a file, as in `50%dark.mp4`.
+        """
         path = Path(text)
-        if len(NUMBER.findall(path.name)) != 1 or path.exists():
+        if len(NUMBER.findall(path.name)) != 1 or path.suffix.lower() in SUFFIXES or os.path.exists(path):
             return None
         return cls(path)
 

@@ -76,10 +76,11 @@ class StyleReference:
     def name(self) -> str:
         """The name for results: the file's, and behind it that of one style of many.
 
-        The file's is in it, as `gallery#wave` and `wave` may be used on the same photos.
+        The file's is in it, as `gallery#wave` and `wave` may be used on the same photos. A slash in the style's would
+        name a folder.
         """
         file = hub.style_name(self.file)
-        return f"{file}-{self.style}" if self.style else file
+        return f"{file}-{self.style}".replace("/", "-") if self.style else file
 
     def __fspath__(self) -> str:
         return f"{self.file}#{self.style}" if self.style else str(self.file)

@@ -44,7 +44,8 @@ class Batching:
             others = [entry for entry in self.waiting if entry[0].size == size and entry[1] is not own]
             mine = [entry for entry in self.waiting if entry[1] is own]
             batch = mine + others[: self.limit - 1]
-            self.waiting = [entry for entry in self.waiting if entry not in batch]
+            taken = {id(result) for _, result in batch}  # equal images are not the same image
+            self.waiting = [entry for entry in self.waiting if id(entry[1]) not in taken]
         return batch
 
     def _run(self, batch: list[tuple[Image.Image, Future[Image.Image]]]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from av.stream import Stream
 from tqdm import tqdm
 
-from stylenet.disk import atomic_write, printable
+from stylenet.disk import atomic_write, check_place, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
@@ -105,8 +105,13 @@ def open_source(job: ClipJob) -> Source:
 
 
 def open_target(job: ClipJob) -> AbstractContextManager[Path]:
-    """A file beside the target, which takes its name in the end; a sequence's files do so one by one."""
-    return nullcontext(job.target) if Sequence.of(os.fspath(job.target)) else atomic_write(job.target)
+    """A file beside the target, which takes its name in the end; a sequence's files do so one by one.
+
+    Raises `UserError` when it cannot be written.
+    """
+    sequence = Sequence.of(os.fspath(job.target))
+    check_place(sequence.file(1) if sequence else job.target)
+    return nullcontext(job.target) if sequence else atomic_write(job.target)
 
 
 def open_writer(job: ClipJob, source: Source, temporary: Path) -> Target:

@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from stylenet.device import memory_errors
-from stylenet.disk import atomic_write, printable
+from stylenet.disk import atomic_write, check_place, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import OWN_SIZE, Size
@@ -105,6 +105,8 @@ class Batch:
         with _failures(result):
             data = sys.stdin.buffer.read() if source is STANDARD_INPUT else source
             result.work = Restyling(data, self.size, result.job.format, self.quality)
+            if result.job.target is not STANDARD_OUTPUT:
+                check_place(result.job.target)
         return result
 
     @step

@@ -41,8 +41,8 @@ class Job:
 
     @property
     def sequence(self) -> Sequence | None:
-        """The sequence to write, if the target is one."""
-        return Sequence.of(os.fspath(self.target))
+        """The sequence to write, if the target is one; an image `50%dark.png` is a file."""
+        return Sequence.of(os.fspath(self.target)) if self.is_clip else None
 
 
 @dataclass(frozen=True)

@@ -113,4 +113,7 @@ def _job(found: Found, style: str, folder: Path | None, suffix: str | None) -> J
     own = found.source.suffix if found.source.suffix.lower() in kinds else other
     name = f"{found.source.stem}-{style}{(not is_video and suffix) or own}"
     target = found.source.with_name(name) if folder is None else folder / found.place.parent / name
-    return Job(found.source, target, None if is_video else format_of(target), _is_clip(found.source))
+    job = Job(found.source, target, None if is_video else format_of(target), _is_clip(found.source))
+    if job.is_clip and not is_video and job.sequence is None:
+        raise UserError(f"{printable(target)} is no pattern of numbered images; choose another output")
+    return job

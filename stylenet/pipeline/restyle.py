@@ -79,6 +79,7 @@ class Restyling:
     ) -> None:
         self.picture = Picture.open(source, size)
         self.format = (format or own_format(self.picture.format)).at_quality(quality)
+        self.format.check_side(self.picture.side)
         self.animated = self.picture.animated and self.format.frames
         self.notes: list[str] = []
         if self.picture.count > 1 and not self.animated:
@@ -123,7 +124,9 @@ class Restyling:
         return self.frame
 
     def _stylized(self, stylize: Stylize, frame: Frame) -> Frame:
-        frame = frame if self.format.alpha else frame.on_white()
+        if frame.alpha is not None and not self.format.alpha:
+            frame = frame.on_white()
+            self.notes.append(f"transparency became white, as {self.format.name} holds none")
         start = time.perf_counter()
         stylized = replace(frame, colors=stylize(frame.colors))
         self.network_seconds += time.perf_counter() - start

@@ -57,3 +57,17 @@ def test_a_failure_is_everyones_in_the_batch_and_the_next_goes_on() -> None:
         batching.stylize(flat(13, 0))
     assert batching.stylize(flat(5, 0)).size == (10, 5)
     assert not batching.waiting
+
+
+def test_pixels_are_not_compared_while_others_wait_for_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[object] = []
+    monkeypatch.setattr(Image.Image, "__eq__", lambda image, other: compared.append(other) or image is other)
+    negative = Negative()
+    batching = Batching(negative, limit=1)
+    with ThreadPoolExecutor(3) as threads:
+        results = [threads.submit(batching.stylize, flat(5, 100)) for _ in range(3)]
+        while len(batching.waiting) < 2:
+            pass
+        negative.free.set()
+        assert [result.result().size for result in results] == [(10, 5)] * 3
+    assert compared == []

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from clips import STEADY, corners, make_clip, pictures, times, unchanged
+from infer_command import Run
 from pictures import GRADIENT
 from PIL import Image
 
@@ -232,3 +233,12 @@ def test_an_animation_with_a_number_in_its_name_becomes_a_sequence_where_one_is_
     (asked,), (derived,) = plan(["a%d.gif"], "night", "out%04d.png"), plan(["a%d.gif"], "night")
     assert asked.is_clip
     assert not derived.is_clip
+
+
+def test_clips_that_are_skipped_are_counted_as_videos(call: Run, folder: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "a-night.mp4", "b-night.mp4"):
+        make_clip(folder / name, STEADY[:2], sound=False)
+    arguments = ("a.mp4", "b.mp4", "-s", "night", "--skip-existing")
+    assert call(*arguments) == (0, ["0 videos, 2 skipped"], [])
+    (folder / "a-night.mp4").unlink()
+    assert call(*arguments)[1][1:] == ["1 video, 1 skipped"]

@@ -16,12 +16,12 @@ from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.media.animation import WRITERS, AnimationInfo, Writer
 from stylenet.media.encoders import encoded
-from stylenet.media.formats import WRITABLE, format_of
+from stylenet.media.formats import WRITABLE, Format, format_of
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.media.sequence import Sequence
 from stylenet.media.video.reading import MOMENT, AnyPacket, ClipFrame
 from stylenet.media.video.timing import Span
-from stylenet.media.video.writing import FrameSource, on_white
+from stylenet.media.video.writing import FrameSource, on_white, precision_lost
 
 RATE = Fraction(25)  # frames per second of a sequence
 MILLISECOND = Fraction(1, 1000)
@@ -37,9 +37,12 @@ class Stills:
     pixel_format = ""
     others: tuple[Stream, ...] = ()
     pixel_shape: Fraction | None = None
+    alpha = False
 
     def __init__(self, name: str, span: Span) -> None:
         self.name, self.span = name, span
+        self.converted: dict[str, None] = {}  # kinds of images, in the order in which they came
+        self.flattened = 0  # frames
 
     def __enter__(self: S) -> S:
         return self
@@ -52,7 +55,15 @@ class Stills:
         return {}
 
     def notes(self) -> Iterator[str]:
-        return iter(())
+        """Describes what was changed, once the frames are read."""
+        yield from (f"was {conversion}" for conversion in self.converted)
+        if self.flattened:
+            yield f"transparency of {self.flattened} frames became white, as the first frame has none"
+
+    def pixels(self, frame: Frame) -> np.ndarray:
+        """The frame's RGB, or RGBA if the first frame has an opacity."""
+        self.flattened += frame.alpha is not None and not self.alpha
+        return pixels_of(frame, self.alpha)
 
     def part(self, frames: Iterator[ClipFrame], time_base: Fraction) -> Iterator[ClipFrame | AnyPacket]:
         """The frames shown within the span, with times that count from its start."""
@@ -77,6 +88,7 @@ class AnimationFrames(Stills):
         self.picture = Picture.open(path, size)
         if not self.picture.animated:
             raise UserError(f"{self.name}: is a single image, which makes no video")
+        self.converted = dict.fromkeys(self.picture.converted)
         first = next(self.picture.frames())
         self.alpha = first.alpha is not None
         self.rate = Fraction(1000, round(first.milliseconds) or 100)
@@ -89,7 +101,7 @@ class AnimationFrames(Stills):
         time = 0
         for number, frame in enumerate(self.picture.frames(), 1):
             duration = round(frame.milliseconds) or 100  # as browsers show a frame without a duration
-            yield ClipFrame(pixels_of(frame, self.alpha), time, duration, number=number)
+            yield ClipFrame(self.pixels(frame), time, duration, number=number)
             time += duration
 
 
@@ -112,12 +124,14 @@ class SequenceFrames(Stills):
 
     def frames(self) -> Iterator[ClipFrame]:
         for place, (number, file) in enumerate(self.files.items()):
-            frame = next(Picture.open(file, self.size).frames())
+            picture = Picture.open(file, self.size)
+            self.converted |= dict.fromkeys(picture.converted)
+            frame = next(picture.frames())
             self.sides = frame.colors.size if place == 0 else self.sides
             if frame.colors.size != self.sides:
                 width, height = self.sides
                 raise UserError(f"{printable(file)}: is not {width} x {height} pixels large, as the first image is")
-            yield ClipFrame(pixels_of(frame, self.alpha), place, 1, number=number)
+            yield ClipFrame(self.pixels(frame), place, 1, number=number)
 
 
 def pixels_of(frame: Frame, alpha: bool) -> np.ndarray:
@@ -133,8 +147,8 @@ def pixels_of(frame: Frame, alpha: bool) -> np.ndarray:
 class ImageWriter:
     """The base of writers of animations and sequences: frames alone, with square pixels."""
 
-    def __init__(self, name: str, source: FrameSource) -> None:
-        self.name, self.source = name, source
+    def __init__(self, name: str, source: FrameSource, form: Format) -> None:
+        self.name, self.source, self.format = name, source, form
         self.copies: dict[int, Stream] = {}
         self.size = (0, 0)
         self.seconds = Fraction(0)
@@ -152,10 +166,15 @@ class ImageWriter:
     def notes(self) -> Iterator[str]:
         if self.hdr:
             yield "HDR became BT.709, as an ordinary screen shows it"
+        if self.source.alpha and not self.format.alpha:
+            yield f"transparency became white, as {self.format.name} holds none"
+        if lost := precision_lost(self.source.pixel_format, "rgb24"):
+            yield lost
 
     def write(self, item: ClipFrame | AnyPacket) -> None:
         if isinstance(item, ClipFrame):
             image = self.image_of(item)
+            self.format.check_side(max(image.size))
             self.size, self.hdr = image.size, item.colors.is_hdr
             self.seconds = (item.pts + item.duration) * self.source.time_base
             self.add(image, item)
@@ -186,8 +205,7 @@ class AnimationWriter(ImageWriter):
     """
 
     def __init__(self, path: Path, target: Path, source: FrameSource, quality: int | None = None) -> None:
-        super().__init__(printable(target), source)
-        self.format = WRITABLE[target.suffix.lower()].at_quality(quality)
+        super().__init__(printable(target), source, WRITABLE[target.suffix.lower()].at_quality(quality))
         self.file: BufferedIOBase = path.open("wb")
         self.writer: Writer | None = None
         self.skipped = 0
@@ -237,9 +255,8 @@ class SequenceWriter(ImageWriter):
     """
 
     def __init__(self, sequence: Sequence, source: FrameSource, quality: int | None = None) -> None:
-        super().__init__(printable(sequence.pattern), source)
+        super().__init__(printable(sequence.pattern), source, format_of(sequence.pattern).at_quality(quality))
         self.sequence = sequence
-        self.format = format_of(sequence.pattern).at_quality(quality)
 
     def add(self, image: Image.Image, item: ClipFrame) -> None:
         pixels = image if self.format.alpha else Image.fromarray(on_white(np.asarray(image)))

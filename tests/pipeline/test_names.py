@@ -1,0 +1,46 @@
+"""Names with a percent sign or a slash, which mean something else than a file elsewhere."""
+
+from pathlib import Path
+
+import pytest
+from clips import STEADY, make_clip
+from infer_command import Run, names, picture
+
+from stylenet.errors import UserError
+from stylenet.media.sequence import Sequence
+from stylenet.models.catalog import StyleReference
+from stylenet.pipeline.plan import plan
+
+
+def test_the_result_of_a_clip_with_a_percent_sign_is_a_clip(call: Run, folder: Path) -> None:
+    make_clip(folder / "50%dark.mp4", STEADY[:3], sound=False)
+    assert call("50%dark.mp4", "-s", "night")[0] == 0
+    assert "50%dark-night.mp4" in names(folder)
+
+
+def test_an_image_with_a_percent_sign_is_skipped_once_it_is_done(call: Run, folder: Path) -> None:
+    picture(folder / "50%dark.png")
+    assert call("50%dark.png", "-s", "night", "--skip-existing")[0] == 0
+    code, out, _ = call("50%dark.png", "photo.png", "-s", "night", "--skip-existing")
+    assert (code, "1 skipped" in out[-1]) == (0, True)
+
+
+def test_a_video_is_no_sequence_and_images_are() -> None:
+    assert Sequence.of("%04d.mp4") is None
+    assert Sequence.of("%04d.png") is not None
+
+
+def test_numbered_images_whose_results_would_have_two_numbers_are_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    with pytest.raises(UserError, match=r"%d-a%db\.png is no pattern of numbered images; choose another output"):
+        plan([str(tmp_path / "%d.png")], "a%db")
+
+
+def test_a_slash_in_a_styles_name_is_no_folder() -> None:
+    assert StyleReference(Path("gallery.safetensors"), "../a/b").name == "gallery-..-a-b"
+
+
+def test_a_style_with_a_slash_that_is_not_there_is_one_line(call: Run, folder: Path) -> None:
+    code, _, err = call("photo.png", "-s", "night#a/b")
+    assert (code, len(err)) == (1, 1)
+    assert "night holds one style" in err[0]
