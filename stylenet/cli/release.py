@@ -20,7 +20,6 @@ from pathlib import Path
 from stylenet.cli.command import Parser, complain
 from stylenet.cli.evaluate import add_gatys_options, check_gatys
 from stylenet.cli.train import composed_settings
-from stylenet.cli.train_arguments import name_of
 from stylenet.disk import file_sha256, printable, shipped_files, shipped_paintings
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = parsed(arguments)
     evaluation = EvaluationSettings(
-        weights=next((word.partition("=")[2] for word in chosen.settings if name_of(word) == WEIGHTS), "auto"),
+        weights=next((word.partition("=")[2] for word in chosen.settings if word.startswith(f"{WEIGHTS}=")), "auto"),
         judge=chosen.judge or None,
         lpips=True,
         gatys_steps=chosen.gatys,
@@ -189,6 +188,6 @@ def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
     chosen.styles = [word for word in chosen.words if "=" not in word] or known
     chosen.settings = [word for word in chosen.words if "=" in word]
     for setting in chosen.settings:
-        if FIXED.fullmatch(name_of(setting)):
+        if FIXED.fullmatch(setting.partition("=")[0]):
             parser.error(f"{printable(setting)} cannot be set here: a network's name says it, as in wave-small")
     return chosen

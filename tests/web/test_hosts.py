@@ -73,7 +73,8 @@ def installed(page) -> None:
 
 
 KEPT = """async () => {
-  const lists = (await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => url));
+  const open = await Promise.all((await caches.keys()).map((name) => caches.open(name)));
+  const lists = open.map(async (cache) => (await cache.keys()).map(({ url }) => url));
   return (await Promise.all(lists)).flat().map((url) => new URL(url).pathname);
 }"""
 
