@@ -22,6 +22,7 @@ from stylenet.media.limits import ImageError
 from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
 from stylenet.media.video.colors import Colors, Converter
 from stylenet.media.video.deinterlace import Deinterlacer, kind_of
+from stylenet.media.video.resets import Resets
 from stylenet.media.video.timing import Span
 from stylenet.media.video.turning import UPRIGHT, Turn, turn, upright
 
@@ -150,7 +151,8 @@ class Clip:
         """Yields packets of the video and of these streams up to the span's end; later ones cannot belong before it."""
         streams: list[Stream] = [self.video, *(stream for stream in self.others if stream.index in copied)]
         running = {stream.index for stream in streams if stream.type in ("video", "audio")}
-        for packet in self.container.demux(*streams):
+        resets = Resets()
+        for packet in map(resets.moved, self.container.demux(*streams)):
             late = self.lateness(packet)
             if late >= 0:
                 running.discard(packet.stream.index)
