@@ -15,7 +15,7 @@ from stylenet.serve.pool import Pool, PoolClosed
 from stylenet.serve.process import TooLate, WorkerDied
 from stylenet.serve.results_folder import ResultsFolder
 from stylenet.serve.settings import ServiceSettings
-from stylenet.serve.work import Done, Refused, Reply, Work
+from stylenet.serve.work import Done, Failed, Refused, Reply, Work
 
 log = logging.getLogger(__name__)
 
@@ -150,10 +150,8 @@ class Jobs:
             self.keep(job)
             return
         job.outcome = "failed"
-        if isinstance(reply, Refused):
-            job.status, job.error = reply.status, reply.message
-        else:
-            job.status, job.error = 500, "internal error"
+        job.status, job.error = reply.status, reply.message
+        if isinstance(reply, Failed):
             log.error("a job failed: %s", reply.traceback)
 
     def keep(self, job: Job) -> None:
