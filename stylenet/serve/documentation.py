@@ -26,7 +26,7 @@ FORM = {
             "mask": {
                 "type": "string",
                 "format": "binary",
-                "description": "White: stylize; black: keep the photo; stretched to the image.",
+                "description": "White: stylize; black: keep the photo; stretched to the image. At most 10 MB.",
             },
             "style": {"type": "string", "description": "All options can be fields of the form, too."},
         },
