@@ -13,6 +13,11 @@ from pathlib import Path
 from stylenet.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+class DiskError(UserError):
+    """The disk is full or cannot be written, whatever the input: a service's client cannot help it."""
 
 
 def shipped_files() -> Path:

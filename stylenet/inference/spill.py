@@ -11,8 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from stylenet.disk import printable
-from stylenet.errors import UserError
+from stylenet.disk import DiskError, printable
 
 PAGE = 1 << 18  # bytes; a strip of megabytes wastes a few per cent of its last one
 GPU_PAGE = 1 << 24  # at most, where each page costs a kernel launch
@@ -45,7 +44,7 @@ class SpillBuffer:
         self.free: list[int] = []  # pages of dropped tensors, in a heap, as those in memory come first
 
     def put(self, tensor: Tensor) -> Slot:
-        """Stores a tensor. Raises `UserError` when the disk won't take it."""
+        """Stores a tensor. Raises `DiskError` when the disk won't take it."""
         pieces = torch.split(_bytes(tensor.contiguous()), self.page)
         place = Slot([self._take_page() for _ in pieces], tensor.shape, tensor.dtype)
         for page, piece in zip(place.pages, pieces, strict=True):
@@ -94,7 +93,7 @@ class SpillBuffer:
                 rest = rest[self._file().write(rest) :]
         except OSError as error:
             problem = f"cannot write features to {printable(folder())}: {error.strerror}"
-            raise UserError(f"{problem}; TMPDIR names another folder") from error
+            raise DiskError(f"{problem}; TMPDIR names another folder") from error
 
     def _read(self, page: int, piece: UInt8[Tensor, " bytes"]) -> None:
         content = torch.empty(len(piece), dtype=torch.uint8)

@@ -26,7 +26,7 @@ FORM = {
             "mask": {
                 "type": "string",
                 "format": "binary",
-                "description": "White: stylize; black: keep the photo; stretched to the image.",
+                "description": "White: stylize; black: keep the photo; stretched to the image. At most 10 MB.",
             },
             "style": {"type": "string", "description": "All options can be fields of the form, too."},
         },
@@ -57,7 +57,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     415: failure("Not an image", "the image is not in a format that can be read"),
     422: failure("Unknown option, option out of range, damaged image", "strength: Input should be less than 1.5"),
     429: failure("The queue is full, or the client's rate is used up", "34 requests are running or waiting"),
-    503: failure("Starting, ending, or the worker died", "the worker died while at work on this image"),
+    503: failure(
+        "Starting or ending, the worker died, the disk is full", "the worker died while at work on this image"
+    ),
 }
 STYLIZE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {

@@ -18,6 +18,8 @@ from stylenet.serve.service import Service
 from stylenet.serve.settings import ServiceSettings
 from stylenet.serve.stylize_route import known_style, work_for
 
+RETRY = {"Retry-After": "60"}
+
 
 def add(app: FastAPI, service: Service) -> None:
     """Adds the routes."""
@@ -68,38 +70,51 @@ def add(app: FastAPI, service: Service) -> None:
 
 
 async def queued(service: Service, request: Request, query: Options) -> Job:
-    """A job from a request. Raises `HTTPException`."""
-    body = await body_of(request, query)
-    style = known_style(service, body.options)
-    length = request.headers.get("content-length", "")
-    limits = service.settings.job
+    """A job from a request. Raises `HTTPException`, and leaves nothing on the disk then."""
+    job = opened(service, request)
     try:
-        job = service.jobs.open(style, int(length) if length.isdigit() else limits.bytes)
-    except (NoRoomError, OSError):
-        raise HTTPException(503, "no room for another job now", {"Retry-After": "60"}) from None
-    try:
-        await service.jobs.receive(job, body.chunks())
-        if not job.bytes:
-            raise HTTPException(422, "image: is empty")
-        if is_clip(job.upload):
-            check_options(body.options, body.mask)
-        service.jobs.start(job, work_for(body, style, b"", limits, float("inf")))
-    except OSError as error:
+        await received(service, job, request, query)
+    except BaseException as error:
         service.jobs.remove(job.id)
-        raise HTTPException(503, f"the upload cannot be stored: {error.strerror}") from None
-    except UserError as error:
-        service.jobs.remove(job.id)
-        raise HTTPException(422, str(error)) from None
-    except TooLargeError:
-        service.jobs.remove(job.id)
-        raise HTTPException(413, f"the image has more bytes than the limit of {limits.bytes:,}") from None
-    except PoolClosed:
-        service.jobs.remove(job.id)
-        raise HTTPException(503, "the service is ending") from None
-    except BaseException:
-        service.jobs.remove(job.id)
-        raise
+        refusal = refusal_of(error, service.settings.job.bytes)
+        if refusal is None:
+            raise
+        raise refusal from None
+    finally:
+        await request.close()  # a form's files
     return job
+
+
+def opened(service: Service, request: Request) -> Job:
+    """A job with room for the body, before any of it is read: a form goes to the disk while it is read."""
+    length = request.headers.get("content-length", "")
+    try:
+        return service.jobs.open(int(length) if length.isdigit() else service.settings.job.bytes)
+    except (NoRoomError, OSError):
+        raise HTTPException(503, "no room for another job now", RETRY) from None
+
+
+async def received(service: Service, job: Job, request: Request, query: Options) -> None:
+    """Reads the body and queues the job."""
+    body = await body_of(request, query)
+    job.style = known_style(service, body.options)
+    await service.jobs.receive(job, body.chunks())
+    if not job.bytes:
+        raise HTTPException(422, "image: is empty")
+    if is_clip(job.upload):
+        check_options(body.options, body.mask)
+    service.jobs.start(job, work_for(body, job.style, b"", service.settings.job, float("inf")))
+
+
+def refusal_of(error: BaseException, most: int) -> HTTPException | None:
+    """The answer to a job that could not be queued; None if the error is an answer itself, or a bug."""
+    if isinstance(error, OSError):
+        return HTTPException(503, f"the upload cannot be stored: {error.strerror}", RETRY)
+    if isinstance(error, UserError):
+        return HTTPException(422, str(error))
+    if isinstance(error, TooLargeError):
+        return HTTPException(413, f"the image has more bytes than the limit of {most:,}")
+    return HTTPException(503, "the service is ending") if isinstance(error, PoolClosed) else None
 
 
 def found(service: Service, id_: str) -> Job:

@@ -15,7 +15,7 @@ from stylenet.serve.pool import Pool, PoolClosed
 from stylenet.serve.process import TooLate, WorkerDied
 from stylenet.serve.results_folder import ResultsFolder
 from stylenet.serve.settings import ServiceSettings
-from stylenet.serve.work import Done, Refused, Reply, Work
+from stylenet.serve.work import Done, Failed, Refused, Reply, Work
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +33,11 @@ class TooLargeError(Exception):
 
 @dataclass
 class Job:
-    """One job. `status` is the HTTP status that its result answers with."""
+    """One job. `status` is the HTTP status that its result answers with, `style` known once the options are read."""
 
     id: str
     folder: Path
-    style: str
+    style: str = ""
     created: float = field(default_factory=time.time)
     outcome: Literal["done", "failed"] | None = None
     finished: float | None = None
@@ -87,13 +87,13 @@ class Jobs:
         """Whether as many jobs wait or run as may."""
         return self.active >= self.settings.jobs
 
-    def open(self, style: str, expected: int) -> Job:
+    def open(self, expected: int) -> Job:
         """A new job, with room for an upload of so many bytes. Raises `NoRoomError`."""
         if self.full:
             raise NoRoomError
         self.make_room(expected)
         id_ = secrets.token_urlsafe(16)
-        job = Job(id_, self.folder.job(id_), style, bytes=expected)
+        job = Job(id_, self.folder.job(id_), bytes=expected)
         job.folder.mkdir(parents=True)
         self.jobs[job.id] = job
         return job
@@ -150,10 +150,8 @@ class Jobs:
             self.keep(job)
             return
         job.outcome = "failed"
-        if isinstance(reply, Refused):
-            job.status, job.error = reply.status, reply.message
-        else:
-            job.status, job.error = 500, "internal error"
+        job.status, job.error = reply.status, reply.message
+        if isinstance(reply, Failed):
             log.error("a job failed: %s", reply.traceback)
 
     def keep(self, job: Job) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -14,6 +14,7 @@ from stylenet.serve.options import Options, merged
 FIELDS = 32  # of a form
 FILES = ("image", "mask")
 CHUNK = 1 << 20
+MASK_BYTES = 10_000_000  # held in the front process, unlike a job's image
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ async def body_of(request: Request, query: Options) -> Body:
     """The body, with a form's fields among the options. Raises `HTTPException` for a form that cannot be read."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return Body(checked(query, {}), request)
-    form = await request.form(max_files=2, max_fields=FIELDS)
+    form = await form_of(request)
     files: dict[str, UploadFile] = {}
     fields: dict[str, Any] = {}
     for name, value in form.multi_items():
@@ -61,7 +62,25 @@ async def body_of(request: Request, query: Options) -> Body:
         raise HTTPException(422, f"{next(iter(files))[:100]}: no such file, only image and mask")
     if image is None:
         raise HTTPException(422, "image: the form must have this file")
-    return Body(checked(query, fields), request, image, None if mask is None else await mask.read())
+    return Body(checked(query, fields), request, image, await read_mask(mask))
+
+
+async def form_of(request: Request) -> FormData:
+    """The form, files above 1 MB on the disk. Raises `HTTPException`, 503 where the disk has no room for them."""
+    try:
+        return await request.form(max_files=len(FILES), max_fields=FIELDS)
+    except OSError as error:
+        line = f"the upload cannot be stored: {error.strerror}"
+        raise HTTPException(503, line, {"Retry-After": "60"}) from error
+
+
+async def read_mask(mask: UploadFile | None) -> bytes | None:
+    """The mask's bytes. Raises `HTTPException` 413 for too many."""
+    if mask is None:
+        return None
+    if (mask.size or 0) > MASK_BYTES:
+        raise HTTPException(413, f"the mask has {mask.size:,} bytes, more than the limit of {MASK_BYTES:,}")
+    return await mask.read()
 
 
 def checked(query: Options, fields: dict[str, Any]) -> Options:

@@ -130,8 +130,8 @@ async def answered(service: Service, work: Work, gone: "asyncio.Task[None]") -> 
 def image(service: Service, reply: Reply, style: str, wanted: str) -> Response:
     """The HTTP answer to a worker's reply. Raises `HTTPException`."""
     if isinstance(reply, Failed):
-        log.error("internal error in a worker: %s", reply.traceback)
-        raise HTTPException(500, "internal error")
+        log.error("%s in a worker: %s", reply.message, reply.traceback)
+        raise HTTPException(reply.status, reply.message, {"Retry-After": "60"} if reply.status == 503 else None)
     if isinstance(reply, Refused):
         raise HTTPException(reply.status, reply.message)
     service.load.took(reply.seconds)

@@ -59,9 +59,11 @@ class Refused:
 
 @dataclass(frozen=True)
 class Failed:
-    """A bug: its traceback, which is logged and not sent to the client."""
+    """A fault of the service's own: its traceback is logged, the client gets the HTTP status and the line."""
 
     traceback: str
+    status: int = 500
+    message: str = "internal error"
 
 
 Reply = Done | Refused | Failed

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from stylenet.disk import atomic_write
+from stylenet.disk import DISK_ERRORS, DiskError, atomic_write
 from stylenet.errors import UserError
 from stylenet.inference.loaded_file import LoadedFile
 from stylenet.inference.mask import Mask, as_mask
@@ -34,7 +34,7 @@ from stylenet.serve.work import BEGUN, PING, Done, Failed, Refused, Reply, Work
 
 KEPT = 32  # style files in a worker's memory, of 4 to 7 MB each
 GPU_LANES = 16  # images that decode, wait and encode around one GPU
-UNSUPPORTED, TOO_LARGE, UNPROCESSABLE, TIMED_OUT = 415, 413, 422, 504
+UNSUPPORTED, TOO_LARGE, UNPROCESSABLE, UNAVAILABLE, TIMED_OUT = 415, 413, 422, 503, 504
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,17 @@ def reply_to(work: Work, style_of: StyleOf) -> Reply:
         if is_clip(work.data):
             return stylize_upload(work, style.file, style.device.kind)
         return stylize_image(work, style)
-    except UserError as error:
+    except Exception as error:
+        return reply_about(error)
+
+
+def reply_about(error: Exception) -> Reply:
+    """The reply that an error becomes: the client's mistake, a disk that is full, or a bug."""
+    if isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
+        return Failed(traceback.format_exc(), UNAVAILABLE, "the service's disk is full or cannot be written")
+    if isinstance(error, UserError):
         return Refused(status_of(error), str(error))
-    except Exception:
-        return Failed(traceback.format_exc())
+    return Failed(traceback.format_exc())
 
 
 def stylize_image(work: Work, style: LoadedStyle) -> Done:

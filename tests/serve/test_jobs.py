@@ -1,6 +1,6 @@
 """Jobs: their way, their limits, and what is kept of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,46 @@ def test_jobs_end_where_disk_and_number_do(night: Path, tmp_path: Path) -> None:
         with stopped(found.app.state.service):
             assert [found.post(URL, content=noise()).status_code for _ in range(3)] == [202, 202, 429]
     assert [file.name for file in tmp_path.rglob("*")] == ["stylenet-jobs", ".stylenet-serve.lock"]
+
+
+def test_a_form_that_arrives_has_its_place_among_the_jobs(night: Path) -> None:
+    with client(styles=(str(night),), jobs=1) as found:
+        jobs, head = found.app.state.service.jobs, {"content-type": "multipart/form-data; boundary=x"}
+        part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+        seen = []
+
+        def slow() -> Iterator[bytes]:
+            yield part + noise()
+            seen.append((jobs.active, jobs.full))
+            yield b"\r\n--x--\r\n"
+
+        assert found.post(URL, content=slow(), headers=head).status_code == 202
+        assert seen == [(1, True)]
+
+
+def test_a_form_that_the_disk_has_no_room_for_is_503_and_makes_no_job(
+    service: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = len(service.app.state.service.jobs.jobs)
+    monkeypatch.setattr("starlette.datastructures.UploadFile.write", full)
+    for url in (URL, "/v1/stylize?style=night"):
+        answer = service.post(url, files={"image": noise()})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+        assert answer.json()["detail"] == "the upload cannot be stored: No space left on device"
+    assert len(service.app.state.service.jobs.jobs) == before
+
+
+def test_a_mask_has_a_limit_of_its_own(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stylenet.serve.requests.MASK_BYTES", 500)
+    for url in (URL, "/v1/stylize?style=night"):
+        answer = service.post(url, files={"image": noise(), "mask": bytes(501)})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            413,
+            "the mask has 501 bytes, more than the limit of 500",
+        )
 
 
 def test_results_expire(night: Path) -> None:

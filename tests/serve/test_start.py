@@ -50,8 +50,8 @@ def test_an_upload_that_the_disk_has_no_room_for_is_503_and_leaves_nothing(night
         jobs = found.app.state.service.jobs  # type: ignore[attr-defined]
         job = jobs.open
 
-        def full(style: str, expected: int) -> object:
-            made = job(style, expected)
+        def full(expected: int) -> object:
+            made = job(expected)
             (made.folder / "upload").symlink_to("/dev/full")
             return made
 

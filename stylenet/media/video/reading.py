@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from stylenet.disk import printable
+from stylenet.disk import DISK_ERRORS, DiskError, printable
 from stylenet.errors import UserError
 from stylenet.media.limits import ImageError
 from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
@@ -250,4 +250,5 @@ def one_line_errors(name: str, nonsense: str = "is not a video in a format that 
         raise type(error)(f"{name}: {error}") from error
     except av.FFmpegError as error:
         reason = nonsense if isinstance(error, ValueError) else error.strerror
-        raise UserError(f"{name}: {reason}") from error
+        kind = DiskError if error.errno in DISK_ERRORS else UserError
+        raise kind(f"{name}: {reason}") from error
