@@ -67,9 +67,11 @@ def test_a_new_page_replaces_the_one_that_the_browser_has_kept(browser, site: Pa
     context.close()
 
 
-def installed(page) -> None:
-    """Waits until the service worker is at work."""
-    page.wait_for_function("navigator.serviceWorker.controller?.state === 'activated'", timeout=PATIENCE)
+INSTALLED = """() => navigator.serviceWorker.ready.then(({ active }) => new Promise((resolve) => {
+  const check = () => active.state === 'activated' && resolve();
+  active.addEventListener('statechange', check);
+  check();
+}))"""
 
 
 KEPT = """async () => {
@@ -89,7 +91,7 @@ def test_other_pages_of_the_host_keep_their_headers_and_are_not_kept(browser, si
     with served(folder, {}) as url:  # the policy is the one that the service worker sets
         page.goto(url)
         ready(page)
-        installed(page)
+        page.evaluate(INSTALLED)
         assert page.evaluate("fetch('metrics').then((answer) => answer.text())") == "images 7"
         page.goto(f"{url}docs/")
         assert page.title() == "its own script runs"

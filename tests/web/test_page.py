@@ -112,14 +112,14 @@ def test_the_camera_runs_until_it_is_turned_off_and_leaves_its_last_image(page) 
     assert download.value.suggested_filename == f"camera-{TINY}.png"
 
 
-def negative(channels: int, *names: str) -> bytes:
-    """A network that inverts an image, in the form of an export."""
+def negative(channels: int, *names: str, operator: str = "BitwiseNot") -> bytes:
+    """A network that inverts an image, in the form of an export; another operator does something else to it."""
     from onnx import TensorProto, helper
 
     shape = ["batch", "height", "width", channels]
     names = names or ("picture",)
     values = [helper.make_tensor_value_info(key, TensorProto.UINT8, shape) for key in (*names, "stylized")]
-    node = helper.make_node("BitwiseNot", names[:1], ["stylized"])
+    node = helper.make_node(operator, names[:1], ["stylized"])
     graph = helper.make_graph([node], "negative", values[:-1], values[-1:])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString()
 
@@ -129,6 +129,25 @@ def test_an_exported_network_can_be_added_also_one_without_alpha(page) -> None:
     upload(page, ("negative.onnx", negative(3)), "add")
     shows(page, "negative: 61 × 45 px")
     assert np.array_equal(pixels(page)[..., :3], 255 - PHOTO)
+
+
+def test_a_network_added_again_takes_the_place_of_the_first_and_a_broken_one_does_not(page) -> None:
+    pytest.importorskip("onnx", reason="needs the extra onnx")
+    for content, expected in ((negative(3), 255 - PHOTO), (negative(3, operator="Identity"), PHOTO)):
+        page.evaluate("document.getElementById('status').textContent = ''")
+        upload(page, ("my.onnx", content), "add")
+        shows(page, "my: 61 × 45 px")
+        assert np.array_equal(pixels(page)[..., :3], expected)
+    for name, content, message in (
+        ("one.png", b"nothing", "this is not an ONNX file that can be read"),
+        ("two.png", negative(3, "image"), "this network was not exported by stylenet"),
+    ):
+        upload(page, ("my.onnx", content), "add")
+        page.locator("#status.error", has_text=message).wait_for(timeout=PATIENCE)
+        upload(page, (name, png(255 - PHOTO)))
+        page.locator(f'#result[aria-label="{name} in the style of my"]').wait_for(timeout=PATIENCE)
+        assert np.array_equal(pixels(page)[..., :3], 255 - PHOTO)
+    assert page.get_by_role("radio", name="my").count() == 1
 
 
 @pytest.mark.parametrize(

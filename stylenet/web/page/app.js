@@ -120,7 +120,7 @@ async function addNetwork(file) {
   const key = file.name.replace(/\.onnx$/i, '');
   const source = await file.arrayBuffer();
   say(`Loading ${key} …`);
-  await engine.load(`${key} (added)`, source.slice(0));
+  await engine.load(`${key} (added)`, source);
   styles.add({ key: `${key} (added)`, title: key, about: 'added from a file', source }).checked = true;
   await stylizePhoto();
 }

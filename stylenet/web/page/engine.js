@@ -9,7 +9,8 @@ export class Engine {
   constructor(choice, report = () => {}) {
     this.runtime = new Runtime(choice);
     this.report = report;
-    this.sources = new Map(); // of the networks, for another runtime
+    this.sources = new Map(); // { source, version } of the networks, for another runtime
+    this.versions = 0;
   }
 
   /** Starts the runtime; gives its name, as in "WebAssembly, 4 threads". */
@@ -19,10 +20,12 @@ export class Engine {
     return name;
   }
 
-  /** Loads a network from a URL or from bytes, and keeps it under `key`. */
+  /** Loads a network from a URL or from bytes, and keeps it under `key`, in place of one from another source. */
   async load(key, source) {
-    await this.#attempt((runtime) => runtime.load(key, source));
-    this.sources.set(key, source);
+    const known = this.sources.get(key);
+    const version = known?.source === source ? known.version : ++this.versions;
+    await this.#attempt((runtime) => runtime.load(key, source, version));
+    this.sources.set(key, { source, version });
   }
 
   /** Stylizes an ImageData; gives one of the same size, and the milliseconds. */
@@ -51,7 +54,7 @@ export class Engine {
     let result;
     try {
       await other.start();
-      for (const [key, source] of this.sources) await other.load(key, source);
+      for (const [key, { source, version }] of this.sources) await other.load(key, source, version);
       result = await task(other);
     } catch (reason) {
       other.end();

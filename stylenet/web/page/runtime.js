@@ -14,8 +14,9 @@ export class Runtime {
     return this.name;
   }
 
-  load(key, source) {
-    return this.#call({ task: 'load', key, source });
+  /** `version` tells another network under the same key from the one that is loaded. */
+  load(key, source, version) {
+    return this.#call({ task: 'load', key, source, version });
   }
 
   stylize(key, width, height, colors) {

@@ -55,9 +55,11 @@ async function fetched(url) {
   return response.arrayBuffer();
 }
 
-async function load({ key, source }) {
+/** Takes the place of another version of the network; a file that cannot be used leaves that one. */
+async function load({ key, source, version }) {
   const { ort, provider } = await (runtime ??= started());
-  if (networks.has(key)) return {};
+  const old = networks.get(key);
+  if (old?.version === version) return {};
   const bytes = typeof source === 'string' ? await fetched(new URL(source, self.location.href)) : source;
   let session;
   try {
@@ -65,7 +67,13 @@ async function load({ key, source }) {
   } catch (error) {
     throw provider === 'webgpu' ? error : new Error('this is not an ONNX file that can be read');
   }
-  networks.set(key, { session, channels: channelsOf(session) });
+  try {
+    networks.set(key, { session, channels: channelsOf(session), version });
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+  await old?.session.release();
   return {};
 }
 
@@ -109,14 +117,19 @@ function withAlpha(colors, pixels) {
 
 const TASKS = { start: async () => (await (runtime ??= started())).name, load, stylize };
 
-self.onmessage = async ({ data }) => {
+let last = Promise.resolve(); // one task after another: no session is released while it runs
+self.onmessage = ({ data }) => {
+  last = last.then(() => answer(data));
+};
+
+async function answer(data) {
   try {
     const result = await TASKS[data.task](data);
     self.postMessage({ id: data.id, result }, result?.pixels ? [result.pixels.buffer] : []);
   } catch (error) {
     self.postMessage({ id: data.id, error: reason(error) });
   }
-};
+}
 
 /** One line: a number is what the runtime throws when memory is short. */
 function reason(error) {
