@@ -13,7 +13,7 @@ from pathlib import Path
 from stylenet.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class DiskError(UserError):

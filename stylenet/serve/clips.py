@@ -14,6 +14,7 @@ from stylenet.serve.options import Options
 from stylenet.serve.work import Done, Work
 
 STILLS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands
+FRAMES = 100  # times the pixels of an image: a clip's frames come one by one, and cost time instead of memory
 SUFFIX, MEDIA_TYPE = ".mp4", "video/mp4"  # of results: what every browser plays
 
 
@@ -56,7 +57,7 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
             width, height = work.size.of(clip.video.width, clip.video.height)
         # A network of its own: it keeps statistics of the clip in its norms.
         styler = BoundStyler(Stylizer.load(style, device), work.brush)
-        stylize_clip(styler, ClipJob(source, target, MEMORY, size=work.size, pixels=work.pixels), notes.append)
+        stylize_clip(styler, ClipJob(source, target, MEMORY, size=work.size, pixels=FRAMES * work.pixels), notes.append)
     except UserError as error:
         raise type(error)(without_path(str(error), source)) from error
     notes = [without_path(note, source) for note in notes]

@@ -8,8 +8,14 @@ import pytest
 from service_client import client, noise, stopped, wait_for
 from starlette.testclient import TestClient
 
+import stylenet.serve.clips
+from stylenet.media.limits import TooManyPixelsError
+from stylenet.media.picture import OWN_SIZE
+from stylenet.models.catalog import find_reference
+from stylenet.serve.clips import stylize_upload
 from stylenet.serve.service import Service
 from stylenet.serve.settings import Limits
+from stylenet.serve.work import Work
 
 URL = "/v1/jobs?style=night"
 Post = Callable[..., Any]
@@ -105,20 +111,29 @@ def test_an_option_without_effect_on_a_clip_is_422_and_makes_no_job(
     assert len(service.app.state.service.jobs.jobs) == before
 
 
-def test_the_frames_of_a_clip_count_together(night: Path, tmp_path: Path) -> None:
+def test_the_frames_of_a_clip_count_together(night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("av")
     from clips import make_clip
 
-    clip = make_clip(tmp_path / "clip.mp4", times=range(0, 96, 24), sound=False).read_bytes()  # 4 frames of 64 x 48
-    with client(styles=(str(night),), job=Limits(10**6, 3 * 64 * 48, 60.0)) as found:
-        url = found.post(URL, content=clip).headers["location"]
-        assert done(found, url)["error"] == "the clip: the frames together have more pixels than the limit of 9,216"
+    upload = make_clip(tmp_path / "clip.mp4", times=range(0, 96, 24), sound=False).rename(tmp_path / "upload")
+    work = Work("night", upload, OWN_SIZE, 64 * 48, 60.0, target=tmp_path / "result")  # 4 frames of 64 x 48
+    monkeypatch.setattr(stylenet.serve.clips, "FRAMES", 3)
+    with pytest.raises(TooManyPixelsError, match=r"the clip: the frames together have more .* limit of 9,216"):
+        stylize_upload(work, find_reference(night), "cpu")
+    (tmp_path / "upload.mp4").unlink()
+    monkeypatch.setattr(stylenet.serve.clips, "FRAMES", 4)
+    assert stylize_upload(work, find_reference(night), "cpu").width == 64
+
+
+def test_a_frame_of_a_clip_that_is_too_large_is_413(night: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from clips import make_clip
+
+    clip = make_clip(tmp_path / "clip.mp4", times=range(0, 96, 24), sound=False).read_bytes()
+    with client(styles=(str(night),), job=Limits(10**6, 64 * 48, 60.0)) as found:
+        url = found.post(f"{URL}&size=480", content=clip).headers["location"]
+        assert done(found, url)["state"] == "failed"
         assert found.get(f"{url}/result").status_code == 413
-        smaller = found.post(f"{URL}&size=24", content=clip).headers["location"]  # a quarter of the pixels
-        assert done(found, smaller)["state"] == "done"
-        assert found.post(f"{URL}&size=480", content=clip).status_code == 202  # one frame alone is too large
-        wait_for(lambda: all(job.finished for job in found.app.state.service.jobs.jobs.values()))
-        assert [job.status for job in found.app.state.service.jobs.jobs.values()] == [413, 200, 413]
 
 
 def test_a_clip_that_is_damaged_fails_without_the_services_own_paths(service: TestClient) -> None:

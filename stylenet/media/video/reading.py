@@ -66,7 +66,9 @@ class Clip:
         self.count = 0  # frames so far
         self.damaged = 0  # packets
         with one_line_errors(self.name):
-            self.container = av.open(url(path), "r", container_options={"format_whitelist": READERS})
+            self.container = av.open(
+                url(path), "r", metadata_errors="replace", container_options={"format_whitelist": READERS}
+            )
         self.video = self.main_video()
         self.alpha, self.decoder = self.choose_decoder()
         self.decoder.thread_type = "AUTO"
@@ -94,7 +96,10 @@ class Clip:
 
     def choose_decoder(self) -> tuple[bool, VideoCodecContext]:
         """Whether the frames have an opacity, and a decoder that reads it."""
-        context = self.video.codec_context
+        context: VideoCodecContext | None = self.video.codec_context  # PyAV's types promise one
+        if context is None:
+            self.container.close()
+            raise UserError(f"{self.name}: has a video in a codec that cannot be read")
         name = WITH_ALPHA.get(context.codec.canonical_name)
         if name and self.video.metadata.get("alpha_mode") == "1":
             decoder = CodecContext.create(name, "r")
