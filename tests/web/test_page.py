@@ -112,6 +112,83 @@ def test_the_camera_runs_until_it_is_turned_off_and_leaves_its_last_image(page) 
     assert download.value.suggested_filename == f"camera-{TINY}.png"
 
 
+# A camera that takes half a second to open, and another beside it.
+SLOW_CAMERAS = """() => {
+  window.streams = [];
+  navigator.mediaDevices.getUserMedia = async (given) => {
+    const stream = await MediaDevices.prototype.getUserMedia.call(navigator.mediaDevices, given);
+    streams.push(stream);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return stream;
+  };
+  navigator.mediaDevices.enumerateDevices = async () => [{ kind: 'videoinput' }, { kind: 'videoinput' }];
+}"""
+FAST_AGAIN = "() => { for (const name of ['getUserMedia', 'enumerateDevices']) delete navigator.mediaDevices[name]; }"
+LIVE = "streams.map((stream) => stream.getVideoTracks()[0].readyState)"
+SAID = """() => {
+  window.said = [];
+  const status = document.getElementById('status');
+  new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true });
+}"""
+
+
+@pytest.fixture
+def cameras(page) -> Iterator[object]:
+    """The button of a slow camera, off before and after the test."""
+    set_value(page, "side", 256)
+    page.evaluate(SLOW_CAMERAS)
+    page.evaluate("document.getElementById('timing').textContent = ''")
+    button = page.get_by_role("button", name="Camera", exact=True)
+    yield button
+    if button.get_attribute("aria-pressed") == "true":
+        button.click()
+    page.evaluate(FAST_AGAIN)
+
+
+def test_a_second_click_on_a_camera_that_starts_ends_it(page, cameras) -> None:
+    cameras.dblclick()
+    page.wait_for_timeout(1500)
+    assert cameras.get_attribute("aria-pressed") == "false"
+    assert set(page.evaluate(LIVE)) == {"ended"}
+    page.evaluate("streams.length = 0; for (let i = 0; i < 3; i++) document.getElementById('camera').click()")
+    page.locator("#timing", has_text="images a second").wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(1000)
+    assert page.evaluate(LIVE).count("live") == 1  # on, off, on
+    assert cameras.get_attribute("aria-pressed") == "true"
+
+
+def test_the_other_camera_takes_over_and_each_is_stopped(page, cameras) -> None:
+    cameras.click()
+    flip = page.get_by_role("button", name="Other camera")
+    flip.click()  # waits until there is the button
+    page.wait_for_timeout(1500)
+    assert cameras.get_attribute("aria-pressed") == "true"
+    before = count(page)
+    flip.dblclick()
+    page.wait_for_timeout(4000)
+    assert count(page) > before
+    assert cameras.get_attribute("aria-pressed") == "true"
+    assert page.evaluate(LIVE) == ["ended", "ended", "ended", "live"]
+    cameras.click()
+    shows(page, "Camera off")
+    assert set(page.evaluate(LIVE)) == {"ended"}
+
+
+def test_a_photo_that_is_computed_while_the_camera_starts_is_no_error(page, cameras) -> None:
+    page.evaluate(FAST_AGAIN)
+    page.evaluate(SAID)
+    page.locator(f"input[value={SMALL}]").check(force=True)
+    set_value(page, "side", 1024)
+    upload(page, ("large.png", png(np.zeros((700, 1024, 3), np.uint8))))
+    shows(page, "Stylizing …")
+    set_value(page, "side", 256)
+    page.evaluate("document.getElementById('timing').textContent = ''")
+    cameras.click()
+    page.locator("#timing", has_text="images a second").wait_for(timeout=PATIENCE)
+    assert not [text for text in page.evaluate("said") if "annot" in text]
+    assert page.locator("#result").get_attribute("aria-label") == "The camera in the chosen style"
+
+
 def negative(channels: int, *names: str, operator: str = "BitwiseNot") -> bytes:
     """A network that inverts an image, in the form of an export; another operator does something else to it."""
     from onnx import TensorProto, helper

@@ -18,6 +18,7 @@ let photo = null; // ImageData at the size chosen
 let stylized = null; // ImageData of the same size, in the style at full strength
 let busy = false;
 let again = false; // something changed while an image was computed
+let session = null; // an object as long as the camera is wanted: from the click that starts it on
 let pictures = 0; // images computed so far, for tests
 
 function say(text, isError = false) {
@@ -66,6 +67,7 @@ function fit() {
 }
 
 async function loadChosen() {
+  if (!styles.chosen) throw new Error('there is no style yet: wait, or add a network');
   const { key, title, source } = styles.chosen;
   say(`Loading ${title} …`);
   await engine.load(key, source);
@@ -87,12 +89,14 @@ async function stylizePhoto() {
   }
   busy = true;
   await guarded(async () => {
-    const image = pixelsOf(opened.bitmap, opened.bitmap.width, opened.bitmap.height, side(), scratch);
+    const { bitmap, name } = opened; // which the camera may replace meanwhile
+    const image = pixelsOf(bitmap, bitmap.width, bitmap.height, side(), scratch);
     const key = await loadChosen();
     say('Stylizing …');
     const milliseconds = await compute(key, image);
+    if (opened?.bitmap !== bitmap) return;
     const title = styles.entries.get(key).title;
-    element('result').setAttribute('aria-label', `${opened.name} in the style of ${title}`);
+    element('result').setAttribute('aria-label', `${name} in the style of ${title}`);
     say(`${title}: ${image.width} × ${image.height} px`);
     element('timing').textContent = `${Math.round(milliseconds)} ms`;
   });
@@ -132,31 +136,46 @@ function take(file, asNetwork) {
 }
 
 function stopCamera() {
+  session = null;
   camera.stop();
   element('camera').setAttribute('aria-pressed', 'false');
   element('flip').hidden = true;
 }
 
+/** Runs the camera until its session ends: by another click, a photo that is opened, or an error. */
 async function startCamera() {
-  await camera.start();
+  const own = (session = {});
   element('camera').setAttribute('aria-pressed', 'true');
-  element('flip').hidden = !(await Camera.several());
-  opened = null;
-  element('result').setAttribute('aria-label', 'The camera in the chosen style');
-  await runCamera();
+  say('Starting the camera …');
+  try {
+    await camera.start();
+    const several = await Camera.several();
+    if (session !== own) return;
+    element('flip').hidden = !several;
+    opened = null;
+    element('result').setAttribute('aria-label', 'The camera in the chosen style');
+    await runCamera(own);
+  } finally {
+    if (session === own) await endCamera();
+  }
 }
 
-async function runCamera() {
+async function runCamera(own) {
   let style = null;
+  let key = null;
   let last = performance.now();
-  while (camera.on) {
-    if (styles.chosen.key !== style) {
-      style = await loadChosen();
-      say(`Camera: ${styles.chosen.title}`);
+  while (session === own) {
+    if (styles.chosen !== style) {
+      style = styles.chosen;
+      key = await loadChosen();
+      if (session !== own) return;
+      say(`Camera: ${style.title}`);
     }
+    await camera.ready(); // also the other one, after a click on it
+    if (session !== own) return;
     const { video } = camera;
     const frame = pixelsOf(video, video.videoWidth, video.videoHeight, Math.min(side() || 512, 512), scratch);
-    await compute(style, frame);
+    await compute(key, frame);
     const now = performance.now();
     element('timing').textContent = `${(1000 / (now - last)).toFixed(1)} images a second`;
     last = now;
@@ -166,8 +185,10 @@ async function runCamera() {
 /** Keeps the last frame as the photo, so that style and strength can still be changed. */
 async function endCamera() {
   stopCamera();
-  if (photo) opened = { bitmap: await createImageBitmap(photo), name: 'camera' };
   say('Camera off');
+  if (opened || !photo) return; // it had not started
+  const bitmap = await createImageBitmap(photo);
+  opened ??= { bitmap, name: 'camera' };
 }
 
 function save() {
@@ -190,7 +211,7 @@ function listen() {
       if (file) take(file, id === 'add' || isNetwork(file));
     });
   }
-  element('camera').addEventListener('click', () => guarded(() => (camera.on ? endCamera() : startCamera().finally(stopCamera))));
+  element('camera').addEventListener('click', () => guarded(() => (session ? endCamera() : startCamera())));
   element('flip').addEventListener('click', () => guarded(() => camera.flip()));
   element('save').addEventListener('click', save);
   element('side').addEventListener('change', () => stylizePhoto());
@@ -241,7 +262,7 @@ async function start() {
   if (first) first.checked = true;
   await engine.start();
   const example = await (await fetch('example.jpg')).blob();
-  if (!opened && !camera.on) await open(Object.assign(example, { name: 'example.jpg' }));
+  if (!opened && !session) await open(Object.assign(example, { name: 'example.jpg' }));
   document.body.dataset.ready = 'true';
 }
 
