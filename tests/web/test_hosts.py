@@ -30,12 +30,29 @@ def test_a_plain_host_gives_threads_and_the_page_works_on_when_the_host_is_gone(
     page = context.new_page()
     with served(site, {}) as url:
         page.goto(url)
-        page.wait_for_function("crossOriginIsolated", timeout=PATIENCE)  # after it has loaded itself again
         ready(page)
+        assert page.evaluate("crossOriginIsolated")  # as it has loaded itself again
         cores = page.evaluate("navigator.hardwareConcurrency")
         assert ("threads" in page.locator("#engine").inner_text()) == (cores > 1)
     page.reload()
     ready(page)
+    assert pixels(page)[..., :3].std() > 1
+    context.close()
+
+
+def test_after_one_visit_to_a_host_with_headers_the_page_and_each_of_its_styles_work_offline(
+    browser, site: Path
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    with served(site, HEADERS) as url:
+        page.goto(url)
+        ready(page)
+        page.evaluate(INSTALLED)
+    page.goto(url)
+    ready(page)
+    page.locator("input[value=scream-tiny]").check(force=True)  # which was not used before
+    page.locator("#status", has_text="The Scream: ").wait_for(timeout=PATIENCE)
     assert pixels(page)[..., :3].std() > 1
     context.close()
 

@@ -245,12 +245,22 @@ function listenToDrops(view) {
 /** Keeps the page usable without a network, and asks for the headers that threads need where the host sends none. */
 async function keepOffline() {
   if (!('serviceWorker' in navigator)) return;
-  await navigator.serviceWorker.register('offline.js');
-  await navigator.serviceWorker.ready;
-  if (!crossOriginIsolated && !sessionStorage.getItem('reloaded')) {
-    sessionStorage.setItem('reloaded', 'once');
-    location.reload();
-  }
+  const registration = await navigator.serviceWorker.register('offline.js');
+  if (crossOriginIsolated || sessionStorage.getItem('reloaded')) return;
+  await installed(registration);
+  if (!registration.active) return;
+  sessionStorage.setItem('reloaded', 'once');
+  location.reload();
+}
+
+/** Waits until the service worker is at work, or could not be installed. */
+function installed({ installing, waiting, active }) {
+  const worker = installing ?? waiting ?? active;
+  return new Promise((resolve) => {
+    const check = () => ['activated', 'redundant'].includes(worker.state) && resolve();
+    worker.addEventListener('statechange', check);
+    check();
+  });
 }
 
 async function start() {

@@ -7,9 +7,13 @@ const HEADERS = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 const CACHE = 'stylenet-{{version}}'; // of this page's files: another version's cache is removed
-const FILES = new Set(['./', ...JSON.parse('{{files}}')].map((name) => new URL(name, self.location.href).href));
+const SIZES = { './': 0, ...JSON.parse('{{files}}') }; // in bytes, of the page's own files
+const FILES = new Map(Object.entries(SIZES).map(([name, size]) => [new URL(name, self.location.href).href, size]));
+const LARGE = 1_000_000; // bytes: a larger network is kept once it was used
+const RUNTIME = new URL('runtime/', self.location.href).href;
+const BUILD = 'Suspending' in WebAssembly; // as in worker.js: of the two builds, a browser needs one
 
-self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('install', (event) => event.waitUntil(keepFiles().then(() => self.skipWaiting())));
 self.addEventListener('activate', (event) => event.waitUntil(removeOthers().then(() => self.clients.claim())));
 self.addEventListener('fetch', (event) => {
   const { request } = event;
@@ -22,24 +26,32 @@ function withoutSearch(address) {
   return url.origin + url.pathname;
 }
 
-/** Removes other versions' caches, after each file in them was fetched as it is now, so that none is missing offline. */
-async function removeOthers() {
+/** Keeps what the page needs offline, as it is now; where a file cannot be fetched, the version before stays. */
+async function keepFiles() {
   const cache = await caches.open(CACHE);
-  const names = (await caches.keys()).filter((name) => /^stylenet(-|$)/.test(name) && name !== CACHE);
-  for (const name of names) {
-    const old = await caches.open(name);
-    const requests = (await old.keys()).filter(({ url }) => FILES.has(withoutSearch(url)));
-    await Promise.all(requests.map((request) => renewedOrKept(cache, old, request)));
-    await caches.delete(name);
-  }
+  const used = await usedBefore();
+  const needed = [...FILES.keys()].filter((file) => used.has(file) || isKeptUnused(file));
+  // Once more, as a change of network cuts off what is on its way. A file that is not on the server is left out.
+  await Promise.all(needed.map((file) => renewed(cache, file).catch(() => renewed(cache, file))));
 }
 
-/** A file that is gone from the server is left out; one that cannot be fetched now stays as it was. */
-async function renewedOrKept(cache, old, request) {
-  const file = withoutSearch(request.url);
-  await renewed(cache, file)
-    .catch(() => renewed(cache, file)) // a change of network cuts off what is on its way
-    .catch(async () => cache.put(file, await old.match(request)));
+function isKeptUnused(file) {
+  return file.startsWith(RUNTIME) ? file.includes('.jspi.') === BUILD : FILES.get(file) <= LARGE;
+}
+
+/** What other versions' caches hold. */
+async function usedBefore() {
+  const opened = await Promise.all((await otherCaches()).map((name) => caches.open(name)));
+  const requests = await Promise.all(opened.map((cache) => cache.keys()));
+  return new Set(requests.flat().map(({ url }) => withoutSearch(url)));
+}
+
+async function otherCaches() {
+  return (await caches.keys()).filter((name) => /^stylenet(-|$)/.test(name) && name !== CACHE);
+}
+
+async function removeOthers() {
+  for (const name of await otherCaches()) await caches.delete(name);
 }
 
 async function renewed(cache, file) {
