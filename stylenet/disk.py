@@ -42,6 +42,11 @@ def shipped_paintings() -> dict[str, Path]:
     return {path.stem: path for path in images if path.with_suffix(".yaml").is_file()}
 
 
+def shipped_painting_of(sha256: str | None) -> Path | None:
+    """The shipped painting with this hash: names say nothing of other people's files."""
+    return next((path for path in shipped_paintings().values() if file_sha256(path) == sha256), None)
+
+
 def source_tree() -> Path | None:
     """The folder of `train.py` and `infer.py`, where the package is used from a clone; none in an installed wheel."""
     return None if shipped_files() == PACKAGE else PACKAGE.parent

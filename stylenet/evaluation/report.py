@@ -16,7 +16,7 @@ from torch import Tensor
 from stylenet.data import unit_photos
 from stylenet.data.painting import find_painting, read_painting
 from stylenet.device import pick_device
-from stylenet.disk import file_sha256, printable, shipped_paintings
+from stylenet.disk import file_sha256, printable, shipped_painting_of
 from stylenet.errors import UserError
 from stylenet.evaluation.appearance import SIDE, PaintingFigures, appearance
 from stylenet.evaluation.artifacts import artifacts, complaints
@@ -147,19 +147,13 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
 def given_painting(card: Card, painting: str) -> Path:
     """The file that was given as the painting of a card, with a warning where it is another. Raises `UserError`."""
     path = find_painting(painting, "painting")
-    if (digest := painting_sha256(card)) and file_sha256(path) != digest:
+    if card.painting_sha256 and file_sha256(path) != card.painting_sha256:
         log.warning("%s was trained on another painting than %s", card.name, printable(path))
     return path
 
 
-def painting_sha256(card: Card) -> str | None:
-    painting = card.facts.get("painting")
-    return painting.get("sha256") if isinstance(painting, dict) else None
-
-
 def shipped_painting(card: Card) -> Path:
     """The painting of `configs/style/` that has the hash on the card. Raises `UnknownPaintingError`."""
-    for path in shipped_paintings().values():
-        if file_sha256(path) == painting_sha256(card):
-            return path
+    if path := shipped_painting_of(card.painting_sha256):
+        return path
     raise UnknownPaintingError(f"the painting of {card.name} is not one of the shipped ones: its file must be given")

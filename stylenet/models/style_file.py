@@ -77,6 +77,12 @@ class Card:
             return {f"#{painting['name']}": painting for painting in self.facts["styles"]}
         return {"": self.facts.get("painting")}
 
+    @property
+    def painting_sha256(self) -> str | None:
+        """The hash of the painting of a network of one style, where the card has it."""
+        painting = self.facts.get("painting")
+        return painting.get("sha256") if isinstance(painting, dict) else None
+
     def selected(self, style: int) -> "Card":
         """The card of one style of many, as that of an ordinary network."""
         painting = dict(self.facts["styles"][style])

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from stylenet.disk import file_sha256, shipped_paintings
+from stylenet.disk import shipped_painting_of
 from stylenet.export.onnx import export_onnx
 from stylenet.models.catalog import find_reference
 from stylenet.models.loading import load_single_style
@@ -26,7 +26,7 @@ def add_network(folder: Path, style: str | os.PathLike[str]) -> None:
     target = folder / FOLDER / f"{reference.name}.onnx"
     export_onnx(network, card, target, channels=4)
     target.with_suffix(".jpg").unlink(missing_ok=True)  # of a network that had this name before
-    if painting := painting_of(card):
+    if painting := shipped_painting_of(card.painting_sha256):
         thumbnail(painting, target.with_suffix(".jpg"))
     text = json.dumps(description(card, target), ensure_ascii=False)
     target.with_suffix(".json").write_text(text, encoding="utf-8")
@@ -52,13 +52,6 @@ def description(card: Card, network: Path) -> dict[str, Any]:
         "source": f"{FOLDER}/{quote(network.name)}",  # URLs
         "thumbnail": f"{FOLDER}/{quote(network.stem)}.jpg" if network.with_suffix(".jpg").exists() else None,
     }
-
-
-def painting_of(card: Card) -> Path | None:
-    """The shipped painting that the network was trained on, by its hash: names say nothing of other people's files."""
-    painting = card.facts.get("painting")
-    digest = painting.get("sha256") if isinstance(painting, dict) else None
-    return next((path for path in shipped_paintings().values() if file_sha256(path) == digest), None)
 
 
 def thumbnail(painting: Path, target: Path) -> None:
