@@ -71,6 +71,3 @@ def mean_over_ranks(values: dict[str, Tensor]) -> dict[str, Tensor]:
     stacked = torch.stack([value.float() for value in values.values()])
     dist.all_reduce(stacked)
     return dict(zip(values, stacked / dist.get_world_size(), strict=True))
-
-
-followed = worker_context  # the former name

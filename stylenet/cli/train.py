@@ -21,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Trains as the settings say; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
     if int(os.environ.get("LOCAL_RANK") or 0):  # started by Lightning for a further device of a run
-        from stylenet.distributed import followed
+        from stylenet.distributed import worker_context
 
-        if leader := followed():
+        if leader := worker_context():
             return follow_run(*leader)
     typed = list(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(typed):
@@ -263,11 +263,11 @@ def follow_run(folder: Path, checkpoint: Path | None) -> int:
     from omegaconf import OmegaConf
 
     from stylenet.cli.resumption import recorded
-    from stylenet.training.run import follow
+    from stylenet.training.run import run_worker
 
     quieten()
     settings: Any = OmegaConf.to_object(recorded(folder))
-    return follow(settings, folder, checkpoint)
+    return run_worker(settings, folder, checkpoint).exit_code
 
 
 def quieten() -> None:

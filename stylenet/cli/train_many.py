@@ -39,8 +39,10 @@ def train_many(composed: Any, overrides: Sequence[str]) -> int:
     settings: Any = OmegaConf.to_object(composed)
     with memory_errors(too_large(settings)):
         if settings.styles:
-            return run_many(settings, home_expanded(settings.styles))
-        return run_further(settings, settings.add_to)
+            run_many(settings, home_expanded(settings.styles))
+        else:
+            run_further(settings, settings.add_to)
+    return 0
 
 
 def check_used(composed: Any, names: Sequence[str]) -> None:

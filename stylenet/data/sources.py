@@ -23,7 +23,7 @@ TIMEOUT = 10  # seconds
 TRIES = 3
 
 
-class PhotosError(UserError, ValueError):
+class PhotosError(UserError):
     """Photos that cannot be had or used; the message names the setting in one line."""
 
 

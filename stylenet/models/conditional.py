@@ -41,7 +41,7 @@ class ConditionalNet(StyleNetwork):
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__(settings)
-        self.single = replace(settings, architecture="transformer", styles=1, predictor=0)
+        self.single = settings.single_style()
         self.layers = TransformerNet(self.single).layers
         norms = [(name, norm) for name, norm in self.named_modules() if isinstance(norm, InstanceNorm2d)]
         for name, norm in norms:

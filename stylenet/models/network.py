@@ -1,7 +1,7 @@
 """The base of all networks: settings, sizes, and application to photos of any size."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -61,6 +61,10 @@ class NetworkSettings:
             raise UserError(f"a network's output must be one of {', '.join(OUTPUTS)}, got {self.output}")
         if self.output == "linear" and self.fold > 1:
             raise UserError("a network with linear output has no folding: fold must be 1")
+
+    def single_style(self) -> "NetworkSettings":
+        """The settings of a network of one of the styles alone."""
+        return replace(self, architecture="transformer", styles=1, predictor=0)
 
     def values(self) -> dict[str, Any]:
         """The settings as plain values. Those that came later are left out where they have no effect."""

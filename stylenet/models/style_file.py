@@ -8,7 +8,7 @@ import json
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ class Card:
         """The card of one style of many, as that of an ordinary network."""
         painting = dict(self.facts["styles"][style])
         facts = {name: value for name, value in self.facts.items() if name not in ("styles", "parameters")}
-        single = replace(self.network, architecture="transformer", styles=1, predictor=0)
+        single = self.network.single_style()
         own = painting.pop("training", {})  # of a style that was added later
         return Card(
             painting.pop("name"), single, {**facts, **(own if isinstance(own, dict) else {}), "painting": painting}

@@ -98,8 +98,6 @@ def ticks(low: float, high: float, logarithmic: bool) -> list[float]:
             if len(found) <= 7:
                 break
         return found[:: max(1, len(found) // 6)]
-    if low == high:
-        return [low]
     step = 10.0 ** math.floor(math.log10(high - low))
     while (high - low) / step < 3:
         step /= 2

@@ -32,7 +32,7 @@ def find_init(init: str | None, name: str, architecture: NetworkSettings) -> Sty
 
 def predicts(found: NetworkSettings, architecture: NetworkSettings) -> bool:
     """Whether a network of many styles has a predictor, and becomes this architecture with one style's parameters."""
-    single = replace(found, architecture="transformer", styles=1, predictor=0)
+    single = found.single_style()
     return found.architecture == "conditional" and found.predictor > 0 and suits(single, architecture)
 
 

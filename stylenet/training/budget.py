@@ -103,7 +103,7 @@ def seconds_between_steps(trial: StyleTransferModule, held_out: Tensor, steps: i
     drawn = steps // sheet_interval(steps) * SHEET_PHOTOS * sheet if steps else 0.0
     between = drawn + min(steps, CHECKPOINTS) * CHECKPOINT_SECONDS
     if validations := max(0, steps - 1) // validation_interval(steps):
-        validate = partial(photo_by_photo, trial.objective, trial.network, photos, trial.painting)
+        validate = partial(photo_by_photo, trial.required_criterion, trial.network, photos, trial.painting)
         validation = timed(validate, photos.device)
         between += validations * len(held_out) * validation
     return between

@@ -53,29 +53,28 @@ def sha256_of(path: Path) -> str | None:
     return file_sha256(path) if path.exists() else None
 
 
-def finish(network: ConditionalNet, card: Card, target: Target, folder: Path, style: str) -> int:
+def finish(network: ConditionalNet, card: Card, target: Target, folder: Path, style: str) -> None:
     """Writes the style file into the run's folder and to where its name finds it. Prints the command that uses it."""
     file = folder / target.path.name
     with disk_errors(file):
         save_style(file, network, card)
     try:
-        file = published(file, target)
+        file = publish(file, target)
     except OSError as error:
-        stays(target, f"cannot be written ({error.strerror})")
+        warn_unpublished(target, f"cannot be written ({error.strerror})")
     log.info("%s holds %d styles", printable(file), card.network.styles)
     print(infer_command(file, style), flush=True)
-    return 0
 
 
-def published(file: Path, target: Target) -> Path:
+def publish(file: Path, target: Target) -> Path:
     """The target with the file's content; the file itself where something else was written there meanwhile."""
     if sha256_of(target.path) != target.before:
-        stays(target, "was written by something else meanwhile")
+        warn_unpublished(target, "was written by something else meanwhile")
         return file
     with atomic_write(target.path) as temporary:
         shutil.copyfile(file, temporary)
     return target.path
 
 
-def stays(target: Target, reason: str) -> None:
+def warn_unpublished(target: Target, reason: str) -> None:
     log.warning("the style file stays in its run folder: %s %s", printable(target.path), reason)

@@ -44,8 +44,8 @@ NOT_IN_DIGEST = ("logger", "replace", "resume", "styles", "add_to", "patience")
 TARGETS = "targets"  # in outputs/: what is known of paintings, for the next run with them
 
 
-def run_many(settings: Settings, folder: Path) -> int:
-    """Trains a network on all paintings of a folder. Returns the exit code."""
+def run_many(settings: Settings, folder: Path) -> None:
+    """Trains a network on all paintings of a folder."""
     machine = validate(settings, None)
     name = (settings.style.name or GALLERY) + settings.style.suffix
     target = new_target(CHECKPOINTS / f"{name}{SUFFIX}", settings.replace, "replace=true overwrites it")
@@ -69,11 +69,11 @@ def run_many(settings: Settings, folder: Path) -> int:
     styles = {"styles": [{"name": painting.name, **painting.facts} for painting in paintings]}
     training = training_facts(settings, weights, start, run.steps)
     facts = run_facts(styles, training, settings, machine, photos.sources, network)
-    return finish(network.half(), Card(name, network.settings, facts), target, run.folder, paintings[0].name)
+    finish(network.half(), Card(name, network.settings, facts), target, run.folder, paintings[0].name)
 
 
-def run_further(settings: Settings, file: str) -> int:
-    """Trains the norm parameters of a further painting for a network of many. Returns the exit code."""
+def run_further(settings: Settings, file: str) -> None:
+    """Trains the norm parameters of a further painting for a network of many."""
     machine = validate(settings, None)
     source = whole_file(file)
     network, card = read_style(source)
@@ -105,7 +105,7 @@ def run_further(settings: Settings, file: str) -> int:
     known_styles = [*card.facts["styles"], style]
     facts = {**card.facts, "styles": known_styles, "parameters": parameter_count(larger)}
     larger_card = Card(target.path.stem, larger.settings, facts)
-    return finish(larger, larger_card, target, run.folder, painting.name)
+    finish(larger, larger_card, target, run.folder, painting.name)
 
 
 def whole_file(text: str) -> Path:
@@ -188,7 +188,7 @@ def begin(network: ConditionalNet, settings: Settings, name: str, names: list[st
 
     It is a network of one style, by default a shipped one, or of many: paintings of equal names go on from their rows.
     """
-    single = replace(network.settings, architecture="transformer", styles=1, predictor=0)
+    single = network.settings.single_style()
     known: list[str] = []
     base = None
     if settings.init not in (None, "auto"):

@@ -81,7 +81,7 @@ class StyleTransferModule(pl.LightningModule):
     def log_losses(self, values: Mapping[str, Tensor]) -> None:
         """Logs each weighted term and their sum. A term that is not taken at every batch counts as it was last."""
         self.latest |= {name: value.detach() for name, value in values.items()}
-        if not set(self.latest) >= set(self.objective.terms):  # a resumed run between two turns of a term
+        if not set(self.latest) >= set(self.required_criterion.terms):  # a resumed run between two turns of a term
             return
         losses = self.latest
         every = getattr(self.trainer, "log_every_n_steps", 0) or 1
@@ -95,12 +95,12 @@ class StyleTransferModule(pl.LightningModule):
         share = rank, _ = rank_and_world()
         with shown_photos(self.network, batch, self.flat_areas, number, rank * len(batch)) as photos:
             stylized = self.network(photos).float()
-            values = self.objective(stylized, photos, network=self.network, number=number, share=share)
-        return self.objective.weighted(values)
+            values = self.required_criterion(stylized, photos, network=self.network, number=number, share=share)
+        return self.required_criterion.weighted(values)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         photos = as_floats(batch)
-        self.held_out += photo_by_photo(self.objective, self.network, photos, self.painting)
+        self.held_out += photo_by_photo(self.required_criterion, self.network, photos, self.painting)
 
     def on_validation_epoch_end(self) -> None:
         means = {name: torch.stack([each[name] for each in self.held_out]).mean() for name in self.held_out[0]}
@@ -114,7 +114,7 @@ class StyleTransferModule(pl.LightningModule):
         return stylized
 
     @property
-    def objective(self) -> PerceptualLoss:
+    def required_criterion(self) -> PerceptualLoss:
         """The criterion. Raises `UserError` where none was given."""
         if self.criterion is None:
             raise UserError("a module without a criterion can only stylize: StyleTransferModule(network, criterion)")

@@ -144,11 +144,6 @@ def run_worker(
     return RunResult(style_file(inputs, folder))
 
 
-def follow(settings: Settings, folder: Path, checkpoint: Path | None) -> int:
-    """Calls `run_worker` for the command line; returns the exit code."""
-    return run_worker(settings, folder, checkpoint).exit_code
-
-
 def plan(inputs: TrainingInputs, folder: Path, start: Start | None) -> str:
     """Describes in one line what is about to be done."""
     done = steps_done(start.checkpoint) if start else 0
@@ -211,7 +206,7 @@ def evaluate(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, float]:
     with torch.autocast(device.type, torch.bfloat16, enabled=inputs.machine.bf16):
         photos = inputs.data.held_out.to(device).float() / 255
         stylized = stylized_by(module.network, photos)
-        result = asdict(held_out_losses(module.objective, photos, stylized))
+        result = asdict(held_out_losses(module.required_criterion, photos, stylized))
         result |= mean_appearance(stylized, module.painting)
     figures = {name: round(value, 6) for name, value in result.items() if value is not None}
     log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)

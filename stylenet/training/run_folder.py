@@ -1,4 +1,4 @@
-"""The folder of one training run, `outputs/<style>/<time>/`, and the copy of its result in `checkpoints/`."""
+"""The folder of one training run, `outputs/<style>/<time>/`: its files, its lock, its recorded settings."""
 
 import hashlib
 import json

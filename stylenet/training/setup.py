@@ -76,7 +76,7 @@ class TrainingInputs:
 
     @property
     def criterion(self) -> PerceptualLoss:
-        return self.module.objective
+        return self.module.required_criterion
 
     @property
     def resolved(self) -> dict[str, Any]:

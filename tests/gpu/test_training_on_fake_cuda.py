@@ -75,7 +75,7 @@ def test_guard_clipping_and_optimizer_wait_for_nothing(module: StyleTransferModu
 def test_validation_and_prediction_stay_on_the_gpu(module: StyleTransferModule) -> None:
     photos = batch()
     with Transfers() as transfers:
-        (first, _) = photo_by_photo(module.objective, module.network, photos.float() / 255)
+        (first, _) = photo_by_photo(module.required_criterion, module.network, photos.float() / 255)
         predicted = module.predict_step(photos, 0)
     assert all(value.device == CUDA for value in (*first.values(), predicted))
     assert transfers.copies == []
@@ -84,6 +84,6 @@ def test_validation_and_prediction_stay_on_the_gpu(module: StyleTransferModule) 
 def test_a_loss_to_optimize_an_image_by_stays_on_the_gpu(module: StyleTransferModule) -> None:
     photo = batch(torch.float32)[:1]
     with Transfers() as transfers:
-        total = module.objective.total(start_from("photo", photo), photo)
+        total = module.required_criterion.total(start_from("photo", photo), photo)
     assert total.device == CUDA
     assert transfers.copies == []

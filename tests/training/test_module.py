@@ -225,7 +225,7 @@ def test_validation_during_a_run_has_the_figures_of_the_end_and_leaves_the_weigh
         weights.append(module.network.state_dict())
         if interval == 1:
             photos = data.held_out.float() / 255
-            expected = held_out_losses(module.objective, photos, stylized_by(module.network, photos))
+            expected = held_out_losses(module.required_criterion, photos, stylized_by(module.network, photos))
             found = {name: float(trainer.callback_metrics[f"held_out/{name}"]) for name in asdict(expected)}
             assert found == pytest.approx(asdict(expected), rel=1e-4)
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
