@@ -10,12 +10,11 @@ from typing import Any
 import yaml
 
 from stylenet.cli.command import typed_program
-from stylenet.losses.settings import OLD_NAMES
 from stylenet.training.settings import CONFIGS, MISSING, Settings
 
 COMMENT = re.compile(r"    (\w+): .*  # (.*)")  # a field of a dataclass
 COLUMN = 50  # of the explanations
-HIDDEN = {("loss", name) for name in OLD_NAMES} | {("logger", "use")}  # old names; classes that the presets name
+HIDDEN = {("logger", "use")}  # classes that the presets name
 
 HELP = """\
 Trains a network on one painting:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -11,7 +11,7 @@ from stylenet.disk import shipped_files
 from stylenet.errors import UserError
 
 FORMS = ("scale_free", "johnson")
-# Names that these weights had before they were one mapping: in run folders, style files and on command lines.
+# Names of the weights in run folders and style files of 0.1.0, where they were settings of their own.
 OLD_NAMES = {"content_weight": "content", "style_weight": "style", "tv_weight": "tv", "calm_weight": "stability"}
 
 
@@ -46,20 +46,11 @@ class LossSettings:
             "stability": 6.0,  # of the squared contrast: what differs by a tenth of it costs 0.06
         }
     )
-    # Old names of the weights, which take precedence; None once the settings are made.
-    content_weight: float | None = None
-    style_weight: float | None = None
-    tv_weight: float | None = None
-    calm_weight: float | None = None
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise UserError(f"loss.form must be one of {', '.join(FORMS)}, got {self.form}")
         self.weights = dict(self.weights)
-        for old, name in OLD_NAMES.items():
-            if (value := getattr(self, old)) is not None:
-                self.weights[name] = value
-                setattr(self, old, None)
         for name, weight in self.weights.items():
             if not 0 <= weight < math.inf:
                 raise UserError(f"loss.weights.{name} must be 0 or more, and finite, got {weight}")
@@ -90,11 +81,7 @@ class LossSettings:
     @classmethod
     def from_card(cls, values: Mapping[str, Any]) -> "LossSettings":
         """The settings on a style file's card, also on one older than some term: that term then weighs nothing."""
-        return cls(**{"weights": {}, **values})
-
-    def to_card(self) -> dict[str, Any]:
-        """The settings as plain values, without the old names."""
-        return {name: value for name, value in asdict(self).items() if name not in OLD_NAMES}
+        return cls(**upgraded({"weights": {}, **values}))
 
     def layer_weights(self, term: str) -> dict[str, float]:
         """The layers of a term and their weights; `scale_free` takes their mean, `johnson` their sum."""
@@ -106,6 +93,13 @@ class LossSettings:
             raise UserError(f"loss.{term}_layer_weights must be more than 0, got {min(weights)}")
         whole = sum(weights) if self.form == "scale_free" else 1.0
         return {layer: weight / whole for layer, weight in zip(layers, weights, strict=True)}
+
+
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the loss, maybe of 0.1.0, with its weights in one mapping."""
+    old = {name: value for key, name in OLD_NAMES.items() if (value := values.get(key)) is not None}
+    current = {key: value for key, value in values.items() if key not in OLD_NAMES}
+    return {**current, "weights": {**(values.get("weights") or {}), **old}}
 
 
 def loss_preset(name: str = "scale_free") -> LossSettings:

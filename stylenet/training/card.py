@@ -65,7 +65,7 @@ def training_facts(settings: Settings, weights: VGGWeights, init: dict[str, str]
     training = {name: getattr(settings, name) for name in ("batch", "crop", "learning_rate", "seed", "flat_areas")}
     architecture = settings.loss_network.architecture
     return {
-        "loss": settings.loss.to_card(),
+        "loss": asdict(settings.loss),
         "loss_network": {"architecture": architecture, "name": weights.name, "sha256": weights.sha256},
         "training": {**training, "init": init, "steps": steps},
         "stylenet": __version__,

@@ -155,7 +155,7 @@ def can_be(setting: str, path: Path) -> bool:
     return isfile(path) or (setting == "init" and isfile(str(path).rpartition("#")[0]))
 
 
-UNSET = ("styles", "add_to", "patience")  # which networks of before know nothing of
+UNSET = ("styles", "add_to", "patience")  # settings later than 0.1.0, left out of the hash while they are not set
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:

@@ -6,14 +6,15 @@ Hydra, nor torch.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import Any
 
 import yaml
 
 from stylenet.data.settings import PhotoSettings
 from stylenet.disk import shipped_files
-from stylenet.losses.settings import OLD_NAMES, LossSettings, loss_preset
+from stylenet.losses.settings import LossSettings, loss_preset
+from stylenet.losses.settings import upgraded as upgraded_loss
 
 MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
 ONE_DEVICE = {"accelerator": "auto", "devices": 1, "precision": None}
@@ -89,10 +90,8 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
         values["network"] = {"margin": 0, **values["network"]}
     if "loss" not in values:
         return values
-    loss = {**LossSettings().to_card(), **dict(values["loss"])}
-    weights = {**dict.fromkeys(loss_preset().weights, 0.0), **(values["loss"].get("weights") or {})}
-    old = {name: loss.pop(name, None) for name in OLD_NAMES}
-    weights |= {OLD_NAMES[name]: value for name, value in old.items() if value is not None}
+    loss = {**asdict(LossSettings()), **upgraded_loss({"weights": {}, **values["loss"]})}
+    weights = {**dict.fromkeys(loss_preset().weights, 0.0), **loss["weights"]}
     return {**values, "loss": {**loss, "weights": weights}}
 
 

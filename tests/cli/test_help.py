@@ -82,9 +82,9 @@ def test_the_help_of_train_lists_the_presets() -> None:
     assert "budget: cpu, gpu" in lines
 
 
-def test_the_help_of_train_explains_the_settings_and_leaves_old_names_out() -> None:
+def test_the_help_of_train_explains_the_settings_and_leaves_classes_out() -> None:
     lines = help_text().splitlines()
     assert any(re.fullmatch(r"  style_tile: \d+ +side in pixels of the tiles .*", line) for line in lines)
     assert any(re.fullmatch(r"  image: \(required\) +the painting's file", line) for line in lines)
-    assert not [line for line in lines if "calm_weight" in line or "_target_" in line]
+    assert not [line for line in lines if "_target_" in line]
     assert max(map(len, lines)) <= 140

@@ -222,7 +222,7 @@ def test_a_sweep_lists_its_runs_its_failures_and_the_best_command(tmp_path: Path
     sweep = tmp_path / "sweeps/search"
     good = make_run(tmp_path / "wave/2026-11-25_10-00-00")
     better = make_run(tmp_path / "wave/2026-11-25_11-00-00")
-    weights = ["style=wave", "loss.style_weight=3", "seed=1"]
+    weights = ["style=wave", "loss.weights.style=3", "seed=1"]
     write_record(sweep, Record(0, ["style=wave", "seed=1"], good, "held_out/style", 0.5))
     write_record(sweep, Record(1, weights, better, "held_out/style", 0.25))
     write_record(sweep, Record(2, ["style.image=my.jpg", "seed=1"], None, "held_out/style", math.nan, "no such file"))
@@ -232,12 +232,12 @@ def test_a_sweep_lists_its_runs_its_failures_and_the_best_command(tmp_path: Path
     assert best_of(records) == records[1]
     assert table(records) == [
         "      held_out/style  settings",
-        "              0.2500  style=wave loss.style_weight=3",
+        "              0.2500  style=wave loss.weights.style=3",
         "              0.5000  style=wave",
         "              failed  style.image=my.jpg  # no such file",
     ]
     text = write_report(sweep).read_text()
-    assert "<pre>stylenet train style=wave loss.style_weight=3 seed=1</pre>" in text
+    assert "<pre>stylenet train style=wave loss.weights.style=3 seed=1</pre>" in text
     assert heads_of(text)[2] == "objective"
     assert cells_of(text, 2)[-1] == "no such file"
 

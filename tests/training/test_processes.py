@@ -14,7 +14,7 @@ from stylenet.models.style_file import read_card
 
 TERMS = ("loss/content", "loss/style", "loss/tv", "loss/stability", "loss/total")
 # With larger steps, Adam makes what is rounded differently visible: it divides gradients near 0 by their own size.
-STEPS = ("steps=4", "batch=4", "learning_rate=5e-5", "trainer.precision=32-true", "loss.calm_weight=1")
+STEPS = ("steps=4", "batch=4", "learning_rate=5e-5", "trainer.precision=32-true", "loss.weights.stability=1")
 
 
 def trained(folder: Path, *arguments: str) -> list[list[float]]:
