@@ -52,7 +52,7 @@ class Contestant:
 
     def __post_init__(self) -> None:
         self.network.to(memory_format=torch.channels_last)
-        self.optimizer = make_optimizer(self.network, 2e-3)
+        self.optimizer = make_optimizer({1.0: list(self.network.parameters())}, 2e-3)
 
 
 @torch.inference_mode()

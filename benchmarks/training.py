@@ -111,7 +111,7 @@ def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Ca
     vgg.cast(torch.bfloat16 if bf16 else torch.float32)
     module = StyleTransferModule(initialize(TransformerNet(), 0), criterion, 100, 1e-3).to(DEVICE)
     batches = iter(PhotoCrops(crop=crop, batch=batch).crops())
-    optimizer = make_optimizer(module.network, 1e-3)
+    optimizer = make_optimizer(module.learned(), 1e-3)
 
     def step() -> None:
         pixels = sent(next(batches), DEVICE)

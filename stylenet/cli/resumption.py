@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from stylenet.cli.train_arguments import name_of
-from stylenet.disk import file_sha256, find_file, plain_name
+from stylenet.disk import file_sha256, find_file, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.training.resume import Start, Wanted, find_start
 from stylenet.training.resumed_settings import check_painting
@@ -23,15 +23,22 @@ def resumed(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
     by_painting = any(name in given for name in PAINTING)
     file = painting_of(composed) if by_painting else None
     suffix = composed.style.suffix if "network" in given else None
-    wanted = Wanted(base_name(composed), file_sha256(file), suffix) if file else Wanted(suffix=suffix)
+    many = (composed.styles, composed.add_to) if given.keys() & {*PAINTING, "styles", "add_to"} else None
+    wanted = Wanted(suffix=suffix, many=many)
+    if file:
+        wanted = wanted._replace(name=base_name(composed), painting_sha256=file_sha256(file))
     start = find_start(composed.resume, wanted)
-    allowed = {"resume", "replace", *PAINTING, *(["network"] if composed.resume == "auto" else [])}
+    allowed = {"resume", "replace", "styles", *PAINTING, *(["network", "add_to"] if composed.resume == "auto" else [])}
     for name, override in given.items():
         if name not in allowed:
             raise UserError(f"resume uses the settings of that run, so {override} cannot be set")
     if file:
         check_painting(file, start.folder, composed.style.image)
-    return recorded(start.folder, replace=composed.replace), start
+    found = recorded(start.folder, replace=composed.replace)
+    if composed.styles and not found.styles:
+        raise UserError(f"resume: the run in {printable(start.folder)} is not on a folder of paintings")
+    found.styles = composed.styles or found.styles  # the paintings may have been moved
+    return found, start
 
 
 def painting_of(composed: Any) -> Path:

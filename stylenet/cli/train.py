@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,10 @@ from stylenet.errors import UserError
 log = logging.getLogger(__name__)
 
 CONFIGS = str(shipped_files() / "configs")
+UNUSED = {  # settings that runs on many paintings, or on a further one, do not have
+    "styles": r"style\.(title|artist|year|died|source|license)",
+    "add_to": r"style\.suffix|network(\..*)?|init",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,8 +72,6 @@ def check_search(settings: Sequence[str], flags: Sequence[str]) -> None:
         check_objective(given["objective"])
     if given.get("sweep", "null") != "null" and not flags:
         raise UserError(f"sweep={given['sweep']} makes several runs and needs -m before it")
-    if "sweep" in given and given.keys() & {"styles", "add_to"}:
-        raise UserError("a search needs figures on held-out photos, which runs with styles= or add_to= do not have")
     if given.get("hydra.sweeper.direction", "minimize") != "minimize":
         raise UserError("hydra.sweeper.direction must be minimize, as all figures of an objective are")
 
@@ -195,22 +198,17 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
     from stylenet.training.limits import check_values
 
     composed, start = compose(overrides), None
-    if composed.styles or composed.add_to:
-        from stylenet.cli.train_many import train_many
-
-        return train_many(for_device(compose, overrides), overrides)
-    if composed.network.architecture == "conditional":
-        raise UserError("a conditional network learns many paintings: styles=DIR")
     if composed.resume:
         from stylenet.cli.resumption import resumed
 
         composed, start = resumed(composed, overrides)
         log.info("resume: continues %s", start.folder)
     else:
-        check_painting(composed.style.image)
+        check_paintings(composed, overrides)
         typed: Any = OmegaConf.to_object(composed)
         check_values(typed)
         composed = for_device(compose, overrides)
+        composed.style.image = typed.style.image
     from stylenet.training.run import run  # after the checks above: Lightning takes seconds to import
 
     quieten()
@@ -230,6 +228,28 @@ def report_run() -> None:
         write_report(run_folders[-1])
     except UserError as error:
         log.warning("%s", error)
+
+
+def check_paintings(composed: Any, overrides: Sequence[str]) -> None:
+    """Raises `UserError` for settings that the run's kind has no use for, rather than ignore them.
+
+    Where paintings come in a folder, the one painting's file becomes an empty text.
+    """
+    from stylenet.cli.train_arguments import name_of
+
+    names = [name_of(override) for override in overrides]
+    if composed.styles:
+        other = [each for each in overrides if name_of(each) in ("style", "style.image", "add_to")]
+        if other:
+            raise UserError(f"styles={composed.styles} trains on all paintings of a folder and excludes {other[0]}")
+        composed.style.image = ""
+    elif composed.network.architecture == "conditional" and not composed.add_to:
+        raise UserError("a conditional network learns many paintings: styles=DIR")
+    else:
+        check_painting(composed.style.image)
+    for kind, unused in UNUSED.items():
+        if composed[kind] and (found := next(filter(re.compile(unused).fullmatch, names), None)):
+            raise UserError(f"{found} has no effect with {kind}=")
 
 
 def check_painting(image: str) -> None:

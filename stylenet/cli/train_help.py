@@ -35,6 +35,7 @@ Other forms:
   {program} -m style=starry,wave     one run for each combination of the listed values
   {program} style=wave --cfg job     print the settings of a run and train nothing
   {program} styles=DIR               one network of many styles, from a folder of paintings
+  {program} style=wave add_to=FILE   a further style for a network of many
   {program} resume=auto              resume the newest run that was stopped
 """
 

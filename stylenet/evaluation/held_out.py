@@ -1,10 +1,11 @@
 """Losses and appearance of a network on photos that it was not trained on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylenet.evaluation.appearance import SMALLEST, PaintingFigures
 from stylenet.losses.criterion import untouched
@@ -27,7 +28,7 @@ class HeldOut:
     content: float
     style: float
     untouched: float
-    share: float | None
+    share: float | None = None
 
 
 @torch.inference_mode()
@@ -39,7 +40,7 @@ def stylized_by(network: StyleNetwork, photos: Float[Tensor, "n 3 h w"]) -> Floa
 @torch.inference_mode()
 def photo_by_photo(
     criterion: PerceptualLoss,
-    network: StyleNetwork,
+    network: nn.Module,
     photos: Float[Tensor, "n 3 h w"],
     painting: PaintingFigures | None = None,
 ) -> list[dict[str, Tensor]]:
@@ -62,10 +63,11 @@ def appearance_of(image: Float[Tensor, "1 3 h w"], painting: PaintingFigures | N
     return {name: found[name] for name in APPEARANCE if name in found}
 
 
-def mean_appearance(stylized: Float[Tensor, "n 3 h w"], painting: PaintingFigures | None) -> dict[str, float]:
-    """The means of `APPEARANCE` over stylized photos."""
-    each = [appearance_of(image[None], painting) for image in stylized]
-    return {name: mean(each, name) for name in each[0]}
+def mean_figures(each: Sequence[dict[str, Tensor]]) -> dict[str, float]:
+    """The means over photos, and the share unless photo and painting are the same."""
+    found = {name: float(torch.stack([figures[name] for figures in each]).mean()) for name in each[0]}
+    untouched = found["untouched"]
+    return {**found, "share": found["style"] / untouched} if untouched > NO_DISTANCE else found
 
 
 def figures_of(
@@ -84,10 +86,4 @@ def held_out_losses(
 ) -> HeldOut:
     """The figures of photos that are stylized already. The criterion must be on their device."""
     pairs = zip(photos, stylized, strict=True)
-    each = [figures_of(criterion, photo[None], image[None]) for photo, image in pairs]
-    content, style, untouched = (mean(each, name) for name in ("content", "style", "untouched"))
-    return HeldOut(content, style, untouched, style / untouched if untouched > NO_DISTANCE else None)
-
-
-def mean(each: list[dict[str, Tensor]], name: str) -> float:
-    return float(torch.stack([figures[name] for figures in each]).mean())
+    return HeldOut(**mean_figures([figures_of(criterion, photo[None], image[None]) for photo, image in pairs]))

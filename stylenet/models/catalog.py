@@ -121,9 +121,8 @@ def find_weighted_style(text: str) -> tuple[StyleReference, float]:
     return find_reference(name), weight
 
 
-def publish_style(file: Path, name: str, replace: bool) -> Path | None:
-    """Copies a style file to where `-s NAME` finds it. Returns None where another exists that may not be replaced."""
-    place = CHECKPOINTS / f"{name}{SUFFIX}"
+def publish_style(file: Path, place: Path, replace: bool) -> Path | None:
+    """Copies a style file to its place. Returns None where another exists that may not be replaced."""
     if place.exists() and not replace:
         return None
     with atomic_write(place) as temporary:

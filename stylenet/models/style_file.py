@@ -86,7 +86,8 @@ class Card:
     def selected(self, style: int) -> "Card":
         """The card of one style of many, as that of an ordinary network."""
         painting = dict(self.facts["styles"][style])
-        facts = {name: value for name, value in self.facts.items() if name not in ("styles", "parameters")}
+        of_all = ("styles", "parameters", "held_out")
+        facts = {name: value for name, value in self.facts.items() if name not in of_all}
         single = self.network.single_style()
         own = painting.pop("training", {})  # of a style that was added later
         return Card(

@@ -19,7 +19,7 @@ import yaml
 
 from stylenet.disk import printable
 from stylenet.models.style_file import SUFFIX, StyleFileError, read_card
-from stylenet.training.run_folder import LOCK, MANY, OLD_RESOLVED, RESOLVED, SETTINGS, is_going, resolved_file
+from stylenet.training.run_folder import LOCK, OLD_RESOLVED, RESOLVED, SETTINGS, is_going, resolved_file
 
 RECORD, METRICS, SHEETS = "hparams.yaml", "metrics.csv", "sheets"
 SIGNS = (SETTINGS, RESOLVED, OLD_RESOLVED, METRICS, LOCK)  # a folder with one of these is a run folder
@@ -70,10 +70,8 @@ def find_runs(root: Path) -> Iterator[Path]:
     """The run folders in a folder and all below it, itself included; those within a run folder are not looked for."""
     for folder, below, files in os.walk(root):
         below.sort()
-        if not any(name in files for name in (MANY, *SIGNS)):
-            continue
-        below.clear()
-        if MANY not in files:  # a run on many paintings has no figures to show
+        if any(name in files for name in SIGNS):
+            below.clear()
             yield Path(folder)
 
 

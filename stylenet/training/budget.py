@@ -1,9 +1,9 @@
-"""Number of steps that fit into some minutes: whole steps are timed on a copy of the network, and the work between."""
+"""Number of steps that fit into some minutes: whole steps are timed at a rate of 0, and the work between."""
 
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
+from itertools import chain
 from statistics import median
 
 import torch
@@ -12,7 +12,6 @@ from torch.nn.utils import clip_grad_norm_
 
 from stylenet.data.datamodule import PhotoCrops
 from stylenet.device import sent
-from stylenet.evaluation.held_out import photo_by_photo, stylized_by
 from stylenet.losses.terms import CYCLE
 from stylenet.training.module import StyleTransferModule, make_optimizer
 from stylenet.training.step import as_floats, total_of
@@ -37,12 +36,11 @@ def steps_in(
     subtracted.
     """
     module.to(device)
-    trial = StyleTransferModule(
-        deepcopy(module.network), module.criterion, painting=module.painting, flat_areas=module.flat_areas
-    ).to(device)
-    seconds = seconds_per_batch(trial, data, device, devices, bf16, rounds(minutes))
+    before = deepcopy(module.state_dict())  # a gradient that is not finite would spoil weights even at a rate of 0
+    seconds = seconds_per_batch(module, data, device, devices, bf16, rounds(minutes))
+    module.load_state_dict(before)
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        between = seconds_between_steps(trial, data.held_out.to(device), int(60 * minutes / seconds))
+        between = seconds_between_steps(module, data.held_out.to(device), int(60 * minutes / seconds))
     return max(1, int(max(60 * minutes - between, 30 * minutes) / seconds))
 
 
@@ -62,7 +60,7 @@ def validation_interval(steps: int) -> int:
 
 
 def seconds_per_batch(
-    trial: StyleTransferModule,
+    module: StyleTransferModule,
     data: PhotoCrops,
     device: torch.device,
     devices: int,
@@ -74,16 +72,17 @@ def seconds_per_batch(
     `rounds` are the numbers of those that are not timed and of those that are.
     """
     batches = iter(data.crops())
-    optimizer = make_optimizer(trial.network, 0.0)
+    learned = module.learned()
+    optimizer = make_optimizer(learned, 0.0)
 
     def batch(number: int) -> None:
         photos = next(batches)
         photos = sent(photos[: len(photos) // devices], device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            total = total_of(trial.weighted_losses(photos, number))
+            total = total_of(module.weighted_losses(photos, number))
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        clip_grad_norm_(trial.network.parameters(), GRADIENT_CLIP)
+        clip_grad_norm_(chain.from_iterable(learned.values()), GRADIENT_CLIP)
         optimizer.step()
 
     def cycle() -> None:
@@ -92,19 +91,20 @@ def seconds_per_batch(
 
     batch(0)  # the first takes longer
     times = [timed(cycle, device) for _ in range(sum(rounds))]
+    optimizer.zero_grad()
     return median(times[rounds[0] :]) / CYCLE
 
 
-def seconds_between_steps(trial: StyleTransferModule, held_out: Tensor, steps: int) -> float:
+@torch.inference_mode()
+def seconds_between_steps(module: StyleTransferModule, held_out: Tensor, steps: int) -> float:
     """Seconds of a run for contact sheets, validations and checkpoints; one photo of each is timed."""
     photos = as_floats(held_out[:1])
-    timed(lambda: stylized_by(trial.network, photos), photos.device)
-    sheet = timed(lambda: stylized_by(trial.network, photos), photos.device)
+    timed(lambda: module(photos), photos.device)
+    sheet = timed(lambda: module(photos), photos.device)
     drawn = steps // sheet_interval(steps) * SHEET_PHOTOS * sheet if steps else 0.0
     between = drawn + min(steps, CHECKPOINTS) * CHECKPOINT_SECONDS
     if validations := max(0, steps - 1) // validation_interval(steps):
-        validate = partial(photo_by_photo, trial.required_criterion, trial.network, photos, trial.painting)
-        validation = timed(validate, photos.device)
+        validation = timed(lambda: module.figures(photos), photos.device)
         between += validations * len(held_out) * validation
     return between
 

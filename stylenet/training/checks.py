@@ -46,6 +46,8 @@ def validate(settings: Settings, precision: str | None = None) -> Machine:
     `precision` is that of the run to resume; without one the fastest that serves.
     """
     check_values(settings)
+    if settings.styles or settings.add_to:
+        check_many(settings)
     check_terms(settings.loss.weights)
     machine = find_machine(settings.trainer, precision)
     if settings.batch % machine.devices:
@@ -54,6 +56,22 @@ def validate(settings: Settings, precision: str | None = None) -> Machine:
     if not worker_context():
         check_loggers(settings.logger)
     return machine
+
+
+def check_many(settings: Settings) -> None:
+    """Raises `UserError` for what runs on one painting alone can do: in others, no step has a gradient of all weights.
+
+    So processes could not share a step.
+    """
+    checked = {
+        "network.architecture": (settings.network.architecture, ("transformer", "conditional")),
+        "trainer.strategy": (settings.trainer.get("strategy"), (None, "auto")),
+        "trainer.devices": (settings.trainer.get("devices"), (None, 1, "1")),
+    }
+    for name, (value, allowed) in checked.items():
+        if value not in allowed:
+            choices = " or ".join(dict.fromkeys(str(each) for each in allowed if each is not None))
+            raise UserError(f"{name}={value} is for runs on one painting; with styles= and add_to= it is {choices}")
 
 
 def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Machine:

@@ -58,7 +58,7 @@ def make_trainer(inputs: TrainingInputs, folder: Path, loggers: list[Logger], mo
     sheet_every = inputs.settings.logger.sheet_every or sheet_interval(steps)
     shown: list[Callback] = [
         Progress(),
-        ContactSheets(folder / "sheets", sheet_every, inputs.sources.painting, inputs.data.held_out[:SHEET_PHOTOS]),
+        ContactSheets(folder / "sheets", sheet_every, inputs.subject.shown, inputs.data.held_out[:SHEET_PHOTOS]),
     ]
     chosen = {**inputs.settings.trainer, "precision": inputs.machine.precision}
     if chosen.get("strategy") == "ddp":  # whose buffers are constants here: no need to send them with every step

@@ -28,6 +28,7 @@ from stylenet.losses.sliced import some_of
 from stylenet.losses.terms import StepContext
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.media import lab
+from stylenet.training.run_folder import OUTPUTS
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,12 @@ class Criteria:
 
 
 def criteria_for(
-    weights: VGGWeights, paintings: Sequence[Painting], loss: LossSettings, device: torch.device, bf16: bool, kept: Path
+    weights: VGGWeights,
+    paintings: Sequence[Painting],
+    loss: LossSettings,
+    device: torch.device,
+    bf16: bool,
+    kept: Path = OUTPUTS / "targets",
 ) -> Criteria:
     """The criteria of the paintings. Their targets are kept in the folder `kept`, and read from it the next time."""
     vgg = VGGFeatures(weights).to(device)

@@ -1,6 +1,6 @@
 """The Lightning module: a network that learns one painting from photos."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylenet.distributed import mean_over_ranks, rank_and_world
 from stylenet.errors import UserError
@@ -99,8 +99,11 @@ class StyleTransferModule(pl.LightningModule):
         return self.required_criterion.weighted(values)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        photos = as_floats(batch)
-        self.held_out += photo_by_photo(self.required_criterion, self.network, photos, self.painting)
+        self.held_out += self.figures(as_floats(batch), index)
+
+    def figures(self, photos: Float[Tensor, "n 3 h w"], first: int = 0) -> list[dict[str, Tensor]]:
+        """The held-out figures of each photo but the share; `first` is the number of the first photo."""
+        return photo_by_photo(self.required_criterion, self.network, photos, self.painting)
 
     def on_validation_epoch_end(self) -> None:
         means = {name: torch.stack([each[name] for each in self.held_out]).mean() for name in self.held_out[0]}
@@ -120,15 +123,31 @@ class StyleTransferModule(pl.LightningModule):
             raise UserError("a module without a criterion can only stylize: StyleTransferModule(network, criterion)")
         return self.criterion
 
+    def learned(self) -> dict[float, Sequence[nn.Parameter]]:
+        """All that learns, by the factor of the learning rate."""
+        return {1.0: list(self.network.parameters())}
+
+    def style_network(self) -> StyleNetwork:
+        """The network as its style file holds it."""
+        return self.network
+
+    def set_steps(self, steps: int) -> None:
+        """Sets the length of the rate schedule."""
+        self.steps = self.hparams["steps"] = steps
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = make_optimizer(self.network, self.learning_rate)
+        optimizer = make_optimizer(self.learned(), self.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(rate_factor, steps=self.steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def make_optimizer(network: torch.nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam, fused where that can skip a step on the device (`stylenet.training.callbacks.recovery`): not on MPS."""
-    fused = next(network.parameters()).device.type in ("cpu", "cuda")
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=fused)
+def make_optimizer(learned: Mapping[float, Sequence[nn.Parameter]], learning_rate: float) -> torch.optim.Adam:
+    """Adam for parameters by the factor of the learning rate.
+
+    Fused where that can skip a step on the device (`stylenet.training.callbacks.recovery`): not on MPS.
+    """
+    groups = [{"params": parameters, "lr": factor * learning_rate} for factor, parameters in learned.items()]
+    fused = next(iter(learned.values()))[0].device.type in ("cpu", "cuda")
+    optimizer = torch.optim.Adam(groups, lr=learning_rate, fused=fused)
     optimizer._step_supports_amp_scaling = False  # else Lightning refuses to clip its gradients
     return optimizer

@@ -10,7 +10,6 @@ from stylenet.errors import UserError
 from stylenet.models.style_file import SUFFIX, read_card
 from stylenet.training.run_folder import (
     LAST,
-    MANY,
     OUTPUTS,
     PREVIOUS,
     begun_runs,
@@ -31,14 +30,21 @@ class Start(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """The runs that `resume=auto` chooses among: of a painting, by name or hash, and of a network; None is any."""
+    """The runs that `resume=auto` chooses among: of a painting, by name or hash, and of a network; None is any.
+
+    `many` are the settings `styles` and `add_to`.
+    """
 
     name: str | None = None
     painting_sha256: str | None = None
     suffix: str | None = None
+    many: tuple[str | None, str | None] | None = None
 
     def __str__(self) -> str:
-        return f" of {printable(self.name)}{self.suffix or ''}" if self.name else self.suffix or ""
+        styles, add_to = self.many or (None, None)
+        of = styles or self.name
+        name = f" of {printable(of)}{self.suffix or ''}" if of else self.suffix or ""
+        return f"{name} with add_to={printable(add_to)}" if add_to else name
 
 
 def find_start(resume: str, wanted: Wanted) -> Start:
@@ -47,8 +53,6 @@ def find_start(resume: str, wanted: Wanted) -> Start:
     Raises `UserError`.
     """
     path = newest_run(wanted) if resume == "auto" else home_expanded(resume)
-    if (path / MANY).exists() or path.name == MANY:
-        raise UserError(f"resume: {printable(path)} is of a run on many paintings, which its own command resumes")
     if path.is_dir():
         return Start(path, newest_whole(path))
     if path.name == LAST and resolved_file(path.parent).is_file():
@@ -90,12 +94,15 @@ def has_figures(file: Path) -> bool:
 def matching(folder: Path, wanted: Wanted) -> int:
     """How well a run suits: 2 where it is of the very painting that is wanted, 1 by its name alone, 0 not at all."""
     try:
-        style, inputs = read_settings(folder).get("style") or {}, read_resolved(folder).get("inputs") or {}
+        settings, inputs = read_settings(folder), read_resolved(folder).get("inputs") or {}
+        style, many = settings.get("style") or {}, (settings.get("styles"), settings.get("add_to"))
         name = style.get("name") or plain_name(style["image"])
     except (UserError, AttributeError, KeyError, TypeError):  # a run that cannot be read is known by its folder
-        style, inputs, name = {}, {}, folder.parent.name
+        style, inputs, many, name = {}, {}, (None, None), folder.parent.name
     same_suffix = wanted.suffix is None or (style.get("suffix") or "") == wanted.suffix
     same_file = wanted.painting_sha256 is not None and wanted.painting_sha256 == inputs.get("painting")
+    if wanted.many not in (None, many):
+        return 0
     return int(same_suffix) * (2 if same_file else int(wanted.name in (None, name)))
 
 

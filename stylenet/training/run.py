@@ -14,9 +14,10 @@ from pytorch_lightning.loggers import Logger
 
 from stylenet.data.datamodule import PhotosLike
 from stylenet.device import memory_errors
+from stylenet.disk import file_sha256, printable
 from stylenet.distributed import export_worker_context, one_run, worker_context
 from stylenet.errors import UserError
-from stylenet.evaluation.held_out import held_out_losses, mean_appearance, stylized_by
+from stylenet.evaluation.held_out import mean_figures
 from stylenet.models.catalog import infer_command, publish_style
 from stylenet.training.callbacks.progress import losses
 from stylenet.training.callbacks.recovery import GaveUpError
@@ -47,18 +48,21 @@ class RunResult:
 
     `published` is the copy of the style file in `checkpoints/`; None where another network has its name. `metrics` are
     the last losses (`loss/…`), the figures on the held-out photos (`held_out/…`; none of a run that was stopped) and
-    `speed/seconds`. `exit_code` is 0, or 128 plus the signal that stopped the run.
+    `speed/seconds`. `exit_code` is 0, or 128 plus the signal that stopped the run. `inside` names a style where the
+    file holds many.
     """
 
     style_file: Path
     published: Path | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     exit_code: int = 0
+    inside: str | None = None
 
     @property
     def style(self) -> str:
         """The name for `Stylizer.load` where that finds this network, else the path of the style file."""
-        return self.published.stem if self.published else str(self.style_file)
+        found = self.published.stem if self.published else str(self.style_file)
+        return f"{found}#{self.inside}" if self.inside else found
 
 
 def train(
@@ -101,7 +105,7 @@ def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = N
     """
     with one_run():
         result = lead(settings, composed, start)
-    print(infer_command(result.published or result.style_file), flush=True)
+    print(infer_command(result.published or result.style_file, result.inside), flush=True)
     return result.exit_code
 
 
@@ -164,14 +168,14 @@ def fit_and_judge(inputs: TrainingInputs, folder: Path, loggers: list[Logger], c
         raise UserError(f"{error}{keep_last_good(inputs, file, error.step)}") from error
     metrics = {**losses(trainer), "speed/seconds": time.perf_counter() - begun}
     log_metrics(loggers, {"speed/seconds": metrics["speed/seconds"]}, trainer.global_step)
-    for line in inputs.sources.photos.report():
+    for line in inputs.photos.report():
         log.info(line)
     if stop.signal is not None:
-        return RunResult(file, None, metrics, 128 + stop.signal)
+        return RunResult(file, None, metrics, 128 + stop.signal, inputs.subject.style)
     figures = evaluate(inputs, trainer)
     save(inputs, file, trainer.global_step, figures)
     metrics |= {f"held_out/{name}": value for name, value in figures.items()}
-    return RunResult(file, publish(inputs, file), metrics)
+    return RunResult(file, publish(inputs, file), metrics, inside=inputs.subject.style)
 
 
 def keep_last_good(inputs: TrainingInputs, file: Path, step: int) -> str:
@@ -184,14 +188,19 @@ def keep_last_good(inputs: TrainingInputs, file: Path, step: int) -> str:
 
 def publish(inputs: TrainingInputs, file: Path) -> Path | None:
     """Copies the style file to where its name finds it. Logs the reason where it cannot."""
-    try:
-        place = publish_style(file, inputs.name, inputs.settings.replace)
-    except OSError as error:
-        log.warning("the style file stays in its run folder: checkpoints/ cannot be written (%s)", error.strerror)
+    place, replaced = inputs.subject.place, inputs.subject.replaced
+    if replaced and not (place.exists() and file_sha256(place) == replaced):
+        log.warning("the style file stays in its run folder: %s was changed meanwhile", printable(place))
         return None
-    if not place:
-        log.info("checkpoints/%s exists; pass replace=true to overwrite it", inputs.name)
-    return place
+    try:
+        published = publish_style(file, place, inputs.settings.replace)
+    except OSError as error:
+        reason = f"{printable(place.parent)}/ cannot be written ({error.strerror})"
+        log.warning("the style file stays in its run folder: %s", reason)
+        return None
+    if not published:
+        log.info("%s exists; pass replace=true to overwrite it", printable(place.with_suffix("")))
+    return published
 
 
 def style_file(inputs: TrainingInputs, folder: Path) -> Path:
@@ -204,11 +213,8 @@ def evaluate(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, float]:
     device = inputs.machine.device
     module = inputs.module.to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=inputs.machine.bf16):
-        photos = inputs.data.held_out.to(device).float() / 255
-        stylized = stylized_by(module.network, photos)
-        result = asdict(held_out_losses(module.required_criterion, photos, stylized))
-        result |= mean_appearance(stylized, module.painting)
-    figures = {name: round(value, 6) for name, value in result.items() if value is not None}
+        found = mean_figures(module.figures(inputs.data.held_out.to(device).float() / 255))
+    figures = {name: round(value, 6) for name, value in found.items()}
     log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)
     log.info("held-out photos: content %(content).3f, style %(style).3f, untouched %(untouched).3f", figures)
     return figures

@@ -25,7 +25,6 @@ OUTPUTS = Path("outputs")
 SETTINGS, RESOLVED, FILES, LOCK = "config.yaml", "resolved.json", "files.json", ".lock"
 OLD_RESOLVED = "decisions.json"  # the name of resolved.json in older runs
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-MANY = "many.ckpt"  # of a run on many paintings
 
 
 def style_name(image: str, name: str | None, suffix: str) -> str:
@@ -101,6 +100,7 @@ def keep_inputs(folder: Path, settings: Settings) -> None:
         return
     paths: dict[str, str | None] = {"data.path": settings.data.path}
     paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}
+    paths |= {"styles": settings.styles, "add_to": settings.add_to}
     found = {name: home_expanded(path).absolute() for name, path in paths.items() if path and not is_name(name, path)}
     write_files(folder, {name: str(path) for name, path in found.items() if can_be(name, path)})
     if painting := find_file(settings.style.image):
@@ -134,23 +134,26 @@ def with_recorded_files(settings: Settings, folder: Path) -> Settings:
     found = deepcopy(settings)
     for name, path in read_files(folder).items():
         part, _, last = name.rpartition(".")
-        if can_be(name, folder / path):
+        moved = name == "styles" and Path(found.styles or "").is_dir()  # typed again where the paintings are now
+        if can_be(name, folder / path) and not moved:
             setattr(getattr(found, part) if part else found, last, str((folder / path).absolute()))
     return found
 
 
 def is_name(setting: str, text: str) -> bool:
     """Whether a setting is a key word or the name of a style, which come before files that are called so."""
-    known = {"loss_network.weights": ("auto", "torchvision"), "init": ("auto", *styles())}.get(setting, ())
+    names = tuple(styles())
+    words = {"loss_network.weights": ("auto", "torchvision"), "init": ("auto", *names), "add_to": names}
+    known = words.get(setting, ())
     return text in known or text.rpartition("#")[0] in known
 
 
 def can_be(setting: str, path: Path) -> bool:
-    """Whether a setting can mean what is at the path: a file, or the photos' folder.
+    """Whether a setting can mean what is at the path: a file, or the folder of photos or paintings.
 
     A file may have the name of one style of many behind it, as in `mine.safetensors#wave`.
     """
-    if setting == "data.path":
+    if setting in ("data.path", "styles"):
         return path.exists()
     return isfile(path) or (setting == "init" and isfile(str(path).rpartition("#")[0]))
 

@@ -29,7 +29,8 @@ from stylenet.models.network import NetworkSettings
 from stylenet.models.plane_waves import PlaneWaves
 from stylenet.models.predictor import STATISTICS
 from stylenet.pipeline.batching import Batching
-from stylenet.training import many_styles
+from stylenet.training import many_module
+from stylenet.training.many_module import ManyStylesModule
 from stylenet.training.many_targets import Criteria
 
 FORM = NetworkSettings(4, 1, architecture="conditional", styles=3, predictor=4, waves=3)
@@ -54,27 +55,34 @@ def criteria(network: ConditionalNet, drawn: Drawn, monkeypatch: pytest.MonkeyPa
         targets = {name: value for name, value in criterion.named_buffers() if not name.startswith("vgg.")}
     moved(criterion)
     monkeypatch.setattr(stability, "drawn", lambda number: SHIFT)
-    monkeypatch.setattr(many_styles, "paintings_of", lambda *_: PLACES)  # values of the host's, which a fake has not
+    monkeypatch.setattr(many_module, "paintings_of", lambda *_: PLACES)  # values of the host's, which a fake has not
     return Criteria(criterion, [{name: there(value) for name, value in targets.items()} for _ in range(3)])
+
+
+def module_of(network: ConditionalNet, criteria: Criteria, **more: Tensor) -> ManyStylesModule:
+    with unset_fake_temporarily():  # `Module.to` does not take fakes
+        made = ManyStylesModule(ConditionalNet(FORM), criteria, flat_areas=1.0, **more)
+    made.network = network
+    return made
 
 
 @pytest.mark.parametrize("number", [0, 2], ids=["with rows", "predicted alone"])
 def test_a_step_on_many_paintings_waits_for_nothing(network: ConditionalNet, criteria: Criteria, number: int) -> None:
     statistics = torch.empty(3, STATISTICS, device=CUDA)
-    step = many_styles.many_step(network, criteria, statistics, 0, bf16=False, flat_areas=1.0)
+    module = module_of(network, criteria, statistics=statistics)
     with Transfers() as transfers:
-        loss = step(torch.empty(2, 3, 64, 64, dtype=torch.uint8), number)
-    assert loss.device == CUDA
+        values = module.weighted_losses(torch.empty(2, 3, 64, 64, dtype=torch.uint8, device=CUDA), number)
+    assert all(value.device == CUDA for value in values.values())
     assert transfers.waiting == []
-    assert [copy[2] for copy in transfers.copies] == [(2, 3, 64, 64), (2,)]
+    assert [copy[2] for copy in transfers.copies] == [(2,)]
 
 
 def test_a_step_for_a_further_painting_waits_for_nothing(network: ConditionalNet, criteria: Criteria) -> None:
-    row = torch.nn.Parameter(torch.empty(network.table.shape[1], device=CUDA))
-    step = many_styles.further_step(network, row, criteria, bf16=False, flat_areas=1.0)
+    row = torch.nn.Parameter(torch.empty(1, network.table.shape[1], device=CUDA))
+    module = module_of(network, criteria, added=row)
     with Transfers() as transfers:
-        loss = step(torch.empty(2, 3, 64, 64, dtype=torch.uint8), 0)
-    assert loss.device == CUDA
+        values = module.weighted_losses(torch.empty(2, 3, 64, 64, dtype=torch.uint8, device=CUDA), 0)
+    assert all(value.device == CUDA for value in values.values())
     assert transfers.waiting == []
 
 

@@ -60,7 +60,7 @@ def test_guard_clipping_and_optimizer_wait_for_nothing(module: StyleTransferModu
     guard, trainer = NonFiniteGuard(50, torch.zeros(1, 3, 32, 32, dtype=torch.uint8)), pl.Trainer(logger=False)
     guard.photo, guard.finite = guard.photo.to(CUDA), torch.empty((), dtype=torch.bool, device=CUDA)
     guard.consecutive_skips = guard.skipped = torch.empty((), dtype=torch.int64, device=CUDA)
-    optimizer = make_optimizer(module.network, 1e-3)
+    optimizer = make_optimizer(module.learned(), 1e-3)
     assert optimizer.defaults["fused"]
     for weight in module.network.parameters():
         weight.grad = torch.empty_like(weight)

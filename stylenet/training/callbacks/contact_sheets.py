@@ -41,7 +41,7 @@ class ContactSheets(Callback):
 
     @torch.no_grad()
     def draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        stylized = torch.stack([module(photo[None].to(module.device))[0].cpu() for photo in self.photos])
+        stylized = module(self.photos.to(module.device)).cpu()
         self.inspect(trainer, artifacts(self.photos, stylized))
         sheet = contact_sheet(self.painting, self.photos, stylized)
         save_sheet(sheet, self.folder / f"{trainer.global_step:06d}.jpg")
