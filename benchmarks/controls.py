@@ -59,6 +59,8 @@ def sheet(made: dict[str, Image.Image]) -> Image.Image:
 
 
 def main() -> None:
+    if {"-h", "--help"} & set(sys.argv) or len(sys.argv) < 4:
+        sys.exit(__doc__)
     photo, *styles, output = sys.argv[1:]
     painters: list[Painter] = [Stylizer.load(style) for style in styles]
     made = images(resized(decode_image(photo), SIDE), painters)

@@ -34,6 +34,8 @@ def held_out(folder: Path) -> str:
 
 
 def main() -> None:
+    if {"-h", "--help"} & set(sys.argv) or len(sys.argv) < 3:
+        sys.exit(__doc__)
     target, *runs = sys.argv[1:]
     plot, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     print("| run | steps | held-out content | held-out style |\n|---|---|---|---|")

@@ -46,6 +46,8 @@ def by_kind(events: Iterable[Any], on_gpu: bool) -> Counter[str]:
 
 
 def main() -> None:
+    if {"-h", "--help"} & set(sys.argv):
+        sys.exit(__doc__)
     batch, crop = [int(text) for text in sys.argv[1:]] + [4, 256][len(sys.argv) - 1 :]
     torch.manual_seed(0)
     weights, painting = random_vgg16(), torch.rand(1, 3, 384, 480)

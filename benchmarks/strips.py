@@ -31,6 +31,8 @@ def decibels(a: Tensor, b: Tensor) -> float:
 
 
 def main() -> None:
+    if {"-h", "--help"} & set(sys.argv):
+        sys.exit(__doc__)
     styles = sys.argv[1:] or list(single_styles())
     photo = F.interpolate(held_out_photos(1024)[0][:1].float() / 255, SIZE, mode="bilinear")
     print("| dB | strips, fp32 | strips, bf16 | bf16 itself, against fp32 |\n|---|---|---|---|")

@@ -12,6 +12,8 @@ from stylenet import Stylizer
 from stylenet.media.image import decode_image
 
 HEIGHT, WIDTH = 240, 320
+if len(sys.argv) < 3 or sys.argv[1] in ("-h", "--help"):
+    sys.exit(__doc__)
 STYLE, *PICTURES = sys.argv[1:]
 frames = (np.asarray(decode_image(path).resize((WIDTH, HEIGHT))) for path in PICTURES)
 
