@@ -67,8 +67,8 @@ def run_main(main: Main, arguments: Sequence[str], name: str) -> int:
     """Runs a command's `main` under the name that messages show; returns the exit code.
 
     0 is success; 1 a mistake of the user's (`UserError`, one line), a file that the system refuses (one line) or a
-    closed pipe; 128 plus the signal's number after SIGINT or SIGTERM. Any other exception is a bug and keeps its
-    traceback.
+    closed pipe; 128 plus the signal's number after SIGINT, SIGTERM or SIGHUP. Any other exception is a bug and keeps
+    its traceback.
     """
     token = PROGRAM.set(name)
     try:

@@ -13,7 +13,9 @@ from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.styler import Styler
 from stylenet.media.picture import Size
+from stylenet.media.video.timing import written_time
 from stylenet.pipeline.job import Job
+from stylenet.pipeline.unfinished import CutShortError, Stopped
 
 Say = Callable[[str], None]  # prints a line for the user
 
@@ -38,6 +40,8 @@ def stylize_pipe(options: argparse.Namespace, styler: Styler, say: Say) -> int:
 
     with prefix_errors("--raw"):
         size, memory = read_size(options.raw), memory_of(options)
+        if sys.stdin is None:  # as after <&- in a shell
+            raise UserError("standard input is closed; frames are read from it")
         if sys.stdin.isatty() or sys.stdout.isatty():
             raise UserError("frames are read from and written to a pipe or file, not a terminal")
         end_as_filters_do()
@@ -63,21 +67,31 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
         "rate": options.rate or Fraction(RATE),
     }
     with pyav():
-        from stylenet.pipeline.clip import ClipJob, Stopped, stylize_clip
+        from stylenet.pipeline.clip import ClipJob, stylize_clip
     failed = 0
     for done, job in enumerate(jobs):
         try:
             with memory_errors(f"{printable(job.source)}: not enough memory for this clip"):
-                print(stylize_clip(styler, ClipJob(job.source, job.target, **settings), say), flush=True)
+                print(stylize_clip(styler, ClipJob(job.source, job.target, **settings), say, say), flush=True)
         except Stopped as stop:
             left = len(jobs) - done - 1
-            say(f"{stop}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")
+            say(f"{advised(stop)}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")
             return stop.code
+        except CutShortError as error:
+            say(advised(error))
+            failed += 1
+        except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do
+            raise
         except (UserError, OSError) as error:
             say(str(error) if isinstance(error, UserError) else f"{printable(job.target)}: {error.strerror}")
             failed += 1
     print_counts(len(jobs) - failed, failed, skipped)
     return 1 if failed else 0
+
+
+def advised(end: Stopped | CutShortError) -> str:
+    """The message, with how to go on."""
+    return str(end) if end.resume_at is None else f"{end}; continue with --start {written_time(end.resume_at)}"
 
 
 def print_counts(done: int, failed: int, skipped: int) -> None:

@@ -2,20 +2,18 @@
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
 from types import FrameType
 
 import numpy as np
 from av.stream import Stream
-from tqdm import tqdm
 
-from stylenet.disk import atomic_write, check_place, printable
+from stylenet.device import memory_errors
+from stylenet.disk import DISK_ERRORS, DiskError, atomic_write, check_place, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
@@ -24,7 +22,8 @@ from stylenet.media.limits import TooManyPixelsError
 from stylenet.media.picture import OWN_SIZE, Size
 from stylenet.media.sequence import Sequence
 from stylenet.media.video.codecs import FORMATS, SUFFIXES, Encoding
-from stylenet.media.video.reading import AnyPacket, Clip, ClipFrame
+from stylenet.media.video.reading import Clip, ClipFrame
+from stylenet.media.video.resets import AnyPacket
 from stylenet.media.video.stills import (
     RATE,
     AnimationFrames,
@@ -33,11 +32,14 @@ from stylenet.media.video.stills import (
     SequenceFrames,
     SequenceWriter,
 )
-from stylenet.media.video.timing import Span, written_time
+from stylenet.media.video.timing import Span
 from stylenet.media.video.writing import VideoWriter
+from stylenet.pipeline.progress import Progress
+from stylenet.pipeline.unfinished import CutShortError, Stopped, keep_unfinished
 from stylenet.prefetch import Stopwatch, ahead, behind
+from stylenet.signals import handled, leave_terminal
 
-BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left"
+Say = Callable[[str], None]
 Source = Clip | AnimationFrames | SequenceFrames
 Target = VideoWriter | ImageWriter
 Item = ClipFrame | AnyPacket
@@ -49,7 +51,7 @@ class ClipJob:
 
     `memory`, in seconds, is that of the temporal statistics. `codec` and `crf` are a video file's, `quality` an
     image's (JPEG, WebP), `rate` that of a sequence that is read, in frames per second. `pixels` limits all frames
-    together, as they are stylized; None is any number.
+    together, as they are stylized; None is any number. `keep`: what was done before an error stays, as after a signal.
     """
 
     source: Path
@@ -62,36 +64,63 @@ class ClipJob:
     quality: int | None = None
     rate: Fraction = RATE
     pixels: int | None = None
+    keep: bool = True
 
 
-class Stopped(Exception):  # noqa: N818  # no error, as KeyboardInterrupt is none
-    """The user ended the work by a signal, before the clip was through. The message says what is kept."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.code = 128 + number  # what a shell expects
-
-
-def stylize_clip(styler: Styler, job: ClipJob, say: Callable[[str], None]) -> str:
+def stylize_clip(styler: Styler, job: ClipJob, say: Say, progress: Say | None = None) -> str:
     """Does the job and returns a line about it; `say` takes a line for each thing that cannot be kept.
 
-    Raises `UserError` when the clip cannot be read or written, `Stopped` after Ctrl-C or SIGTERM: what was done by then
-    stands beside the target, as a file that plays.
+    `progress` takes lines about the frames so far, where there is no terminal for a bar. Raises `UserError` when the
+    clip cannot be read or written, `CutShortError` if that shows only within it, `Stopped` after a signal that ends
+    commands. With these two, what was done by then stands beside the target, as a file that plays.
     """
-    with open_source(job) as source, open_target(job) as temporary, signals() as caught:
+    with open_source(job) as source, open_target(job) as temporary, collected_signals() as caught:
+        failure: UserError | OSError | None = None
         with open_writer(job, source, temporary) as writer:
             if writer.left_out():
                 say(f"{source.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
-            watch = stylize_items(styler, job, source, writer, caught)
+            shown = Progress(source.name, frames_of(source), progress)
+            watch = Stopwatch()
+            try:
+                with memory_errors(f"{source.name}: not enough memory for this clip"):
+                    stylize_items(styler, job, source, writer, caught, shown, watch)
+            except (UserError, OSError) as error:
+                if not (job.keep and writer.begun) or is_disk_error(error):
+                    raise
+                failure = error
             if caught and not writer.begun:
                 raise Stopped(f"{source.name}: stopped before the first frame", caught[0])
-            writer.finish()
+            finish(writer, failure)
+        if caught or failure is not None:
+            unfinished = printable(keep_unfinished(temporary, job.target))
+            resume_at = job.span.start + writer.seconds
         for text in (*source.notes(), *writer.notes()):
             say(f"{source.name}: {text}")
         if caught:
-            raise Stopped(kept(temporary, job, writer.seconds), caught[0])
+            raise Stopped(f"{source.name}: stopped; frames so far are in {unfinished}", caught[0], resume_at)
+        if failure is not None:
+            raise CutShortError(f"{reason(failure, job)}; frames so far are in {unfinished}", resume_at) from failure
     size = f"{writer.size[0]} x {writer.size[1]}"
     return f"{source.name} -> {printable(job.target)}  {size}, {watch}"
+
+
+def is_disk_error(error: UserError | OSError) -> bool:
+    """Whether the disk is full, where no file can be finished."""
+    return isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS)
+
+
+def finish(writer: Target, failure: UserError | OSError | None) -> None:
+    """Finishes the file; after a failure, that one is what is said where this fails too."""
+    try:
+        writer.finish()
+    except (UserError, OSError):
+        if failure is None:
+            raise
+        raise failure from None
+
+
+def reason(error: UserError | OSError, job: ClipJob) -> str:
+    return str(error) if isinstance(error, UserError) else f"{printable(job.target)}: {error.strerror}"
 
 
 def open_source(job: ClipJob) -> Source:
@@ -130,13 +159,23 @@ def open_writer(job: ClipJob, source: Source, temporary: Path) -> Target:
     return AnimationWriter(temporary, job.target, source, job.quality)
 
 
-def stylize_items(styler: Styler, job: ClipJob, source: Source, writer: Target, caught: list[int]) -> Stopwatch:
+def frames_of(source: Source) -> int | None:
+    """The number of frames to come, if the source knows its length."""
+    return round(source.seconds * source.rate) if source.seconds is not None else None
+
+
+def stylize_items(
+    styler: Styler,
+    job: ClipJob,
+    source: Source,
+    writer: Target,
+    caught: list[int],
+    progress: Progress,
+    watch: Stopwatch,
+) -> None:
     """Takes the clip through the network into the writer, until its end or a signal."""
-    total = round(source.seconds * source.rate) if source.seconds is not None else None
-    bar = tqdm(total=total, unit=" frames", desc=source.name, disable=None, leave=False, bar_format=BAR)
-    watch = Stopwatch()
     reading, stylizing = ahead(source.items(set(writer.copies))), steady_stylizing(styler, job.memory)
-    with bar, behind(writer.write) as put, stylizing as stylize, reading as items:
+    with progress, behind(writer.write) as put, stylizing as stylize, reading as items:
         for item in within(items, source.name, job.pixels):
             if caught:
                 break
@@ -144,9 +183,8 @@ def stylize_items(styler: Styler, job: ClipJob, source: Source, writer: Target, 
                 with watch.running():
                     colors = stylize(item.pixels[..., :3], float(item.pts * source.time_base))
                 item = replace(item, pixels=with_opacity(colors, item.pixels))
-                bar.update()
+                progress.update()
             put(item)
-    return watch
 
 
 def within(items: Iterable[Item], name: str, most: int | None) -> Iterator[Item]:
@@ -169,41 +207,17 @@ def with_opacity(colors: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def signals() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM while the block runs, for it to end in order; the next Ctrl-C ends at once."""
+def collected_signals() -> Iterator[list[int]]:
+    """Collects ending signals while the block runs, for it to end in order; the next Ctrl-C ends at once."""
     caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # others get no signals
-        yield caught
-        return
 
     def catch(number: int, frame: FrameType | None) -> None:
         caught.append(number)
+        leave_terminal()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(catch):
         yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def kept(temporary: Path, job: ClipJob, seconds: Fraction) -> str:
-    """Gives what was written so far a name that is not taken yet, and says which."""
-    unfinished = job.target
-    if temporary != job.target:
-        unfinished = free_name(job.target)
-        os.replace(temporary, unfinished)
-    rest = written_time(job.span.start + seconds)
-    return (
-        f"{printable(job.source)}: stopped; frames so far are in {printable(unfinished)}; continue with --start {rest}"
-    )
-
-
-def free_name(target: Path) -> Path:
-    """`clip-unfinished.mp4`, or with a number where there is one already: the parts of a clip stopped twice."""
-    names = (f"{target.stem}-unfinished{'' if number == 1 else f'-{number}'}{target.suffix}" for number in count(1))
-    return next(path for name in names if not (path := target.with_name(name)).exists())
 
 
 def listed(streams: list[Stream]) -> str:

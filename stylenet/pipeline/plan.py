@@ -16,6 +16,7 @@ from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
 from stylenet.pipeline.inputs import Found, find
 from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job
 from stylenet.pipeline.targets import check_inside, check_targets, entry
+from stylenet.pipeline.unfinished import parts_of
 
 STREAM = "-"  # as an argument: a standard stream
 
@@ -31,7 +32,8 @@ def plan(
 
     `output` is a file if it has a suffix that can be written, or is the pattern of a sequence; else a folder; without
     it, results stand beside their sources. `-` is a standard stream. `suffix` is that of the image format to write,
-    else the output's or the source's. With `skip_existing` an earlier run's results are no inputs. Raises `UserError`
+    else the output's or the source's. What was kept of a
+    clip that was stopped is no input, with `skip_existing` nor are an earlier run's results. Raises `UserError`
     when a result would overwrite an input, another result, or leave the folder, and for a suffix that isn't written.
     """
     if output == "":  # which Path takes for the working folder
@@ -44,6 +46,8 @@ def plan(
         return jobs
     folder = Path(output) if output is not None else None
     jobs = [_job(found, style, folder, suffix) for found in find(inputs, folder)]
+    parts = {entry(part) for job in jobs if job.is_clip for part in parts_of(job.target)}
+    jobs = [job for job in jobs if entry(job.source) not in parts]
     if skip_existing:
         results = {entry(job.target) for job in jobs}
         jobs = [job for job in jobs if entry(job.source) not in results]

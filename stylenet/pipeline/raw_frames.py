@@ -3,17 +3,19 @@
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
 
-from stylenet.disk import printable
+from stylenet.disk import printable, refusal
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.limits import MINIMUM_SIDE
 from stylenet.prefetch import Stopwatch, ahead, behind
+from stylenet.signals import ending
 
 RATE = 25  # frames per second, for the temporal statistics: a pipe has no times
 
@@ -28,7 +30,7 @@ def read_size(text: str) -> tuple[int, int]:
 
 
 def stylize_raw(styler: Styler, size: tuple[int, int], memory: float, source: BinaryIO, target: BinaryIO) -> Stopwatch:
-    """Stylizes all frames of `source`. Raises `UserError` when it ends within one."""
+    """Stylizes all frames of `source`. Raises `UserError` when it ends within one, or a stream fails."""
     watch = Stopwatch()
     reading, stylizing = ahead(frames(source, *size)), steady_stylizing(styler, memory)
     with behind(written(target)) as put, stylizing as stylize, reading as taken:
@@ -41,7 +43,7 @@ def stylize_raw(styler: Styler, size: tuple[int, int], memory: float, source: Bi
 
 def frames(source: BinaryIO, width: int, height: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     wanted = width * height * 3
-    while data := source.read(wanted):  # of a pipe, all of it or what there is at its end
+    while data := read(source, wanted):
         if len(data) < wanted:
             raise UserError(
                 f"the stream ends within a frame, after {len(data):,} of {wanted:,} bytes: check the frame size"
@@ -49,16 +51,34 @@ def frames(source: BinaryIO, width: int, height: int) -> Iterator[UInt8[np.ndarr
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
+def read(source: BinaryIO, wanted: int) -> bytes:
+    """Of a pipe, all of it or what there is at its end."""
+    with stream_errors("standard input"):
+        return source.read(wanted)
+
+
 def written(target: BinaryIO) -> Callable[[UInt8[np.ndarray, "h w 3"]], None]:
     def write(frame: UInt8[np.ndarray, "h w 3"]) -> None:
-        target.write(np.ascontiguousarray(frame).data)
-        target.flush()
+        with stream_errors("standard output"):
+            target.write(np.ascontiguousarray(frame).data)
+            target.flush()
 
     return write
 
 
+@contextmanager
+def stream_errors(name: str) -> Iterator[None]:
+    """Makes one line of what the system refuses, but for a reader that has gone: then nobody is left to tell."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(refusal(error, name)) from error
+
+
 def end_as_filters_do() -> None:
     """Lets a signal, or a closed pipe, end the process at once, as nothing has to be finished."""
-    for name in ("SIGINT", "SIGTERM", "SIGPIPE"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    pipe = getattr(signal, "SIGPIPE", None)  # which Windows lacks
+    for number in (*ending(), *(() if pipe is None else (pipe,))):
+        signal.signal(number, signal.SIG_DFL)

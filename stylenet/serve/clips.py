@@ -57,7 +57,8 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
             width, height = work.size.of(clip.video.width, clip.video.height)
         # A network of its own: it keeps statistics of the clip in its norms.
         styler = BoundStyler(Stylizer.load(style, device), work.brush)
-        stylize_clip(styler, ClipJob(source, target, MEMORY, size=work.size, pixels=FRAMES * work.pixels), notes.append)
+        job = ClipJob(source, target, MEMORY, size=work.size, pixels=FRAMES * work.pixels, keep=False)
+        stylize_clip(styler, job, notes.append)
     except UserError as error:
         raise type(error)(without_path(str(error), source)) from error
     notes = [without_path(note, source) for note in notes]

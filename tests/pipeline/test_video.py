@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from clips import STEADY, TIME_BASE, UNEVEN, corners, fonts, make_clip, packets, pictures, times, unchanged
 
+from stylenet.cli.infer_video_run import advised
 from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.video.codecs import CODECS, Codec
@@ -169,7 +170,9 @@ def test_a_stop_leaves_what_was_done_as_a_file_that_plays(
     unfinished = tmp_path / "out-unfinished.mp4"
     assert stop.value.code == code
     # Of 25 frames a second, that from 0.08 s is on show at 0.1 s; the tenth ends at 0.48.
-    assert str(stop.value) == f"{clip}: stopped; frames so far are in {unfinished}; continue with --start 0:00:00.480"
+    message = f"{clip}: stopped; frames so far are in {unfinished}"
+    assert (str(stop.value), stop.value.resume_at) == (message, Fraction("0.48"))
+    assert advised(stop.value) == f"{message}; continue with --start 0:00:00.480"
     assert len(pictures(unfinished)) == 10
     assert len(packets(unfinished, "audio")) > 0
     assert (tmp_path / "out.mp4").read_text() == "from before"
@@ -187,7 +190,7 @@ def test_damage_inside_is_left_out_and_said(tmp_path: Path) -> None:
     content[middle : middle + 200] = bytes(200)
     source.write_bytes(content)
     said = through(source, tmp_path / "out.mp4")
-    assert said[0] == f"{source}: 1 damaged packets left out"
+    assert said[0] == f"{source}: 1 damaged packet left out"
     assert len(pictures(tmp_path / "out.mp4")) == 24
 
 

@@ -10,15 +10,14 @@ from stylenet.errors import UserError
 
 @dataclass(frozen=True)
 class Codec:
-    """An FFmpeg encoder. `quality` is its default rate factor (CRF; lower is better), up to `worst`; 0 and 0: it has
-    none.
+    """An FFmpeg encoder. `default_crf` is its rate factor (lower is better), at most `max_crf`; 0 and 0: it has none.
 
     `pixels` is the pixel format of opaque frames, `alpha` that of transparent ones, if there is one.
     """
 
     encoder: str
-    quality: int = 0
-    worst: int = 0
+    default_crf: int = 0
+    max_crf: int = 0
     options: dict[str, str] = field(default_factory=dict)
     tag: str | None = None
     pixels: str = "yuv420p"
@@ -75,18 +74,21 @@ class Encoding:
 
     format: Format
     codec: Codec
-    quality: int
+    crf: int
 
     @classmethod
-    def of(cls, target: Path, codec: str | None = None, quality: int | None = None, alpha: bool = False) -> "Encoding":
+    def of(cls, target: Path, codec: str | None = None, crf: int | None = None, alpha: bool = False) -> "Encoding":
         """The encoding of a file by its suffix; `alpha`: its frames are transparent.
 
-        Raises `UserError` for a suffix that is not written, a codec that it does not hold, a quality that the codec
+        Raises `UserError` for a suffix that is not written, a codec that it does not hold, a CRF that the codec
         does not have.
         """
         format_ = format_of(target)
         chosen = format_.codec(codec, alpha)
-        return cls(format_, chosen, rate_factor(chosen, quality))
+        if crf is not None and chosen.max_crf == 0 and chosen != format_.codec(codec):
+            problem = f"{printable(target)}: transparent frames need {chosen.encoder} here, which takes no CRF"
+            raise UserError(f"{problem}: leave it out, or choose {format_.codecs[0]}, where transparency becomes white")
+        return cls(format_, chosen, rate_factor(chosen, crf))
 
 
 def format_of(target: Path) -> Format:
@@ -97,12 +99,12 @@ def format_of(target: Path) -> Format:
     return found
 
 
-def rate_factor(codec: Codec, quality: int | None = None) -> int:
+def rate_factor(codec: Codec, crf: int | None = None) -> int:
     """The codec's CRF, by default its own. Raises `UserError` for one out of its range."""
-    if quality is None:
-        return codec.quality
-    if not codec.worst:
-        raise UserError(f"{codec.encoder} has no rate factor")
-    if not 0 <= quality <= codec.worst:
-        raise UserError(f"{codec.encoder} takes 0 (best) to {codec.worst}, got {quality}")
-    return quality
+    if crf is None:
+        return codec.default_crf
+    if not codec.max_crf:
+        raise UserError(f"{codec.encoder} takes no CRF: leave it out, or choose another codec")
+    if not 0 <= crf <= codec.max_crf:
+        raise UserError(f"{codec.encoder} takes 0 (best) to {codec.max_crf}, got {crf}")
+    return crf

@@ -35,6 +35,7 @@ class Deinterlacer:
                 return
             if whole.pts is not None and whole.time_base:  # the filter counts in its own units
                 whole.pts = round(whole.pts * whole.time_base / self.time_base)
+                whole.duration = round(whole.duration * whole.time_base / self.time_base)
                 whole.time_base = self.time_base
             yield whole
 

@@ -22,7 +22,10 @@ A, B, C = 0.17883277, 0.28466892, 0.55991073  # of HLG
 
 
 def to_sdr(pixels: UInt16[np.ndarray, "h w 3"], transfer: int, wide: bool = True) -> UInt8[np.ndarray, "h w 3"]:
-    """A matrix for full-range codes; `wide`: the primaries are BT.2020's, else BT.709's."""
+    """Tone-maps full-range PQ or HLG codes to 8-bit BT.709.
+
+    `wide`: the primaries are BT.2020's, else already BT.709's.
+    """
     light = to_light(transfer)[pixels]
     if transfer == HLG:  # the scene's light, of which a screen of 1,000 cd/m² makes (BT.2100's OOTF)
         light *= PEAK * np.maximum(light @ LUMINANCE, 1e-6)[..., None] ** 0.2

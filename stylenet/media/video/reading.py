@@ -3,18 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-from av import CodecContext, Packet, VideoFrame
+from av import CodecContext, VideoFrame
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
+from PIL import Image
 
 from stylenet.disk import DISK_ERRORS, DiskError, printable
 from stylenet.errors import UserError
@@ -22,20 +22,20 @@ from stylenet.media.limits import ImageError
 from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
 from stylenet.media.video.colors import Colors, Converter
 from stylenet.media.video.deinterlace import Deinterlacer, kind_of
-from stylenet.media.video.resets import Resets
-from stylenet.media.video.timing import Span
+from stylenet.media.video.resets import AnyPacket, Resets
+from stylenet.media.video.timing import Span, written_time
 from stylenet.media.video.turning import UPRIGHT, Turn, turn, upright
-
-if TYPE_CHECKING:
-    AnyPacket = Packet[Any]
-else:
-    AnyPacket = Packet  # which has no brackets at run time
 
 # FFmpeg's readers of whole files; others follow links to files and hosts of the author's choice.
 READERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg"
+JOINABLE = ("mpegts", "mpeg")  # of which `cat` makes one file; a seek in them lands anywhere
+# FFmpeg takes a clock that begins again for one of 33 bits that ran over; `Resets` takes both for a join.
+OPTIONS = {"format_whitelist": READERS, "correct_ts_overflow": "0"}
+LATEST = 2**53  # microseconds: FFmpeg seeks no later than at 2**63, in units of its own
 MICROSECOND = Fraction(1, 1_000_000)  # FFmpeg's unit for a whole file's times
 PATIENCE = 10  # seconds of the file after the span's end in which sound from before it is looked for
 MOMENT = Fraction(1, 1000)  # seconds, as exact as times are written; a frame shown for less of the span is left out
+EXACT_LENGTH, MISSED = ("mov,", "matroska,"), 1  # formats whose length is exact, and seconds of it that are missed
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read opacity, which FFmpeg's own ones skip
 
 
@@ -66,9 +66,8 @@ class Clip:
         self.count = 0  # frames so far
         self.damaged = 0  # packets
         with one_line_errors(self.name):
-            self.container = av.open(
-                url(path), "r", metadata_errors="replace", container_options={"format_whitelist": READERS}
-            )
+            self.container = av.open(url(path), "r", metadata_errors="replace", container_options=OPTIONS)
+        self.resets = Resets(self.container.format.name in JOINABLE)
         self.video = self.main_video()
         self.alpha, self.decoder = self.choose_decoder()
         self.decoder.thread_type = "AUTO"
@@ -79,6 +78,10 @@ class Clip:
         self.converter = Converter()
         self.deinterlacer: Deinterlacer | None = None
         self.pixel_format = ""  # of the first frame
+        self.first: ClipFrame | None = None
+        self.scaled = 0  # frames of another size than the first
+        self.end = Fraction(0)  # of all that was read, in seconds of the file
+        self.whole = False  # whether all sound was read too, until the end
 
     def __enter__(self) -> "Clip":
         return self
@@ -134,8 +137,25 @@ class Clip:
         """Describes what was changed or left out, once the frames are read."""
         if self.deinterlacer is not None:
             yield "deinterlaced"
+        if len(self.resets.offsets) > 1:
+            yield f"{len(self.resets.offsets)} parts, as its times begin again or jump, follow each other"
+        if self.scaled and self.first is not None:
+            height, width = self.first.pixels.shape[:2]
+            yield f"{counted(self.scaled, 'frame')} of another size scaled to {width} x {height}"
         if self.damaged:
-            yield f"{self.damaged} damaged packets left out"
+            yield f"{counted(self.damaged, 'damaged packet')} left out"
+        length = self.length if self.whole and self.span.end is None else None
+        if length is not None and self.end < length - MISSED:
+            yield f"the file ends at {written_time(self.end)} of {written_time(length)}"
+
+    @property
+    def length(self) -> Fraction | None:
+        """What a file that may be cut off says of its length in seconds, if that is exact."""
+        if not self.container.format.name.startswith(EXACT_LENGTH):
+            return None
+        if self.video.duration is not None:
+            return self.video.duration * self.time_base
+        return None if self.container.duration is None else self.container.duration * MICROSECOND
 
     def items(self, copied: set[int]) -> Iterator[ClipFrame | AnyPacket]:
         """Frames and, of the streams with these indices, packets, in the order of the file.
@@ -143,21 +163,24 @@ class Clip:
         Times count from the span's start. What is damaged is left out and counted.
         """
         with one_line_errors(self.name):
-            if self.span.start and not self.numbered:
-                self.container.seek(int((self.origin + self.span.start) / MICROSECOND))
+            if self.span.start and not self.numbered and not self.resets.joinable:
+                self.container.seek(min(int((self.origin + self.span.start) / MICROSECOND), LATEST))
             for packet in self.packets(copied):
+                if packet.pts is not None:
+                    end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self.end = max(self.end, end - self.origin)
                 if packet.stream is self.video:
                     yield from self.frames(packet)
                 elif packet.pts is not None and self.since_origin(packet.pts, packet.time_base) in self.span:
                     yield self.moved(packet)
             yield from self.frames(None)
+        self.whole = all(stream.index in copied for stream in self.others if stream.type == "audio")
 
     def packets(self, copied: set[int]) -> Iterator[AnyPacket]:
         """Yields packets of the video and of these streams up to the span's end; later ones cannot belong before it."""
         streams: list[Stream] = [self.video, *(stream for stream in self.others if stream.index in copied)]
         running = {stream.index for stream in streams if stream.type in ("video", "audio")}
-        resets = Resets()
-        for packet in map(resets.moved, self.container.demux(*streams)):
+        for packet in map(self.resets.moved, self.container.demux(*streams)):
             late = self.lateness(packet)
             if late >= 0:
                 running.discard(packet.stream.index)
@@ -213,7 +236,18 @@ class Clip:
         turned = turn(frame)
         pixels = resized_pixels(upright(self.converter.to_rgb(frame), turned), self.size)
         number = self.count if self.numbered else 0
-        yield ClipFrame(pixels, first - begin, end - first, Colors.of(frame), turned, number)
+        item = ClipFrame(pixels, first - begin, end - first, Colors.of(frame), turned, number)
+        if self.first is None:
+            self.first = item
+        yield self.like_first(item, self.first)
+
+    def like_first(self, item: ClipFrame, first: ClipFrame) -> ClipFrame:
+        """The frame in the first one's size and, once encoded, colors: what is written has one of each."""
+        (height, width), pixels = first.pixels.shape[:2], item.pixels
+        if pixels.shape[:2] != (height, width):
+            self.scaled += 1
+            pixels = np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+        return replace(item, pixels=pixels, colors=first.colors, turn=first.turn)
 
     def time(self, frame: VideoFrame) -> int:
         """The frame's time in units of the time base; later than the one before it in damaged files too."""
@@ -239,6 +273,11 @@ class Clip:
         packet.pts = None if packet.pts is None else packet.pts - begin
         packet.dts = None if packet.dts is None else packet.dts - begin
         return packet
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 frame`, `2 frames`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def url(path: Path) -> str:

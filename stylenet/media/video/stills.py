@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from io import BufferedIOBase
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import TypeVar
@@ -19,14 +20,16 @@ from stylenet.media.encoders import encoded
 from stylenet.media.formats import WRITABLE, Format, format_of
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.media.sequence import Sequence
-from stylenet.media.video.reading import MOMENT, AnyPacket, ClipFrame
+from stylenet.media.video.reading import MOMENT, ClipFrame
+from stylenet.media.video.resets import AnyPacket
 from stylenet.media.video.timing import Span
-from stylenet.media.video.writing import FrameSource, on_white, precision_lost
+from stylenet.media.video.writing import FrameSource, no_frames, on_white, precision_lost
 
 RATE = Fraction(25)  # frames per second of a sequence
 MILLISECOND = Fraction(1, 1000)
 # Browsers show a GIF's frame for 0.1 s if it asks for less than this.
 SHORTEST = Fraction(1, 50)
+GAPS = 3  # among numbered images that a line names
 
 S = TypeVar("S")
 
@@ -38,6 +41,7 @@ class Stills:
     others: tuple[Stream, ...] = ()
     pixel_shape: Fraction | None = None
     alpha = False
+    damaged = 0
 
     def __init__(self, name: str, span: Span) -> None:
         self.name, self.span = name, span
@@ -55,7 +59,7 @@ class Stills:
         return {}
 
     def notes(self) -> Iterator[str]:
-        """Describes what was changed, once the frames are read."""
+        """Describes what was changed or is missing, once the frames are read."""
         yield from (f"was {conversion}" for conversion in self.converted)
         if self.flattened:
             yield f"transparency of {self.flattened} frames became white, as the first frame has none"
@@ -115,6 +119,12 @@ class SequenceFrames(Stills):
         self.sides = (0, 0)
         self.alpha = next(Picture.open(next(iter(self.files.values())), size).frames()).alpha is not None
 
+    def notes(self) -> Iterator[str]:
+        yield from super().notes()
+        if gaps := list(gaps_between(list(self.files))):
+            more = f" and {len(gaps) - GAPS} more gaps" if len(gaps) > GAPS else ""
+            yield f"frames are missing: {', '.join(gaps[:GAPS])}{more}; a video goes on without them"
+
     @property
     def seconds(self) -> Fraction | None:
         return len(self.files) / self.rate
@@ -132,6 +142,13 @@ class SequenceFrames(Stills):
                 width, height = self.sides
                 raise UserError(f"{printable(file)}: is not {width} x {height} pixels large, as the first image is")
             yield ClipFrame(self.pixels(frame), place, 1, number=number)
+
+
+def gaps_between(numbers: list[int]) -> Iterator[str]:
+    """The numbers that are missing in an ascending list: `4 to 6`, or `9` alone."""
+    for before, after in pairwise(numbers):
+        if after - before > 1:
+            yield f"{before + 1}" if after - before == 2 else f"{before + 1} to {after - 1}"
 
 
 def pixels_of(frame: Frame, alpha: bool) -> np.ndarray:
@@ -195,7 +212,7 @@ class ImageWriter:
 
     def finish(self) -> None:
         if not self.begun:
-            raise UserError(f"{self.source.name}: no frames in that range")
+            raise no_frames(self.source)
 
 
 class AnimationWriter(ImageWriter):

@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from stylenet.errors import UserError
 from stylenet.media.video.codecs import Encoding
 from stylenet.media.video.colors import Converter
-from stylenet.media.video.reading import AnyPacket, Clip, ClipFrame, one_line_errors, url
+from stylenet.media.video.reading import Clip, ClipFrame, counted, one_line_errors, url
+from stylenet.media.video.resets import AnyPacket
 from stylenet.media.video.timing import Span
 
 COPIED = ("audio", "subtitle")
@@ -37,6 +38,7 @@ class FrameSource(Protocol):
     alpha: bool
     pixel_format: str
     span: Span
+    damaged: int  # packets
 
     @property
     def others(self) -> Sequence[Stream]: ...
@@ -81,7 +83,7 @@ class VideoWriter:
 
     def add_video(self) -> VideoStream:
         codec = self.encoding.codec
-        options = {**({"crf": str(self.encoding.quality)} if codec.worst else {}), **codec.options}
+        options = {**({"crf": str(self.encoding.crf)} if codec.max_crf else {}), **codec.options}
         try:
             return cast(VideoStream, self.container.add_stream(codec.encoder, rate=self.source.rate, options=options))
         except UnknownCodecError:
@@ -183,10 +185,18 @@ class VideoWriter:
     def finish(self) -> None:
         """Writes what the encoder still holds; the file can be played afterwards."""
         if not self.begun:
-            raise UserError(f"{self.source.name}: no frames in that range")
+            raise no_frames(self.source)
         with self.errors():
             self.encode(None)
             self.container.close()
+
+
+def no_frames(source: FrameSource) -> UserError:
+    """The error of a source that gave none."""
+    if source.span != Span():
+        return UserError(f"{source.name}: no frames in that range")
+    damage = f" ({counted(source.damaged, 'damaged packet')})" if source.damaged else ""
+    return UserError(f"{source.name}: has no frame that can be decoded{damage}")
 
 
 def on_white(pixels: np.ndarray) -> np.ndarray:

@@ -1,8 +1,6 @@
-"""Ends a training in good order on SIGINT or SIGTERM."""
+"""Ends a training in good order on SIGINT, SIGTERM or SIGHUP."""
 
 import signal
-import threading
-from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -11,21 +9,19 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from stylenet.distributed import any_rank
-from stylenet.signals import received
+from stylenet.signals import ending, leave_terminal, received
 
 ASK_EVERY = 10  # steps: each asking makes a GPU wait
 
 
 class StopOnSignal(Callback):
-    """Ends the training after the current step on SIGINT or SIGTERM, as if it had been its last.
+    """Ends the training after the current step on SIGINT, SIGTERM or SIGHUP, as if it had been its last.
 
     What follows the training (the style file, the last line) then still happens; Lightning's own handling would
     end the process at once. As a context around the training, it holds signals off, and knows of one from before it
     whose exception was swallowed. A second signal is not waited for. `signal` holds the number of what came. In a
     thread other than the main one, which gets no signals, nothing is changed.
     """
-
-    SIGNALS: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -42,12 +38,12 @@ class StopOnSignal(Callback):
 
     def catch(self) -> dict[signal.Signals, Any]:
         """Sets the handlers. Returns those before."""
-        caught = self.SIGNALS if threading.current_thread() is threading.main_thread() else ()
-        return {number: signal.signal(number, self.note) for number in caught}
+        return {number: signal.signal(number, self.note) for number in ending()}
 
     def note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             raise SystemExit(128 + number)  # Lightning would turn a KeyboardInterrupt into exit code 1
+        leave_terminal()
         self.signal = number
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
