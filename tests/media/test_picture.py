@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, ImageCms
 from stylenet.media.encoders import encoded as encoded_result
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import ImageError
+from stylenet.media.metadata import ReadText
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 
 PHOTO = Image.fromarray(GRADIENT)  # 60 x 40
@@ -42,6 +43,21 @@ def camera_exif() -> Image.Exif:
     exif[CAMERA] = camera
     exif[PLACE] = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 51.0, 29.5)}
     return exif
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_text_in_the_exif_keeps_its_bytes(suffix: str) -> None:
+    text = "José Müller".encode()
+    exif = exif_of(1)
+    exif[ExifTags.Base.Artist] = text
+    exif[CAMERA] = {ExifTags.Base.DateTimeOriginal: ReadText(text.decode("latin-1"))}
+    exif[PLACE] = {ExifTags.GPS.GPSLatitudeRef: ReadText(text.decode("latin-1"))}
+    kept = only(encoded(PHOTO, "JPEG", exif=exif.tobytes())).kept
+    with Image.open(BytesIO(encoded_result(PHOTO, WRITABLE[suffix], kept))) as result:
+        found = result.getexif()
+        assert found[ExifTags.Base.Artist].encode("latin-1") == text
+        for ifd, tag in ((CAMERA, ExifTags.Base.DateTimeOriginal), (PLACE, ExifTags.GPS.GPSLatitudeRef)):
+            assert found.get_ifd(ifd)[tag].encode("latin-1") == text
 
 
 @pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP", "TIFF"])
