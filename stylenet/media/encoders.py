@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylenet.disk import atomic_write
 from stylenet.media.formats import Format, format_of
-from stylenet.media.image import to_image
+from stylenet.media.image import in_srgb, to_image
 from stylenet.media.limits import ImageError
 from stylenet.media.metadata import rewritable
 
@@ -36,7 +36,8 @@ def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> No
 def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None = None) -> bytes:
     """An image, RGB or, where the format holds transparency, RGBA, as a whole file's bytes.
 
-    `kept` is what the file tells besides: EXIF, a profile. Raises `ImageError` if the format cannot hold it.
+    `kept` is what the file tells besides: EXIF, a profile; in a format that holds no profile, colors become sRGB.
+    Raises `ImageError` if the format cannot hold the image.
     """
     buffer = io.BytesIO()
     options = {**form.options, **(kept or {})}
@@ -44,6 +45,10 @@ def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None =
         options["exif"] = rewritable(kept["exif"])
     if image.width * image.height > COUNTED:
         options.pop("optimize", None)
+    if kept and "icc_profile" in kept and not form.profile:
+        image = image.copy()
+        image.info["icc_profile"] = kept["icc_profile"]
+        image = in_srgb(image)
     image = _with_palette(image) if form.name == "GIF" else image
     try:
         image.save(buffer, form.name, **options)

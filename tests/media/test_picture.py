@@ -1,12 +1,13 @@
 """Picture files as a whole: what is read of them besides RGB, and what the result keeps."""
 
+import zlib
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile import stretched_gif
-from pictures import CONVERTED, GRADIENT, encoded, exif_of
+from pictures import CONVERTED, GRADIENT, GREEN_FIRST, chunk, encoded, exif_of
 from PIL import ExifTags, Image, ImageCms
 
 from stylenet.media.encoders import encoded as encoded_result
@@ -102,6 +103,20 @@ def test_the_profile_stays_with_rgb(suffix: str) -> None:
     frame = only(encoded(PHOTO, "PNG", icc_profile=SRGB))
     with Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept))) as result:
         assert result.info["icc_profile"] == SRGB
+
+
+@pytest.mark.parametrize(("suffix", "error"), [(".bmp", 1), (".gif", 8)])
+def test_colors_of_a_wide_gamut_are_srgb_where_the_format_holds_no_profile(suffix: str, error: float) -> None:
+    alike = Image.new("RGB", (32, 20), (200, 40, 90))
+    frame = only(encoded(alike, "PNG", icc_profile=GREEN_FIRST))
+    result = Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept)))
+    assert np.abs(np.asarray(result.convert("RGB"), float) - (40, 200, 90)).max() <= error
+
+
+def test_a_long_text_in_a_png_is_no_damage() -> None:
+    text = chunk(b"zTXt", b"workflow\0\0" + zlib.compress(bytes(5_000_000)))
+    data = encoded(PHOTO)
+    assert only(data[:33] + text + data[33:]).colors.size == PHOTO.size
 
 
 def test_a_profile_for_other_colors_than_rgb_does_not_stay() -> None:
