@@ -33,7 +33,7 @@ def in_order(
     """Yields `function(item)` for each item, computed by the pool, in the order of the items.
 
     While the caller works on one result, up to `depth` more are computed, and fewer once their `cost` exceeds `ROOM`
-    (two are always allowed). A result is yielded when the limit is reached, or, if `eager`, as soon as it is done.
+    (one is always allowed). A result is yielded when the limit is reached, or, if `eager`, as soon as it is done.
     Exceptions of `function` are raised here.
     """
     waiting: deque[tuple[int, Future[Done]]] = deque()
@@ -46,7 +46,7 @@ def in_order(
 
 
 def _full(waiting: "deque[tuple[int, Future[Done]]]", depth: int) -> bool:
-    return len(waiting) > depth or (len(waiting) > 2 and sum(cost for cost, _ in waiting) > ROOM)
+    return len(waiting) > depth or (len(waiting) > 1 and sum(cost for cost, _ in waiting) > ROOM)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def test_results_keep_the_order_whatever_takes_longer(pool: ThreadPoolExecutor, 
     assert list(in_order(pool, slow_when_even, pieces(20, []), eager=eager)) == list(range(20))
 
 
-@pytest.mark.parametrize(("pixels", "most"), [(0, WORKERS + 3), (ROOM, 3)])
+@pytest.mark.parametrize(("pixels", "most"), [(0, WORKERS + 3), (ROOM, 2)])
 def test_only_so_much_is_under_way_as_there_is_room(pool: ThreadPoolExecutor, pixels: int, most: int) -> None:
     taken: list[int] = []
     for done, _ in enumerate(in_order(pool, lambda piece: piece, pieces(40, taken, pixels), cost=pixels_of)):

@@ -41,6 +41,8 @@ def check_weights(weights: Sequence[float], masked: bool = False) -> None:
     for weight in weights:
         if not 0 < weight < math.inf:
             raise UserError(f"a style's weight must be a number above 0, got {weight:g}")
+    if not math.isfinite(sum(weights)):
+        raise UserError("the weights of the styles are too large: their sum is not a finite number")
     if len(weights) == 1 and weights[0] != 1:
         raise UserError(f"the weight {weights[0]:g} needs a second style; strength fades a single one")
     if masked and len(weights) == 2 and weights[0] != weights[1]:

@@ -49,12 +49,15 @@ class Strips:
     """Applies a network to an image strip by strip.
 
     `read(first, end)` gives rows of the image in [0, 1], on the network's device and of its type; each row is asked
-    for more than once. About `memory` bytes are used at most: what has no room waits in a temporary file. Raises
-    `UserError` when not even a few rows have room. A network that cannot be cut is applied to the whole image instead,
-    which a warning says once; `UserError` where the device has not as much memory.
+    for more than once. About `memory` bytes are used at most: what has no room waits in a temporary file. Of an image
+    so wide that strips of the fewest rows take more, they may take up to `most` bytes, by default `memory`. Raises
+    `UserError` beyond. A network that cannot be cut is applied to the whole image instead, which a warning says once;
+    `UserError` where the device has not as much memory.
     """
 
-    def __init__(self, network: nn.Module, read: Reader, height: int, width: int, memory: int) -> None:
+    def __init__(
+        self, network: nn.Module, read: Reader, height: int, width: int, memory: int, most: float | None = None
+    ) -> None:
         check_sides(network, height, width)
         self.network, self.read, self.height, self.width = network, read, height, width
         self.plan: Plan | None = None
@@ -68,13 +71,14 @@ class Strips:
         room = min(room, STRIP_BYTES) if device.type == "cpu" else room
         rows = max(least, int(room / (widest * width)))
         strips = round(STRIPS * rows * widest * width)
-        if strips > memory:
-            limit = f"{memory / 1e6:.1f} MB are allowed"
+        most = memory if most is None else most
+        if strips > most:
+            limit = f"{most / 1e6:.1f} MB are allowed"
             raise UserError(f"strips of an image {width} px wide take {strips / 1e6:.1f} MB of memory, and {limit}")
         self.left, self.right, self.above, below = network.padding(height, width)
         padded = self.above + height + below
         self.edges = _edges(padded, rows, least, network.stride)
-        self.buffer = SpillBuffer(memory - strips, device)
+        self.buffer = SpillBuffer(max(0, memory - strips), device)
         self.plan = Plan(network.layers, Features(self._padded, channels=3), self.buffer, network.stride)
 
     @torch.inference_mode()

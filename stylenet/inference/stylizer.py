@@ -13,7 +13,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from stylenet.device import fast_dtype, memory_errors, pick_device, working_memory
+from stylenet.device import fast_dtype, memory_errors, pick_device, total_memory, working_memory
 from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -54,7 +54,8 @@ class Stylizer(Painter):
     compiles the network for each image size, which takes half a minute: at once, or for `auto` after so many images of
     a size that it is worth it. An image for which the network would need more than about `memory` bytes goes through it
     in strips, with the same result but for rounding; by default that is a quarter of the device's memory, and at most 1
-    GiB of a CPU's. The network itself is copied. A stylizer can be pickled and shared by threads.
+    GiB of a CPU's, or what the narrowest strips of a wider image take. The network itself is copied. A stylizer can be
+    pickled and shared by threads.
 
     `engine` `onnx` (ONNX Runtime) or `openvino` applies the network of a style file by that runtime, on the CPU:
     images whole, so that one that takes more than `memory` bytes, or all there are, is refused; and without temporal
@@ -82,6 +83,7 @@ class Stylizer(Painter):
         # A copy: the caller's own network stays as it is.
         network = deepcopy(network).to(self.device, self.dtype, memory_format=LAYOUT).eval()  # type: ignore[call-overload]
         self.memory = working_memory(self.device) if memory is None else memory
+        self.most = total_memory(self.device) if memory is None else float(memory)  # for strips that cannot be narrower
         self.plain, self.bytes_per_pixel = network, bytes_per_pixel(network)
         self._progress: Progress = unseen
         self.compile_after = None if compile is False else PAYS_AFTER if compile == "auto" else 0
@@ -159,14 +161,14 @@ class Stylizer(Painter):
                 photos = self._prepared(pixels)
                 stylized: Tensor = self.network(evened(photos, extremes(photos))).float()
         except NoMemoryError:
-            self._take_less(pixels[:, 0].numel())
+            if not self._is_gpu():
+                raise
+            self._halve_memory(pixels[:, 0].numel())
             return self._each_in_strips(pixels)
         return stylized
 
-    def _take_less(self, pixels: int) -> None:
-        """Limits the memory after images of so many pixels did not fit. Raises `NoMemoryError` on a CPU."""
-        if not self._is_gpu():
-            raise
+    def _halve_memory(self, pixels: int) -> None:
+        """Limits the memory after images of so many pixels did not fit into a GPU."""
         self.memory = int(min(self.memory, pixels * self.bytes_per_pixel) / 2)
         log.warning("not enough memory on %s: images of this size are processed in strips, more slowly", self.device)
         if self.device.type == "cuda":
@@ -198,7 +200,7 @@ class Stylizer(Painter):
     @torch.inference_mode()
     def _in_strips(self, read: Reader, write: Writer, height: int, width: int) -> None:
         with self._memory_errors(height, width):
-            Strips(self.plain, read, height, width, self.memory).stylize(write, self._progress)
+            Strips(self.plain, read, height, width, self.memory, self.most).stylize(write, self._progress)
 
     def _prepared(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
         """The pixels as the network takes them."""

@@ -17,7 +17,7 @@ from PIL import (  # the decoders by name: Image.init() would load all forty
     ImageFile,
     JpegImagePlugin,  # noqa: F401
     MpoImagePlugin,  # noqa: F401
-    PngImagePlugin,  # noqa: F401
+    PngImagePlugin,
     PpmImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
     UnidentifiedImageError,
@@ -33,6 +33,9 @@ MAXIMUM_SCANS = 500  # of a JPEG, as libjpeg-turbo's own fuzzers have it
 # Untrusted files reach no other decoder (that of EPS starts Ghostscript).
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "MPO", "AVIF", "HEIF")
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")  # brands in a file's first bytes
+# Bytes of a PNG's compressed text, unpacked: a program that makes images may store its whole workflow there. Pillow
+# allows a megabyte, and 64 of all of a file's texts.
+PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, 16 << 20)
 Source = bytes | str | os.PathLike[str]
 
 

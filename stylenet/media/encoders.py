@@ -11,8 +11,9 @@ from torch import Tensor
 
 from stylenet.disk import atomic_write
 from stylenet.media.formats import Format, format_of
-from stylenet.media.image import to_image
+from stylenet.media.image import in_srgb, to_image
 from stylenet.media.limits import ImageError
+from stylenet.media.metadata import rewritable
 
 OPAQUE = 128  # of 255: GIF has no partial transparency
 # Optimizing a JPEG takes 6 bytes of memory per pixel and saves 5 % of a file.
@@ -35,15 +36,22 @@ def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> No
 def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None = None) -> bytes:
     """An image, RGB or, where the format holds transparency, RGBA, as a whole file's bytes.
 
-    `kept` is what the file tells besides: EXIF, a profile. Raises `ImageError` if the format cannot hold it.
+    `kept` is what the file tells besides: EXIF, a profile; in a format that holds no profile, colors become sRGB.
+    Raises `ImageError` if the format cannot hold the image.
     """
     buffer = io.BytesIO()
-    options = dict(form.options)
+    options = {**form.options, **(kept or {})}
+    if form.name == "TIFF" and kept and "exif" in kept:
+        options["exif"] = rewritable(kept["exif"])
     if image.width * image.height > COUNTED:
         options.pop("optimize", None)
+    if kept and "icc_profile" in kept and not form.profile:
+        image = image.copy()
+        image.info["icc_profile"] = kept["icc_profile"]
+        image = in_srgb(image)
     image = _with_palette(image) if form.name == "GIF" else image
     try:
-        image.save(buffer, form.name, **options, **(kept or {}))
+        image.save(buffer, form.name, **options)
     except (OSError, ValueError, OverflowError, struct.error) as error:  # whichever an encoder has for large sides
         raise ImageError(f"{form.name} cannot hold {image.width} x {image.height} pixels") from error
     return buffer.getvalue()

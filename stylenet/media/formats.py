@@ -12,7 +12,7 @@ from stylenet.media.limits import ImageError
 
 @dataclass(frozen=True)
 class Format:
-    """A format by Pillow's name for it, its options, and whether it holds transparency and animations.
+    """A format by Pillow's name for it, its options, and whether it holds transparency, animations and a profile.
 
     `longest`: pixels of a side, at most; 0 where a file may be larger than any image here.
     """
@@ -21,6 +21,7 @@ class Format:
     options: Mapping[str, Any] = field(default_factory=dict)
     alpha: bool = False
     frames: bool = False
+    profile: bool = True
     longest: int = 0
 
     def check_side(self, pixels: int) -> None:
@@ -51,8 +52,8 @@ WRITABLE = {
     ".webp": Format("WEBP", {"quality": 92}, alpha=True, frames=True, longest=16_383),
     ".tif": TIFF,
     ".tiff": TIFF,
-    ".bmp": Format("BMP"),
-    ".gif": Format("GIF", alpha=True, frames=True, longest=65_535),
+    ".bmp": Format("BMP", profile=False),
+    ".gif": Format("GIF", alpha=True, frames=True, profile=False, longest=65_535),
 }
 
 

@@ -105,7 +105,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Grayscale of 16 or 32 bits or floats, from [0, white] to [0, 255].
 
     White is the largest value of the integer type. Floats have none: it is 1, 255 or 65,535, whichever all values but
-    highlights (up to `HIGHLIGHTS` times white, and a thousandth of the pixels beyond) lie below.
+    highlights (up to `HIGHLIGHTS` times white, and a thousandth of the pixels beyond) lie below. The profile stays, and
+    the one value that a PNG may declare transparent becomes alpha.
     """
     values = np.nan_to_num(np.asarray(image).astype(np.float32))
     if image.mode == "F":
@@ -113,11 +114,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         peak = next((peak for peak in (1, 255, 65535) if bright <= HIGHLIGHTS * peak), 2**31 - 1)
     else:
         peak = 65535 if values.max() <= 65535 else 2**31 - 1
-    return Image.fromarray((values.clip(0, peak) * (255 / peak)).round().astype(np.uint8))
+    result = Image.fromarray((values.clip(0, peak) * (255 / peak)).round().astype(np.uint8))
+    if (clear := image.info.get("transparency")) is not None:
+        result.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    if "icc_profile" in image.info:
+        result.info["icc_profile"] = image.info["icc_profile"]
+    return result
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """RGB with a profile of its own, such as Adobe RGB, as sRGB. Other images are left to `to_rgb`."""
+    """RGB with a profile of its own in `image.info`, such as Adobe RGB, as sRGB. Others are left to `to_rgb`."""
     if image.mode not in ("RGB", "RGBA") or "icc_profile" not in image.info:
         return image
     image = image.convert("RGBA") if image.has_transparency_data else image

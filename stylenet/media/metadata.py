@@ -35,6 +35,27 @@ SIDES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 LEADING_AWAY = (ExifTags.Base.MakerNote, ExifTags.Base.ExifInteroperabilityOffset)
 
 
+class ReadText(str):
+    """Text that Pillow read of EXIF as Latin-1, whatever its bytes mean, and would write as ASCII: keeps the bytes."""
+
+    def encode(self, *_: str) -> bytes:
+        return super().encode("latin-1", "replace")
+
+
+def as_read(tags: Mapping[int, Any]) -> dict[int, Any]:
+    """The tags of an image file, to be written with the bytes that they have there."""
+    return {tag: ReadText(value) if isinstance(value, str) else value for tag, value in tags.items()}
+
+
+def rewritable(data: bytes) -> Image.Exif:
+    """EXIF data for Pillow's TIFF writer, which writes each tag again."""
+    exif = Image.Exif()
+    exif.load(data)
+    for tags in (exif, exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)):
+        tags.update(as_read(tags))
+    return exif
+
+
 def kept_metadata(image: Image.Image, size: tuple[int, int]) -> dict[str, bytes]:
     """EXIF and profile of a loaded image file for a result of `size` pixels, as options of Pillow's `save`."""
     options = {"exif": kept_exif(image, size), "icc_profile": kept_profile(image)}
@@ -45,11 +66,11 @@ def kept_exif(image: Image.Image, size: tuple[int, int]) -> bytes:
     """The EXIF data for an upright image of `size`; none if the file has none, or nonsense."""
     try:
         found, kept = image.getexif(), Image.Exif()
-        kept.update({tag: found[tag] for tag in KEPT if tag in found})
+        kept.update(as_read({tag: found[tag] for tag in KEPT if tag in found}))
         if camera := found.get_ifd(ExifTags.IFD.Exif):
-            kept[ExifTags.IFD.Exif] = _true_of_the_result(camera, size)
+            kept[ExifTags.IFD.Exif] = as_read(_true_of_the_result(camera, size))
         if place := found.get_ifd(ExifTags.IFD.GPSInfo):
-            kept[ExifTags.IFD.GPSInfo] = dict(place)
+            kept[ExifTags.IFD.GPSInfo] = as_read(place)
         data = kept.tobytes() if kept else b""
     except Exception:  # Pillow's reader raises almost anything on mutilated EXIF
         return b""

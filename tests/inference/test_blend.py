@@ -72,6 +72,7 @@ def test_a_blend_can_be_blended_again(photo: np.ndarray) -> None:
         ([0.7], "the weight 0.7 needs a second style; strength fades a single one"),
         ([1.0, 0.0], "a style's weight must be a number above 0, got 0"),
         ([1.0, -2.0], "a style's weight must be a number above 0, got -2"),
+        ([1e308, 1e308], "the weights of the styles are too large: their sum is not a finite number"),
         ([float("nan"), 1.0], "a style's weight must be a number above 0, got nan"),
         ([1.0, float("inf")], "a style's weight must be a number above 0, got inf"),
     ],

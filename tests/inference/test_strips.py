@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from stylenet import Stylizer
+from stylenet.errors import UserError
 from stylenet.inference.passes import Features, Norm, Plan
 from stylenet.inference.spill import PAGE, SpillBuffer
 from stylenet.inference.strips import Strips, bytes_per_pixel
@@ -141,6 +142,17 @@ def test_a_layer_that_is_not_known_is_refused_rather_than_done_wrong() -> None:
     layers = nn.Sequential(ReflectConv2d(3, 4, 3), nn.BatchNorm2d(4))
     with pytest.raises(TypeError, match="BatchNorm2d"):
         Plan(layers, Features(lambda last: iter(()), 3), SpillBuffer(0, CPU))
+
+
+def test_strips_of_a_wide_picture_exceed_the_default_memory_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, photo = random(TransformerNet(TINY)), np.random.default_rng(0).integers(0, 256, (64, 90, 3), np.uint8)
+    card = Card("tiny", TINY)
+    whole = Stylizer(network, card, "cpu", torch.float32).stylize(photo)
+    monkeypatch.setattr("stylenet.inference.stylizer.working_memory", lambda device: 20_000)
+    difference = Stylizer(network, card, "cpu", torch.float32).stylize(photo).astype(int) - whole
+    assert np.abs(difference).max() <= 1
+    with pytest.raises(UserError, match="strips of an image 90 px wide"):
+        Stylizer(network, card, "cpu", torch.float32, memory=20_000).stylize(photo)
 
 
 def test_a_picture_that_is_too_wide_or_too_small_is_one_line() -> None:

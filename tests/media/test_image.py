@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pictures import chunk
 from PIL import Image, ImageCms
 
 from stylenet.media import encoders
@@ -293,3 +294,17 @@ def test_gray_with_transparency_is_converted_by_its_profile_as_gray_without_is()
         image.info["icc_profile"] = profile
     assert np.asarray(to_rgb_or_rgba(opaque))[0, 0].tolist() == np.asarray(to_rgb_or_rgba(clear))[0, 0, :3].tolist()
     assert np.asarray(to_rgb_or_rgba(clear))[0, 0].tolist() == [188, 188, 188, 200]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_gray_of_16_bits_is_converted_by_its_profile_as_gray_of_8_bits_is(kind: str) -> None:
+    deep = Image.fromarray(np.full((20, 20), 128 * 257, np.uint16))
+    assert pixels(encoded(deep, kind, icc_profile=gray_profile(1.0)))[0, 0].tolist() == [188, 188, 188]
+
+
+def test_the_transparent_value_of_a_png_of_16_bits_is_transparent_and_its_neighbors_are_not() -> None:
+    gray = np.array([[1000, 1001, 65535]], np.uint16)
+    data = encoded(Image.fromarray(gray))
+    clear = chunk(b"tRNS", struct.pack(">H", 1000))
+    with Image.open(BytesIO(data[:33] + clear + data[33:])) as image:
+        assert np.asarray(to_rgb_or_rgba(image))[0].tolist() == [[4, 4, 4, 0], [4, 4, 4, 255], [255, 255, 255, 255]]

@@ -1,17 +1,19 @@
 """Picture files as a whole: what is read of them besides RGB, and what the result keeps."""
 
+import zlib
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile import stretched_gif
-from pictures import CONVERTED, GRADIENT, encoded, exif_of
+from pictures import CONVERTED, GRADIENT, GREEN_FIRST, chunk, encoded, exif_of
 from PIL import ExifTags, Image, ImageCms
 
 from stylenet.media.encoders import encoded as encoded_result
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import ImageError
+from stylenet.media.metadata import ReadText
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 
 PHOTO = Image.fromarray(GRADIENT)  # 60 x 40
@@ -42,6 +44,21 @@ def camera_exif() -> Image.Exif:
     exif[CAMERA] = camera
     exif[PLACE] = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 51.0, 29.5)}
     return exif
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_text_in_the_exif_keeps_its_bytes(suffix: str) -> None:
+    text = "José Müller".encode()
+    exif = exif_of(1)
+    exif[ExifTags.Base.Artist] = text
+    exif[CAMERA] = {ExifTags.Base.DateTimeOriginal: ReadText(text.decode("latin-1"))}
+    exif[PLACE] = {ExifTags.GPS.GPSLatitudeRef: ReadText(text.decode("latin-1"))}
+    kept = only(encoded(PHOTO, "JPEG", exif=exif.tobytes())).kept
+    with Image.open(BytesIO(encoded_result(PHOTO, WRITABLE[suffix], kept))) as result:
+        found = result.getexif()
+        assert found[ExifTags.Base.Artist].encode("latin-1") == text
+        for ifd, tag in ((CAMERA, ExifTags.Base.DateTimeOriginal), (PLACE, ExifTags.GPS.GPSLatitudeRef)):
+            assert found.get_ifd(ifd)[tag].encode("latin-1") == text
 
 
 @pytest.mark.parametrize("source", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -86,6 +103,20 @@ def test_the_profile_stays_with_rgb(suffix: str) -> None:
     frame = only(encoded(PHOTO, "PNG", icc_profile=SRGB))
     with Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept))) as result:
         assert result.info["icc_profile"] == SRGB
+
+
+@pytest.mark.parametrize(("suffix", "error"), [(".bmp", 1), (".gif", 8)])
+def test_colors_of_a_wide_gamut_are_srgb_where_the_format_holds_no_profile(suffix: str, error: float) -> None:
+    alike = Image.new("RGB", (32, 20), (200, 40, 90))
+    frame = only(encoded(alike, "PNG", icc_profile=GREEN_FIRST))
+    result = Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept)))
+    assert np.abs(np.asarray(result.convert("RGB"), float) - (40, 200, 90)).max() <= error
+
+
+def test_a_long_text_in_a_png_is_no_damage() -> None:
+    text = chunk(b"zTXt", b"workflow\0\0" + zlib.compress(bytes(5_000_000)))
+    data = encoded(PHOTO)
+    assert only(data[:33] + text + data[33:]).colors.size == PHOTO.size
 
 
 def test_a_profile_for_other_colors_than_rgb_does_not_stay() -> None:

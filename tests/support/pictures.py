@@ -39,7 +39,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 PLAIN = encoded(GRADIENT)
-TEXT_BOMB = PLAIN[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 21))) + PLAIN[33:]  # 33: after IHDR
+TEXT_BOMB = PLAIN[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 25))) + PLAIN[33:]  # 33: after IHDR
 
 
 def exif_of(orientation: int) -> Image.Exif:
