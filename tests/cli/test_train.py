@@ -227,6 +227,19 @@ def composed(options: list[str]) -> Settings:
     return settings
 
 
+@pytest.mark.parametrize("text", ["Sea, night", "it's", "[untitled]", "Rain: a study", "1e5", "true", "${x}", "auto"])
+def test_a_text_reaches_the_settings_as_typed_and_is_no_sweep(text: str) -> None:
+    assert composed(["style=wave", f"style.title={text}"]).style.title == text
+    assert quoted(f"style.title={text}", sweep=True) == quoted(f"style.title={text}")
+
+
+def test_names_are_texts_and_may_be_listed() -> None:
+    assert composed(["style=wave", "style.name=1e5"]).style.name == "1e5"
+    assert composed(["style=wave", "style.title='Sea, night'"]).style.title == "Sea, night"
+    assert composed(["style=wave", "style.title=null"]).style.title is None
+    assert quoted("style.name=a,b", sweep=True) == "style.name='a','b'"
+
+
 def test_a_weight_is_set_by_its_term() -> None:
     weights = composed(["style=starry", "loss.weights.stability=2"]).loss.weights
     assert weights == {"content": 8.0, "style": 18.0, "sliced": 30.0, "tone": 5.0, "tv": 0.02, "stability": 2.0}
