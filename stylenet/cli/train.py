@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def started(typed: list[str]) -> int:
     """One run, a sweep, or whatever else Hydra offers for the arguments."""
     from stylenet.cli.train_arguments import SWEEP, in_grammar, is_setting, name_of
+    from stylenet.cli.train_words import check_words
 
+    check_words(typed)
     arguments = in_grammar(typed)
     settings = [argument for argument in arguments if is_setting(argument)]
     flags = [argument for argument in arguments if not is_setting(argument)]

@@ -11,6 +11,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from stylenet.disk import home_expanded
 
 PATHS = re.compile(r"(\+*(?:style\.image|data\.path|loss_network\.weights|init|resume|styles|add_to))=(.*)", re.DOTALL)
+TEXTS = re.compile(r"(\+*style\.(?:name|title|artist|year|source|license))=(.*)", re.DOTALL)
+IN_QUOTES = re.compile(r"""'([^'\\]|\\.)*'|"([^"\\]|\\.)*\"""", re.DOTALL)
 SWEEPS = re.compile(r"(choice|range|interval|glob|tag|shuffle|sort|extend_list)\(.*\)", re.DOTALL)
 SETTINGS_ERRORS = (HydraException, OmegaConfBaseException)
 NOISE = ("full_key:", "object_type=", "reference_type=", "Config search path:", "provider=", "To append to your config")
@@ -36,10 +38,14 @@ def quoted(argument: str, sweep: bool = False) -> str:
     """One argument in Hydra's grammar.
 
     Paths are quoted, so that any file name works (spaces, brackets, commas, … break the grammar). In a sweep, commas
-    separate several paths unless a file has the whole name. Settings of Lightning's Trainer may be new keys.
+    separate several paths unless a file has the whole name. Texts about a painting are quoted as well, and each is one
+    text, whatever is in it; a list may be given of names alone. Settings of Lightning's Trainer may be new keys.
     """
     if argument.startswith(("trainer.", "loss.weights.")):  # which may be new keys
         return f"++{argument}"
+    if text := TEXTS.fullmatch(argument):
+        listed = sweep and text[1].endswith("style.name") and not SWEEPS.fullmatch(text[2])
+        return f"{text[1]}={','.join(map(quoted_text, text[2].split(',') if listed else [text[2]]))}"
     match = PATHS.fullmatch(argument)
     if not match or match[2] in ("", "null", "auto") or (SWEEPS.fullmatch(match[2]) and not Path(match[2]).exists()):
         return argument
@@ -60,6 +66,12 @@ def quoted_path(path: str) -> str:
         return path
     escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), path)
     return f"'{escaped.replace('${', chr(92) + '${')}'"
+
+
+def quoted_text(text: str) -> str:
+    """A text between quotation marks, unless it has them, so that `1e5` and `true` are texts as well."""
+    as_it_is = text in ("", "null") or (SWEEPS.fullmatch(text) and "choice(" in text) or IN_QUOTES.fullmatch(text)
+    return text if as_it_is else quoted_path(text)
 
 
 def one_line(error: Exception) -> str:

@@ -157,18 +157,29 @@ def hub_rows(
     if path is None:
         raise PhotosError("data.source=hub needs data.path, the name of a data set such as detection-datasets/coco")
     datasets = _datasets()
+    path = str(home_expanded(path)) if home_expanded(path).is_dir() else path
     commit = revision if Path(path).is_dir() or datasets.config.HF_HUB_OFFLINE else _commit(path, revision)
     # There is no argument for these: of 20 tries each, a dead connection (and Ctrl-C) would wait for minutes.
     datasets.config.STREAMING_READ_MAX_RETRIES = datasets.config.STREAMING_OPEN_MAX_RETRIES = TRIES
     try:
         dataset = datasets.load_dataset(path, split=split, revision=commit, streaming=streaming)
-        columns = dataset.column_names or list(next(iter(dataset), {}))
+        columns: Mapping[str, Any] = dataset.features or next(iter(dataset), {})  # types, or cells
     except Exception as error:  # of datasets, the hub, the network, Arrow and the disk; each has its own kinds
         ways = f"; {WAYS_OUT}" if isinstance(error, ConnectionError) else ""
         raise PhotosError(f"data.path={printable(path)} data.split={split}: {one_line(error)}{ways}") from error
     if column not in columns:
         raise PhotosError(f"data.column={column}: {printable(path)} has no such column; it has {', '.join(columns)}")
+    if not holds_images(columns[column]):
+        raise PhotosError(f"data.column={column} holds no images")
     return dataset, f"{name_of(path)}, split {split}" + (f", commit {commit}" if commit else "")
+
+
+def holds_images(found: Any) -> bool:
+    """Whether a column can have images, by its type or one of its cells: pictures, or bytes of such."""
+    if isinstance(found, Mapping):
+        return "bytes" in found
+    picture = found is None or isinstance(found, bytes) or hasattr(found, "convert")
+    return picture or getattr(found, "dtype", "") in ("PIL.Image.Image", "binary", "large_binary")
 
 
 def name_of(path: str) -> str:

@@ -1,6 +1,7 @@
 """Validation of a run's settings: errors are one line that names the setting, before anything is written."""
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from stylenet.device import bf16_is_faster, pick_device
 from stylenet.distributed import worker_context
 from stylenet.errors import UserError, prefix_errors
+from stylenet.losses.measures import SMALLEST_SIDE
 from stylenet.losses.perceptual import check_terms
 from stylenet.training.limits import check_values
 from stylenet.training.loggers import check_loggers
@@ -21,6 +23,8 @@ from stylenet.training.trainer_arguments import trainer_arguments
 SOME_STEPS = 1000  # in place of a run's length, which is decided later, and on which nothing here depends
 STRATEGIES = ("auto", "ddp")
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
+SWITCHES = ["deterministic", "benchmark", "detect_anomaly", "inference_mode", "sync_batchnorm"]
+SWITCHES += ["enable_progress_bar", "enable_model_summary", "use_distributed_sampler"]
 # A run has one length and an endless stream of batches; its folder, its loggers and its checkpoints are its own.
 OURS = {"max_steps", "max_epochs", "max_time", "min_steps", "min_epochs", "log_every_n_steps"}
 OURS |= {"fast_dev_run", "overfit_batches", "limit_train_batches", "barebones", "enable_checkpointing"}
@@ -49,6 +53,7 @@ def validate(settings: Settings, precision: str | None = None) -> Machine:
     if settings.styles or settings.add_to:
         check_many(settings)
     check_terms(settings.loss.weights)
+    check_scales(settings)
     machine = find_machine(settings.trainer, precision)
     if settings.batch % machine.devices:
         shared = f"batch is split over {machine.devices} devices and must be a multiple of that number"
@@ -56,6 +61,14 @@ def validate(settings: Settings, precision: str | None = None) -> Machine:
     if not worker_context():
         check_loggers(settings.logger)
     return machine
+
+
+def check_scales(settings: Settings) -> None:
+    """Raises `UserError` where style is compared at no scale that leaves enough of a crop or of the painting."""
+    side, scale = min(settings.crop, settings.style.size), min(settings.loss.style_scales)
+    if side // scale < SMALLEST_SIDE:
+        most = f"the smallest must be at most {side // SMALLEST_SIDE} with crop={settings.crop}"
+        raise UserError(f"loss.style_scales: {most} and style.size={settings.style.size}, got {scale}")
 
 
 def check_many(settings: Settings) -> None:
@@ -83,9 +96,7 @@ def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Ma
         raise UserError(f"trainer.precision must be one of {', '.join(PRECISIONS)}, got {trainer['precision']}")
     if trainer.get("strategy", "auto") not in STRATEGIES:
         raise UserError(f"trainer.strategy must be one of {', '.join(STRATEGIES)}, got {trainer['strategy']}")
-    accumulated = trainer.get("accumulate_grad_batches", 1)
-    if not (isinstance(accumulated, int) and accumulated >= 1):
-        raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
+    check_values_of(trainer)
     name = str(trainer.get("accelerator", "auto"))
     with prefix_errors("trainer.accelerator"):
         pick_device("cuda" if name == "gpu" else name)
@@ -93,6 +104,22 @@ def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Ma
     if devices > 1 and trainer.get("strategy") != "ddp":
         raise UserError(f"trainer.devices={trainer.get('devices', devices)} needs trainer=ddp")
     return Machine(device, devices, str(trainer.get("precision") or precision or suitable_precision(device)))
+
+
+def check_values_of(trainer: Mapping[str, Any]) -> None:
+    """Raises `UserError` for values that Lightning's Trainer takes and fails on later, or takes for something else."""
+    accumulated, every = trainer.get("accumulate_grad_batches", 1), trainer.get("val_check_interval", 1)
+    if not (isinstance(accumulated, int) and accumulated >= 1):
+        raise UserError(f"trainer.accumulate_grad_batches must be at least 1, got {accumulated}")
+    if isinstance(every, (int, float)) and not every > 0:
+        raise UserError(f"trainer.val_check_interval must be more than 0, got {every}")
+    clip = trainer.get("gradient_clip_val")
+    if clip is not None and not (isinstance(clip, (int, float)) and 0 <= clip < math.inf):
+        raise UserError(f"trainer.gradient_clip_val must be 0 or more, and finite, got {clip}")
+    for name in SWITCHES:
+        allowed = (True, False, None, *(["warn"] if name == "deterministic" else []))
+        if (value := trainer.get(name)) not in allowed:
+            raise UserError(f"trainer.{name} must be one of {', '.join(map(str, allowed)).lower()}, got {value}")
 
 
 def lightnings_choice(trainer: Mapping[str, Any]) -> tuple[torch.device, int]:

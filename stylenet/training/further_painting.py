@@ -17,11 +17,12 @@ from stylenet.losses.vgg import VGGWeights
 from stylenet.models.catalog import CHECKPOINTS, find_reference
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.hub import style_name
-from stylenet.models.style_file import SUFFIX, check_styles, read_style
+from stylenet.models.style_file import check_styles, read_style
 from stylenet.training.checks import Machine
 from stylenet.training.many_module import ManyStylesModule
 from stylenet.training.many_paintings import check_free
 from stylenet.training.many_targets import criteria_for
+from stylenet.training.run_folder import style_place
 from stylenet.training.settings import Settings
 from stylenet.training.subject import Subject
 
@@ -85,7 +86,7 @@ def place_of(asked: str, source: Path, painting: str, replace_it: bool) -> Path:
         return source
     if replace_it:
         raise UserError(f"replace=true: {printable(source)} is not yours to replace; without it a new file is written")
-    place = folder / f"{style_name(source)}-{painting}{SUFFIX}"
+    place = style_place(f"{style_name(source)}-{painting}", folder)
     check_free(place, False, f"replace=true adds the style to {printable(source)} instead" if own else "remove it")
     return place
 

@@ -36,6 +36,9 @@ def check_values(settings: Settings) -> None:
     check_length("the length in budget", settings.budget)
     if settings.style.name is not None and settings.style.name != plain_name(settings.style.name + ".x"):
         raise UserError(f"style.name becomes a file's name: letters, digits, - _ and . only, got {settings.style.name}")
+    if f"x{settings.style.suffix}" != plain_name(f"x{settings.style.suffix}.x"):
+        wanted = "style.suffix becomes the end of a file's name: letters, digits, - _ and . only"
+        raise UserError(f"{wanted}, got {settings.style.suffix}")
 
 
 def check_numbers(settings: Settings) -> None:

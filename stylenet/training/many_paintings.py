@@ -14,18 +14,19 @@ from stylenet.data.paintings import Painting, read_paintings
 from stylenet.disk import home_expanded, printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights
-from stylenet.models.catalog import CHECKPOINTS, GALLERY, StyleReference, find_reference
+from stylenet.models.catalog import GALLERY, StyleReference, find_reference
 from stylenet.models.conditional import ConditionalNet
 from stylenet.models.loading import load_style
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.predictor import CONVOLUTIONS, SIDE
-from stylenet.models.style_file import SUFFIX, read_card
+from stylenet.models.style_file import read_card
 from stylenet.models.transformer_net import TransformerNet
 from stylenet.training.base_network import find_base, mismatch, suits
 from stylenet.training.budget import SHEET_PHOTOS
 from stylenet.training.checks import Machine
 from stylenet.training.many_module import ManyStylesModule, paintings_of
 from stylenet.training.many_targets import criteria_for
+from stylenet.training.run_folder import style_place
 from stylenet.training.settings import Settings
 from stylenet.training.subject import Subject
 
@@ -37,7 +38,7 @@ PREDICTOR = 64  # channels of its hidden layer
 def many_paintings(settings: Settings) -> Subject:
     """The paintings of a folder. Raises `UserError`, also rather than replace a network unasked."""
     name = (settings.style.name or GALLERY) + settings.style.suffix
-    place = CHECKPOINTS / f"{name}{SUFFIX}"
+    place = style_place(name)
     check_free(place, settings.replace, "replace=true overwrites it")
     paintings = read_paintings(home_expanded(settings.styles or ""), settings.style.size)
     form = NetworkSettings(**asdict(settings.network)).single_style()

@@ -15,14 +15,13 @@ from stylenet.evaluation.appearance import SIDE as APPEARANCE_SIDE
 from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
-from stylenet.models.catalog import CHECKPOINTS, StyleReference
+from stylenet.models.catalog import StyleReference
 from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import SIDE
-from stylenet.models.style_file import SUFFIX
 from stylenet.training.base_network import find_init, first_network
 from stylenet.training.checks import Machine
 from stylenet.training.module import StyleTransferModule
-from stylenet.training.run_folder import style_name
+from stylenet.training.run_folder import style_name, style_place
 from stylenet.training.settings import Settings
 from stylenet.training.subject import Subject
 
@@ -47,7 +46,7 @@ def one_painting(settings: Settings, typed: str) -> Subject:
     build = partial(build_module, Pixels(learned, small, PaintingFigures(large)), base)
     return Subject(
         name=name,
-        place=CHECKPOINTS / f"{name}{SUFFIX}",
+        place=style_place(name),
         facts={"painting": {**facts, "sha256": sha256}},
         inputs={"painting": sha256},
         shown=learned,

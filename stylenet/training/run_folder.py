@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,18 +19,28 @@ from filelock import FileLock, Timeout
 from stylenet import disk
 from stylenet.disk import atomic_write, find_file, home_expanded, plain_name, printable, refusal
 from stylenet.errors import UserError
-from stylenet.models.catalog import styles
+from stylenet.models.catalog import CHECKPOINTS, styles
+from stylenet.models.style_file import SUFFIX
 from stylenet.training.settings import Settings, upgraded
 
 OUTPUTS = Path("outputs")
 SETTINGS, RESOLVED, FILES, LOCK = "config.yaml", "resolved.json", "files.json", ".lock"
 OLD_RESOLVED = "decisions.json"  # the name of resolved.json in older runs
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+LONGEST_NAME = 255  # bytes of a file's name, on all usual file systems
 
 
 def style_name(image: str, name: str | None, suffix: str) -> str:
     """The name of a run's style: the one given, or else the painting's, with the network's suffix."""
     return (name or plain_name(image)) + suffix
+
+
+def style_place(name: str, folder: Path = CHECKPOINTS) -> Path:
+    """The style file of this name. Raises `UserError` for a name that no file can have, before any training."""
+    file = f"{name}{SUFFIX}"
+    if len(os.fsencode(file)) > LONGEST_NAME:
+        raise UserError(f"the style file cannot be called {printable(file)}: too long; style.name= gives another name")
+    return folder / file
 
 
 def new_run_folder(style: str) -> Path:

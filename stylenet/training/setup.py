@@ -85,7 +85,8 @@ def prepare(
     without_base = from_checkpoint or (bool(resolved) and BASE not in before)
     wanted = replace(settings, init=None) if without_base else settings
     subject = read_subject(wanted, typed.style.image)
-    log.info("starts from %s", fspath(subject.base) if subject.base else "random weights")
+    if not (from_checkpoint or settings.add_to):
+        log.info("starts from %s", fspath(subject.base) if subject.base else "random weights")
     found = read_photos(settings, machine, photos)
     weights = load_vgg_weights(settings.loss_network.weights, settings.loss_network.architecture)
     log.info("loss network: %s (sha256 %s…)", weights.name, weights.sha256[:12])

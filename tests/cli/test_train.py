@@ -148,15 +148,29 @@ def test_a_painting_and_photos_of_ones_own_with_odd_names(tmp_path: Path, weight
         (["style=wave", "trainer.nope=3"], ["trainer.nope", "accumulate_grad_batches"]),
         (["style=wave", "trainer.accelerator=tpu"], ["trainer.accelerator", "tpu", "cpu"]),
         (["style=wave", "trainer.val_check_interval=0.25"], ["trainer: ", "val_check_interval"]),
+        (["style=wave", "trainer.val_check_interval=0"], ["trainer.val_check_interval must be more than 0, got 0"]),
+        (["style=wave", "trainer.gradient_clip_val=-1"], ["trainer.gradient_clip_val must be 0 or more", "-1"]),
+        (["style=wave", "trainer.deterministic=abc"], ["trainer.deterministic must be one of true, false", "abc"]),
+        (["style=wave", "loss.style_scales=[64]"], ["loss.style_scales", "64"]),
         (["style=wave", "budget.steps=-1"], ["budget.steps must be at least 1, got -1"]),
         (["style=wave", "trainer.strategy=fsdp"], ["trainer.strategy", "auto, ddp", "fsdp"]),
         (["style=wave", "trainer.accelerator=cpu", "trainer.devices=2"], ["trainer.devices", "trainer=ddp"]),
         (["style=wave", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=3"], ["batch", "3 devices"]),
         (["style=wave", "init=nobody"], ["init", "nobody", "starry"]),
         (["style=wave", "init=starry", "network.width=4"], ["init: architecture mismatch: starry is", "width=4"]),
+        (["style=wave", "style.suffix=../../../escaped"], ["style.suffix", "../../../escaped"]),
+        (["style=wave", "style.suffix=/x"], ["style.suffix", "/x"]),
+        (["style=wave", f"style.name={'n' * 244}"], ["too long", "style.name="]),
         (["style.image=empty.jpg"], ["style.image", "empty.jpg"]),
         (["style.image=text.jpg"], ["style.image", "text.jpg"]),
         (["style.image=missing.jpg"], ["style.image", "missing.jpg"]),
+        (["style=null"], ["style must be one of mada, own", "wave, wheat, got null"]),
+        (["style=wave", "budget=null"], ["budget must be one of cpu, gpu, got null"]),
+        (["style="], ["style must be one of", "got nothing"]),
+        (["--style=wave"], ["settings have no dashes: style=wave"]),
+        (["--nope"], ["there is no option --nope"]),
+        (["wave"], ["wave is no setting: style=wave?"]),
+        (["text.jpg"], ["text.jpg is no setting: style.image=text.jpg?"]),
         ([], ["style=NAME", "style.image=FILE"]),
     ],
 )
@@ -211,6 +225,19 @@ def composed(options: list[str]) -> Settings:
         settings = OmegaConf.to_object(compose("train", [quoted(option) for option in options]))
     assert isinstance(settings, Settings)
     return settings
+
+
+@pytest.mark.parametrize("text", ["Sea, night", "it's", "[untitled]", "Rain: a study", "1e5", "true", "${x}", "auto"])
+def test_a_text_reaches_the_settings_as_typed_and_is_no_sweep(text: str) -> None:
+    assert composed(["style=wave", f"style.title={text}"]).style.title == text
+    assert quoted(f"style.title={text}", sweep=True) == quoted(f"style.title={text}")
+
+
+def test_names_are_texts_and_may_be_listed() -> None:
+    assert composed(["style=wave", "style.name=1e5"]).style.name == "1e5"
+    assert composed(["style=wave", "style.title='Sea, night'"]).style.title == "Sea, night"
+    assert composed(["style=wave", "style.title=null"]).style.title is None
+    assert quoted("style.name=a,b", sweep=True) == "style.name='a','b'"
 
 
 def test_a_weight_is_set_by_its_term() -> None:

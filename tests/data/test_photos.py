@@ -175,6 +175,11 @@ def test_a_data_set_in_a_layout_of_the_hub_is_read_streamed_or_not(
     assert [int(photo.max()) for photo in photos] == [0, 10, 20, 30]
     columns = "image, split, title, author, source, licence"
     assert failing(source="hub", path=str(place), column="img", streaming=streaming).endswith(f"it has {columns}")
+    for column in ("split", "title"):
+        message = failing(source="hub", path=str(place), column=column, streaming=streaming)
+        assert message == f"data.column={column} holds no images"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert opened("hub", "~/hub", streaming=streaming, limit=4).sources == photos.sources
     assert "nope" in failing(source="hub", path=str(place), split="nope", streaming=streaming)
 
 

@@ -224,6 +224,7 @@ def test_a_run_goes_on_from_its_beginning_or_from_the_checkpoint_before_to_the_s
         assert here("style=wave", "resume=auto") == 0
         assert (folder / "wave.safetensors").read_bytes() == expected
         assert any(said in message for message in caplog.messages), caplog.messages
+        assert ("starts from random weights" in caplog.messages) == (said == "again from the beginning")
 
 
 def test_a_start_from_another_style_is_repeated_only_from_that_very_style(
