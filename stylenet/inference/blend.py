@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stylenet.errors import UserError
 from stylenet.inference.brush import apply_controls
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
@@ -26,6 +28,7 @@ class Blend(Painter):
     """
 
     def __init__(self, parts: Sequence[tuple[Painter, float]]) -> None:
+        check_parts(parts)
         weights = [weight for _, weight in parts]
         check_weights(weights)
         self.painters = [painter for painter, _ in parts]
@@ -90,3 +93,11 @@ def _mixed(parts: Sequence[tuple[Painter, float]]) -> Painter | None:
         return None
     network = interpolated([painter.plain for painter in painters], [weight for _, weight in parts])
     return None if network is None else painters[0].with_network(network)
+
+
+def check_parts(parts: Sequence[Any]) -> None:
+    """Raises `UserError` for anything but pairs of a stylizer and a number."""
+    for part in parts:
+        pair = part if isinstance(part, tuple | list) and len(part) == 2 else (None, None)
+        if not (isinstance(pair[0], Painter) and hasattr(pair[1], "__float__")):
+            raise UserError(f"a blend is a list of pairs (stylizer, weight), got {part!r:.80}")

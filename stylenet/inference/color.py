@@ -49,7 +49,7 @@ def palette_of(pictures: Float[Tensor, "b 3 h w"]) -> Palette:
 
 def palette_of_strips(strips: Iterable[Float[Tensor, "b 3 n w"]]) -> Palette:
     """The same of images that come in strips, of which one is in memory at a time."""
-    pixels, mean, square = 0, torch.zeros(()), torch.zeros(())
+    pixels, mean, square = 0, torch.zeros((), device="cpu"), torch.zeros((), device="cpu")
     for strip in strips:
         colors = rgb_to_lab(strip).flatten(2).cpu().double()
         pixels += colors.shape[2]
@@ -65,7 +65,7 @@ def recoloring(source: Palette, target: Palette) -> Recoloring:
     in linear RGB, where it also crushes the shadows. Where the target is more than `GAIN` times as wide, the result
     keeps its mean and is narrower.
     """
-    blur = INDISTINCT**2 * torch.eye(3, dtype=torch.float64)
+    blur = INDISTINCT**2 * torch.eye(3, dtype=torch.float64, device=source.covariance.device)
     spread = root(source.covariance + blur)
     inverse = torch.linalg.inv(spread)
     matrix = inverse @ root(spread @ (target.covariance + blur) @ spread) @ inverse

@@ -39,7 +39,10 @@ def as_rgb(image: Image.Image | str | os.PathLike[str]) -> tuple[Image.Image, by
     if not isinstance(image, Image.Image):
         with opened_image(image) as file:
             return as_rgb(file)
-    return to_rgb(upright(image)), kept_profile(image)
+    try:
+        return to_rgb(upright(image)), kept_profile(image)
+    except (OSError, ValueError) as error:  # PIL reads an image when its pixels are asked for, and not if it is closed
+        raise UserError(f"the image cannot be read: {error}") from error
 
 
 def array_pixels(array: np.ndarray) -> Tensor:

@@ -29,7 +29,10 @@ def as_mask(mask: Mask) -> Float[Tensor, "h w"]:
         with opened_image(mask) as image:
             mask = upright(image)
     if isinstance(mask, Image.Image):
-        mask = np.asarray(_gray(upright(mask)))
+        try:
+            mask = np.asarray(_gray(upright(mask)))
+        except (OSError, ValueError) as error:
+            raise UserError(f"the mask cannot be read: {error}") from error
     if isinstance(mask, np.ndarray) and mask.dtype.kind in "buif":
         native = mask.astype(mask.dtype.newbyteorder("="), copy=False)
         mask = torch.from_numpy(np.require(native, requirements=["C", "W"]))

@@ -5,7 +5,7 @@ import os
 from contextlib import AbstractContextManager
 from copy import copy, deepcopy
 from functools import cache, partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -89,6 +89,10 @@ class Stylizer(Painter):
         self.compile_after = None if compile is False else PAYS_AFTER if compile == "auto" else 0
         self.network = self._applicable(network)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What a pickle is loaded as belongs to the process that loads it."""
+        self.__dict__.update(state, process=os.getpid())
+
     @classmethod
     def load(
         cls,
@@ -108,7 +112,7 @@ class Stylizer(Painter):
     def with_network(self, network: nn.Module, card: Card | None = None) -> "Stylizer":
         """A copy with another network of the same architecture, on the same device and of the same type."""
         other = copy(self)
-        other.card = card or self.card
+        other.card, other.process = card or self.card, self.process
         other.plain, other.network = network, self._applicable(network)
         return other
 

@@ -166,3 +166,6 @@ def check_terms(weights: Mapping[str, float]) -> None:
         raise UserError(f"loss.weights.{unknown[0]} is not a term of the loss; terms: {', '.join(LOSS_TERMS)}")
     if not any(weights.values()):
         raise UserError(f"loss.weights: at least one of {', '.join(LOSS_TERMS)} must be more than 0")
+    always = [name for name, term in LOSS_TERMS.items() if term.every == 1 and not term.needs_network]
+    if not any(weights.get(name, 0) for name in always):
+        raise UserError(f"loss.weights: one of the terms that every step has must be more than 0: {', '.join(always)}")

@@ -149,7 +149,8 @@ def read_style(path: Path, device: torch.device | str = "cpu") -> tuple[StyleNet
     with _opened(path) as file:
         card = _card(file, path)
         network = _network_for(file, path, card.network)
-        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118, not a mapping
+        # Copies: weights that stay mapped onto the file change with it.
+        weights = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in file.keys()}  # noqa: SIM118
     if not all_finite(weights.values()):
         raise StyleFileError(f"{printable(path)} contains NaN or infinite weights")
     network.load_state_dict(weights, assign=True)
