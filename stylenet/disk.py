@@ -30,6 +30,16 @@ def find_file(name: str) -> Path | None:
     return next((path for path in (home_expanded(name), shipped_files() / name) if path.is_file()), None)
 
 
+def find_painting(image: str, setting: str = "style.image") -> Path:
+    """The file of a painting as typed; see `find_file`.
+
+    Raises `UserError`, which names the `setting` or option where the file was given.
+    """
+    if path := find_file(image):
+        return path
+    raise UserError(f"{setting} must be an image file, but there is none at {printable(image)}")
+
+
 def home_expanded(name: str | os.PathLike[str]) -> Path:
     """A path as a shell takes it: `~` is the home folder. As typed where that exists, or there is no such user."""
     return Path(name if os.path.exists(name) else os.path.expanduser(name))

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stylenet.data.painting import find_painting
-from stylenet.disk import find_file, home_expanded, shipped_paintings
+from stylenet.disk import find_file, find_painting, home_expanded, shipped_paintings
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
 

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from stylenet.cli.train_arguments import name_of
-from stylenet.disk import file_sha256, find_file, plain_name, printable
+from stylenet.disk import file_sha256, find_painting, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.training.resume import Start, Wanted, find_start
 from stylenet.training.resumed_settings import check_painting
@@ -21,7 +21,7 @@ def resumed(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
     """The recorded settings, and where to go on. Raises `UserError` for a setting that would have no effect."""
     given = {name_of(override): override for override in overrides}
     by_painting = any(name in given for name in PAINTING)
-    file = painting_of(composed) if by_painting else None
+    file = find_painting(composed.style.image) if by_painting else None
     suffix = composed.style.suffix if "network" in given else None
     many = (composed.styles, composed.add_to) if given.keys() & {*PAINTING, "styles", "add_to"} else None
     wanted = Wanted(suffix=suffix, many=many)
@@ -39,13 +39,6 @@ def resumed(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
         raise UserError(f"resume: the run in {printable(start.folder)} is not on a folder of paintings")
     found.styles = composed.styles or found.styles  # the paintings may have been moved
     return found, start
-
-
-def painting_of(composed: Any) -> Path:
-    file = find_file(composed.style.image)
-    if file is None:
-        raise UserError(f"style.image must be an image file, but there is none at {composed.style.image}")
-    return file
 
 
 def base_name(composed: Any) -> str:

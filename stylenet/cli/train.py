@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import shipped_files
+from stylenet.disk import find_painting, shipped_files
 from stylenet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -238,6 +238,7 @@ def check_paintings(composed: Any, overrides: Sequence[str]) -> None:
     Where paintings come in a folder, the one painting's file becomes an empty text.
     """
     from stylenet.cli.train_arguments import name_of
+    from stylenet.training.limits import check_subject
 
     names = [name_of(override) for override in overrides]
     if composed.styles:
@@ -245,21 +246,12 @@ def check_paintings(composed: Any, overrides: Sequence[str]) -> None:
         if other:
             raise UserError(f"styles={composed.styles} trains on all paintings of a folder and excludes {other[0]}")
         composed.style.image = ""
-    elif composed.network.architecture == "conditional" and not composed.add_to:
-        raise UserError("a conditional network learns many paintings: styles=DIR")
-    else:
-        check_painting(composed.style.image)
+    check_subject(composed)
+    if not composed.styles:
+        find_painting(composed.style.image)
     for kind, unused in UNUSED.items():
         if composed[kind] and (found := next(filter(re.compile(unused).fullmatch, names), None)):
             raise UserError(f"{found} has no effect with {kind}=")
-
-
-def check_painting(image: str) -> None:
-    """Raises `UserError` when there is no such file, before torch is imported."""
-    from stylenet.disk import find_file
-
-    if find_file(image) is None:
-        raise UserError(f"style.image must be an image file, but there is none at {image}")
 
 
 def for_device(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> Any:

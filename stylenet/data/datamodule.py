@@ -14,6 +14,7 @@ from stylenet.data.crops import RandomCrops
 from stylenet.data.opening import held_out_photos, open_photos
 from stylenet.data.sets import ArrayPhotos, Photos
 from stylenet.data.settings import PhotoSettings
+from stylenet.data.sources import PhotosError
 
 PhotosLike = Photos | PhotoSettings | str | os.PathLike[str] | Iterable[np.ndarray | Tensor]
 HELD_OUT_SIZE = 256  # pixels, square
@@ -68,4 +69,8 @@ def as_photos(photos: PhotosLike, crop: int) -> Photos:
         return photos
     if isinstance(photos, str | os.PathLike):
         photos = PhotoSettings("folder", str(Path(photos)), size=max(crop, 288))
-    return open_photos(photos) if isinstance(photos, PhotoSettings) else ArrayPhotos(photos)
+    if isinstance(photos, PhotoSettings):
+        return open_photos(photos)
+    if not hasattr(photos, "__iter__"):
+        raise PhotosError(f"photos must be a folder, PhotoSettings or arrays, got {photos!r}")
+    return ArrayPhotos(photos)

@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.disk import find_file, printable, shipped_files
+from stylenet.disk import shipped_files
 from stylenet.errors import UserError
 from stylenet.media.image import resized, to_tensor
 from stylenet.media.limits import MINIMUM_SIDE, ImageError
@@ -14,16 +14,6 @@ from stylenet.media.painting import decode_painting
 
 STYLES = shipped_files() / "configs" / "style"
 SETTING = "style.image"
-
-
-def find_painting(image: str, setting: str = SETTING) -> Path:
-    """The file as typed: relative to the working directory, else among the shipped ones.
-
-    Raises `UserError`, which names the `setting` or option where the file was given.
-    """
-    if path := find_file(image):
-        return path
-    raise UserError(f"{setting} must be an image file, but there is none at {printable(image)}")
 
 
 def read_painting(path: Path, size: int, setting: str = SETTING) -> Float[Tensor, "1 3 h w"]:

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.data import unit_photos
-from stylenet.data.painting import find_painting, read_painting
+from stylenet.data.painting import read_painting
 from stylenet.device import pick_device
-from stylenet.disk import file_sha256, printable, shipped_painting_of
+from stylenet.disk import file_sha256, find_painting, printable, shipped_painting_of
 from stylenet.errors import UserError
 from stylenet.evaluation.appearance import SIDE, PaintingFigures, appearance
 from stylenet.evaluation.artifacts import artifacts, complaints

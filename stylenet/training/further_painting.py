@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from stylenet.data.painting import find_painting
 from stylenet.data.paintings import Painting, read_painting_file
-from stylenet.disk import file_sha256, home_expanded, plain_name, printable
+from stylenet.disk import file_sha256, find_painting, home_expanded, plain_name, printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGWeights
 from stylenet.models.catalog import CHECKPOINTS, find_reference

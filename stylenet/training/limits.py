@@ -2,6 +2,7 @@
 
 import math
 from operator import attrgetter
+from typing import Any
 
 from stylenet.disk import plain_name
 from stylenet.errors import UserError
@@ -39,6 +40,17 @@ def check_values(settings: Settings) -> None:
     if f"x{settings.style.suffix}" != plain_name(f"x{settings.style.suffix}.x"):
         wanted = "style.suffix becomes the end of a file's name: letters, digits, - _ and . only"
         raise UserError(f"{wanted}, got {settings.style.suffix}")
+
+
+def check_subject(settings: Any) -> None:
+    """Raises `UserError` for settings that do not say what is to be learned, or say it twice."""
+    if settings.network.architecture == "conditional" and not (settings.styles or settings.add_to):
+        raise UserError("a conditional network learns many paintings: styles=DIR")
+    if settings.styles and (settings.add_to or settings.style.image not in (MISSING, "")):
+        other = "add_to" if settings.add_to else "style.image"
+        raise UserError(f"styles={settings.styles} trains on all paintings of a folder and excludes {other}=")
+    if settings.style.image == MISSING and not settings.styles:
+        raise UserError("no painting: it is an image file, or one of configs/style/")
 
 
 def check_numbers(settings: Settings) -> None:

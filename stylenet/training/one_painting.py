@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylenet.data import unit_photos
-from stylenet.data.painting import find_painting, read_painting_at
+from stylenet.data.painting import read_painting_at
 from stylenet.data.paintings import KNOWN
-from stylenet.disk import file_sha256
+from stylenet.disk import file_sha256, find_painting
 from stylenet.evaluation.appearance import SIDE as APPEARANCE_SIDE
 from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.losses.criterion import criterion_for

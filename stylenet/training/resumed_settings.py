@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from stylenet.disk import file_sha256, find_file
+from stylenet.disk import file_sha256, find_file, find_painting
 from stylenet.errors import UserError
 from stylenet.training.run_folder import keep_painting, read_resolved, read_settings
 from stylenet.training.settings import MISSING, Length, Settings, style_settings, upgraded
@@ -13,13 +13,15 @@ from stylenet.training.settings import MISSING, Length, Settings, style_settings
 FREE = ("replace", "resume")  # which change nothing of what is learned
 
 
-def resumed_settings(folder: Path, asked: Settings | str | PathLike[str], changes: dict[str, Any]) -> Settings:
+def resumed_settings(folder: Path, asked: Settings | str | PathLike[str] | None, changes: dict[str, Any]) -> Settings:
     """The settings in a run folder, as they were recorded.
 
     `asked` and `changes` are as `stylenet.train` takes them. Raises `UserError` where they differ from those recorded:
     they would have no effect.
     """
     recorded = recorded_settings(folder)
+    if asked is None:
+        asked = recorded
     if not isinstance(asked, Settings):
         asked = replace(recorded, style=replace(recorded.style, image=style_settings(asked).image))
     asked = replace(asked, **changes)
@@ -50,10 +52,8 @@ def value_of(known: Settings, name: str, value: Any) -> Any:
 
 def check_same_painting(image: str, recorded: str, folder: Path) -> None:
     """Raises `UserError` where a painting is not the run's. The run's own may have vanished: the folder has a copy."""
-    if file := find_file(image):
-        check_painting(file, folder, image)
-    elif image != recorded:
-        raise UserError(f"style.image must be an image file, but there is none at {image}")
+    if image != recorded or find_file(image):  # which is the run's own, and may have vanished
+        check_painting(find_painting(image), folder, image)
 
 
 def check_painting(file: Path, folder: Path, typed: str) -> None:

@@ -24,6 +24,7 @@ from stylenet.training.callbacks.recovery import GaveUpError
 from stylenet.training.card import metadata, save, versions
 from stylenet.training.checks import find_machine
 from stylenet.training.fit import fit
+from stylenet.training.limits import check_subject
 from stylenet.training.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.training.resume import Start, steps_done
 from stylenet.training.resumed_settings import resumed_settings
@@ -38,6 +39,7 @@ from stylenet.training.run_folder import (
 )
 from stylenet.training.settings import Settings, budget_preset, plain, style_settings, with_budget
 from stylenet.training.setup import TrainingInputs, prepare
+from stylenet.training.types import check_names, check_types
 
 log = logging.getLogger(__name__)
 
@@ -66,21 +68,23 @@ class RunResult:
 
 
 def train(
-    settings: Settings | str | os.PathLike[str],
+    settings: Settings | str | os.PathLike[str] | None = None,
     photos: PhotosLike | None = None,
     *,
     start: Start | None = None,
     **changes: Any,
 ) -> RunResult:
-    """Trains a network on one painting, and leaves a style file.
+    """Trains a network on one painting, or on those of a folder (`styles=DIR`), and leaves a style file.
 
-    `settings` are those of the run, or a painting: a file, or the name of one in `configs/style/`. `photos` are a
+    `settings` are those of the run, or a painting: a file, or the name of one in `configs/style/`; None with `styles`
+    alone. `photos` are a
     folder or uint8 arrays (h, w, 3), instead of those of the settings. `changes` are further settings by name, as in
     `steps=200` or `minutes=30`. What is not given is chosen for the device, as `train.py` does. With a `start`, the run
     there is resumed with the settings that it recorded: the painting and all that is given must be the same, but for
     `replace`. Raises `UserError`.
     """
     settings, changes = plain(settings), plain(changes)
+    check_names(changes)
     settings = resumed_settings(start.folder, settings, changes) if start else new_settings(settings, changes)
     if leader := worker_context():
         return run_worker(settings, *leader, photos)
@@ -88,14 +92,28 @@ def train(
         return lead(settings, asdict(settings), start, photos)
 
 
-def new_settings(settings: Settings | str | os.PathLike[str], changes: Mapping[str, Any]) -> Settings:
+def new_settings(settings: Settings | str | os.PathLike[str] | None, changes: Mapping[str, Any]) -> Settings:
     """The settings of a run that begins, with what was not given chosen for the device. Raises `UserError`."""
-    known = settings if isinstance(settings, Settings) else Settings(style=style_settings(settings))
-    known = replace(known, **changes)
+    known = replace(as_settings(settings), **changes)
+    check_types(known)
+    if known.resume:
+        raise UserError("resume= is for the command line; in Python, start= resumes a run")
+    check_subject(known)
+    if known.styles:
+        known = replace(known, style=replace(known.style, image=""))
     on_gpu = find_machine(known.trainer).device.type != "cpu"
     if not isinstance(settings, Settings) and "init" not in changes:  # as `train.py` does
         known = replace(known, init=budget_preset(on_gpu)["init"])
     return with_budget(known, on_gpu)
+
+
+def as_settings(settings: Settings | str | os.PathLike[str] | None) -> Settings:
+    """The settings, or those with the painting. Raises `UserError`."""
+    if isinstance(settings, Settings):
+        return settings
+    if settings is not None and not isinstance(settings, str | os.PathLike):
+        raise UserError(f"settings must be Settings or a painting's name or file, got {settings!r}")
+    return Settings() if settings is None else Settings(style=style_settings(settings))
 
 
 def run(settings: Settings, composed: Mapping[str, Any], start: Start | None = None) -> int:

@@ -129,6 +129,58 @@ def test_a_number_that_no_run_can_use_is_refused(changes: dict[str, Any], messag
         check_values(replace(settings, **changes))
 
 
+MISTAKES = """
+from stylenet import UserError, train
+from stylenet.training.settings import Network, Settings, Style
+for painting, changes in [
+    ("wave", {"network": "tiny"}), ("wave", {"loss": {"form": "johnson"}}), ("wave", {"steps": "5"}),
+    ("wave", {"steps": 2.5}), ("wave", {"style": Style(image="a.jpg", size="4")}), ("wave", {"seed": None}),
+    ("wave", {"trainer": "ddp"}), ("wave", {"replace": "yes"}), ("wave", {"flat_areas": True}), (5, {}),
+    (Settings(style=Style(image="a.jpg")), {"data": "photos"}),
+    ("wave", {"learningrate": 1}), ("wave", {"resume": "auto"}), ("wave", {"styles": "paintings"}),
+    ("wave", {"network": Network(architecture="conditional")}), (None, {}),
+]:
+    try:
+        train(painting, **changes)
+    except UserError as error:
+        print(error)
+"""
+SAID = """network must be of the class stylenet.training.settings.Network, got 'tiny'
+loss must be of the class stylenet.losses.settings.LossSettings, got {'form': 'johnson'}
+steps must be a whole number or None, got '5'
+steps must be a whole number or None, got 2.5
+style.size must be a whole number, got '4'
+seed must be a whole number, got None
+trainer must be a dict, got 'ddp'
+replace must be True or False, got 'yes'
+flat_areas must be a number, got True
+settings must be Settings or a painting's name or file, got 5
+data must be of the class stylenet.data.settings.PhotoSettings, got 'photos'
+there is no setting learningrate; there is: learning_rate
+resume= is for the command line; in Python, start= resumes a run
+styles=paintings trains on all paintings of a folder and excludes style.image=
+a conditional network learns many paintings: styles=DIR
+no painting: it is an image file, or one of configs/style/
+"""
+
+
+def test_a_mistake_is_said_with_its_setting() -> None:
+    """In a process of its own, as types of all arguments are checked in this one."""
+    result = subprocess.run([sys.executable, "-c", MISTAKES], capture_output=True, text=True, timeout=200)
+    assert result.stdout == SAID, result.stderr
+
+
+def test_many_paintings_are_learned_from_python_as_well(place: Path, tiny_vgg_file: Path) -> None:
+    (place / "paintings").mkdir()
+    for name in ("night", "sea"):
+        Image.effect_noise((48, 40), 80).convert("RGB").save(place / "paintings" / f"{name}.png")
+    settings = replace(small(tiny_vgg_file), style=Style(size=32), trainer={"accelerator": "cpu"})
+    result = train(settings, PHOTOS, styles=place / "paintings")
+    assert (result.style, result.exit_code) == ("gallery#night", 0)
+    further = train(replace(settings, style=Style("painting.png", size=32)), PHOTOS, add_to=result.style_file)
+    assert further.style.endswith("#painting")
+
+
 def test_paths_and_numbers_of_numpy_are_settings_as_well(tiny_vgg_file: Path) -> None:
     given: Any = small(tiny_vgg_file)
     given.init, given.data.path, given.loss_network.weights = Path("first.pth"), Path("photos"), tiny_vgg_file
