@@ -5,15 +5,14 @@ Nothing is written here, and no job that is returned would lose a file.
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from collections.abc import Sequence as Several
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.decoders import opened_image
 from stylenet.media.formats import WRITABLE, format_of
-from stylenet.media.sequence import Sequence
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
 from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
 from stylenet.models.catalog import styles
@@ -27,7 +26,7 @@ OTHER_NAMES = {".jfif": ".jpg"}  # of formats that can be written
 
 
 def plan(
-    inputs: Several[str],
+    inputs: Sequence[str],
     style: str,
     output: str | None = None,
     suffix: str | None = None,
@@ -83,10 +82,10 @@ def names_a_file(output: str) -> bool:
 
 
 def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES or Sequence.of(os.fspath(path)) is not None
+    return path.suffix.lower() in VIDEO_SUFFIXES or NumberedImages.of(os.fspath(path)) is not None
 
 
-def _stream_job(inputs: Several[str], output: str | None, suffix: str | None) -> Job:
+def _stream_job(inputs: Sequence[str], output: str | None, suffix: str | None) -> Job:
     """One image from standard input, or to standard output, or both."""
     if STREAM in inputs and len(inputs) > 1:
         raise UserError("'-' (standard input) cannot be combined with other inputs")
@@ -120,7 +119,7 @@ def _only(found: list[Found], target: Path) -> Path:
 def _named_job(source: Path, target: Path, suffix: str | None) -> Job:
     """The job with a target that the user named. Raises `UserError` for a suffix of another format than `suffix`."""
     if _is_clip(source) or _is_clip(target):
-        if Sequence.of(os.fspath(target)) is not None and not _is_clip(source) and _is_still(source):
+        if NumberedImages.of(os.fspath(target)) is not None and not _is_clip(source) and _is_still(source):
             raise UserError(
                 f"output {printable(target)} is a pattern of numbered images, and {printable(source)} a single image"
             )
@@ -131,7 +130,7 @@ def _named_job(source: Path, target: Path, suffix: str | None) -> Job:
     return Job(source, target, format_)
 
 
-def _folder_jobs(found: Several[Found], style: str, folder: Path | None, suffix: str | None) -> list[Job]:
+def _folder_jobs(found: Sequence[Found], style: str, folder: Path | None, suffix: str | None) -> list[Job]:
     """The jobs with targets named after their sources, and also after the suffixes of those whose names are alike."""
     jobs = [_job(each, style, folder, suffix) for each in found]
     same = told_apart((entry(job.target), job.source.suffix) for job in jobs)
@@ -174,5 +173,5 @@ def _job(found: Found, style: str, folder: Path | None, suffix: str | None, apar
     return job
 
 
-def _listed(files: Several[Path]) -> str:
+def _listed(files: Sequence[Path]) -> str:
     return f"{printable(min(files))}{f' and {len(files) - 1} more' if len(files) > 1 else ''}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stylenet.disk import OverwriteError, printable
 from stylenet.errors import UserError
-from stylenet.media.sequence import Sequence
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.pipeline.job import Job
 
 
@@ -29,10 +29,10 @@ def check_targets(jobs: list[Job]) -> None:
 
 def read_files(job: Job) -> Iterable[Path]:
     """The files that the job reads."""
-    return files_of(job.source, Sequence.of(os.fspath(job.source)))
+    return files_of(job.source, NumberedImages.of(os.fspath(job.source)))
 
 
-def files_of(path: Path, sequence: Sequence | None) -> Iterable[Path]:
+def files_of(path: Path, sequence: NumberedImages | None) -> Iterable[Path]:
     """The file; of a sequence, all that are there, as any of them may be read, or get another content."""
     return [path] if sequence is None else sequence.existing().values()
 
