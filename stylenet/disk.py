@@ -20,6 +20,10 @@ class DiskError(UserError):
     """The disk is full or cannot be written, whatever the input: a service's client cannot help it."""
 
 
+class OverwriteError(UserError):
+    """A result would take the place of an input. `cli` adds which option names another place."""
+
+
 def shipped_files() -> Path:
     """The folder that holds `configs/` and `checkpoints/`: this package in an installed wheel, else the source tree."""
     return PACKAGE if (PACKAGE / "configs").is_dir() else PACKAGE.parent
@@ -82,13 +86,13 @@ def file_sha256(path: Path) -> str:
 def check_writable(file: Path, *inputs: Path) -> None:
     """Makes sure, before any work is done, that a result can be written to `file`. Creates its folder if it is missing.
 
-    Raises `UserError` for a folder, a place that cannot be written, and the place of one of the `inputs`.
+    Raises `UserError` for a folder or a place that cannot be written, `OverwriteError` for one of the `inputs`.
     """
     if file.is_dir():
         raise UserError(f"{printable(file)} is a folder; name a file in it")
     for source in inputs:
         if file.resolve() == source.resolve() or (file.exists() and source.exists() and file.samefile(source)):
-            raise UserError(f"the result would overwrite {printable(source)}: choose another file with -o")
+            raise OverwriteError(f"the result would overwrite {printable(source)}")
     check_folder(file.parent, file)
 
 

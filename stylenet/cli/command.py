@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import NoReturn
 
-from stylenet.disk import refusal
+from stylenet.disk import DISK_ERRORS, OverwriteError, refusal
 from stylenet.errors import UserError
 from stylenet.signals import ending_signals, received
 
@@ -83,8 +83,10 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
     """Calls `main` and turns what ends it into an exit code."""
     try:
         code = main(arguments)
-        sys.stdout.flush()
-        return code
+        return code if flushed() else code or 1
+    except OverwriteError as error:
+        complain(f"error: {error}: choose another file with -o")
+        return 1
     except UserError as error:
         complain(f"error: {error}")
         return 1
@@ -93,8 +95,7 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
     except SystemExit as ended:  # a signal, or argparse after --help
         return code_of(ended)
     except BrokenPipeError:  # the reader of the output has gone
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 1
     except Exception as error:
         if received:  # what a library made of a signal's exception
@@ -102,7 +103,30 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.filename is not None and error.strerror:
             complain(f"error: {refusal(error)}")
             return 1
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            discard_output()
+            complain(f"error: {refusal(error, 'standard output or the disk')}")
+            return 1
         raise
+
+
+def flushed() -> bool:
+    """Whether all of standard output was written; one line if not."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        complain(f"error: standard output cannot be written: {error.strerror}")
+        return False
+    return True
+
+
+def discard_output() -> None:
+    """Sends the rest of standard output nowhere, also what is still in its buffer."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def code_of(ended: SystemExit) -> int:

@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stylenet.cli.command import program
+from stylenet.cli.command import complain, program
 from stylenet.cli.infer_options import check_engine_options, check_files, parsed
 from stylenet.cli.infer_video import check_jobs, is_live
-from stylenet.disk import printable
+from stylenet.disk import OverwriteError, printable
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
 from stylenet.models.catalog import StyleReference, find_weighted_style, offered
-from stylenet.pipeline.job import STANDARD_OUTPUT, Job, Shard
+from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job, Shard
 from stylenet.pipeline.plan import plan
 
 Parts = list[tuple[StyleReference, float]]  # styles and their weights; none for a painting that is predicted
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return list_styles()
     live = is_live(options)
+    check_streams(options.raw is not None, options.raw is not None)
     if not options.inputs and not live:
         raise UserError(f"no input: {program()} IMAGE -s STYLE")
     parts, name = chosen_styles(options) if options.painting is None else predicted_style(options)
@@ -58,18 +59,32 @@ def predicted_style(options: argparse.Namespace) -> tuple[Parts, str]:
     painting = Path(options.painting)
     if not os.path.isfile(painting):
         raise UserError(f"--painting: there is no file {printable(painting)}")
-    return [], painting.stem
+    return [], f"preview-{painting.stem}"  # a trained style may have the painting's name
 
 
 def planned(options: argparse.Namespace, name: str) -> list[Job]:
     """The images and clips that the options name, with their targets. Raises `UserError`."""
     suffix = f".{options.format}" if options.format else None
-    jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing)
+    try:
+        jobs = plan(options.inputs, name, options.output, suffix, options.skip_existing, complain)
+    except OverwriteError as error:
+        advice = "choose another output with -o, or leave out earlier results with --skip-existing"
+        raise UserError(f"{error}; {advice}") from error
+    to_stream = any(job.target is STANDARD_OUTPUT for job in jobs)
+    check_streams(any(job.source is STANDARD_INPUT for job in jobs), to_stream)
     check_jobs(options, jobs)  # all of them, as another shard may have what an option is for
     if options.shard is not None:
         if options.output is None or any(job.is_beside() for job in jobs):
             raise UserError("--shard needs -o elsewhere: results beside the images would be images of the next shard")
         jobs = Shard.read(options.shard).of(jobs)
-    if any(job.target is STANDARD_OUTPUT for job in jobs) and sys.stdout.isatty():
+    if to_stream and sys.stdout.isatty():
         raise UserError("an image cannot be written to a terminal: -o FILE")
     return jobs
+
+
+def check_streams(reads: bool, writes: bool) -> None:
+    """Raises `UserError` for a standard stream that is used and closed; `sys.stdout` then writes nowhere."""
+    if reads and sys.stdin is None:
+        raise UserError("standard input is closed")
+    if writes and sys.__stdout__ is None:
+        raise UserError("standard output is closed")

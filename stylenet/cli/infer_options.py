@@ -54,7 +54,7 @@ def add_main_options(to: Parser) -> None:
         "--painting",
         metavar="FILE",
         help="instead of -s: a preview in the style of this painting, predicted without training by a network of "
-        "many styles (checkpoints/gallery.safetensors)",
+        "many styles (checkpoints/gallery.safetensors); written to INPUT-preview-PAINTING.SUFFIX",
     )
     add(
         "-o",

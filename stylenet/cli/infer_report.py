@@ -2,10 +2,11 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from stylenet.cli.command import program
-from stylenet.disk import printable
+from stylenet.cli.command import complain, discard_output, program
+from stylenet.disk import DISK_ERRORS, printable
 from stylenet.pipeline.images import Result
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ class Report:
     """Prints results as they come, on standard error if the image itself goes to standard output.
 
     `skipped` images are counted beside those that are stylized. Leaving the `with` block prints the summary, if there
-    is more than one image.
+    is more than one image. Where standard output cannot be written, one line says so, and the images go on.
     """
 
     def __init__(self, pictures: int, skipped: int, to_stream: bool) -> None:
         self.pictures, self.skipped = pictures, skipped
         self.lines = sys.stderr if to_stream else sys.stdout
         self.done, self.failed, self.network = 0, 0, 0.0
+        self.unsaid = False  # whether lines were lost
         self.start = time.perf_counter()
         self.bar = progress_bar(pictures)
         self.rows = RowsBar()
@@ -36,11 +38,8 @@ class Report:
         self.network += result.network
         self.done += not result.failure
         self.failed += bool(result.failure)
-        stream = sys.stderr if result.failure else self.lines
-        if self.bar is None:
-            print(line_of(result), file=stream, flush=True)
-        else:
-            self.bar.write(line_of(result), file=stream)
+        self.print(line_of(result), failed=bool(result.failure))
+        if self.bar is not None:
             self.bar.update()
 
     def __exit__(self, *_: object) -> None:
@@ -48,7 +47,19 @@ class Report:
         if self.bar is not None:
             self.bar.close()
         if self.pictures + self.skipped > 1:
-            print(self.summary(), file=self.lines, flush=True)
+            self.print(self.summary())
+
+    def print(self, line: str, failed: bool = False) -> None:
+        stream = sys.stderr if failed else self.lines
+        try:
+            with nullcontext() if self.bar is None else self.bar.external_write_mode(stream):
+                print(line, file=stream, flush=True)
+        except OSError as error:
+            if error.errno not in DISK_ERRORS or stream is not sys.stdout:
+                raise
+            discard_output()
+            self.unsaid = True
+            complain(f"standard output cannot be written: {error.strerror}")
 
     def summary(self) -> str:
         """Counts of results and failures, the speed, and the share of the time in which the network was running."""
@@ -90,7 +101,7 @@ def line_of(result: Result) -> str:
     """A result in a line."""
     source, target = printable(result.job.source), printable(result.job.target)
     if result.failure:
-        return f"{program()}: {'' if source in result.failure else f'{source}: '}{result.failure}"
+        return f"{program()}: {'' if result.failure.startswith(f'{source}: ') else f'{source}: '}{result.failure}"
     times = f"network {1000 * result.network:.0f} ms, whole {1000 * result.seconds:.0f} ms"
     parts = [f"{source} -> {target}  {result.width} x {result.height}, {times}", *result.notes]
     return ", ".join(parts)

@@ -50,7 +50,7 @@ def stylize_files(options: argparse.Namespace, parts: Parts, jobs: Sequence[Job]
         styler.painter.watch(report.rows.show)
         for result in batch.run(images):
             report.tell(result)
-    code = 1 if report.failed else 0
+    code = 1 if report.failed or report.unsaid else 0
     return max(code, stylize_clips(options, clips, skipped_clips, styler, complain))
 
 

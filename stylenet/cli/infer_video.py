@@ -10,7 +10,7 @@ from stylenet.errors import UserError, prefix_errors
 from stylenet.inference.settings import MEMORY
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import MAXIMUM_PIXELS
-from stylenet.media.sequence import Sequence as Numbered
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.codecs import CODECS, FORMATS, SUFFIXES, format_of, rate_factor
 from stylenet.media.video.timing import Span, read_time
 from stylenet.pipeline.job import STANDARD_OUTPUT, Job
@@ -87,7 +87,7 @@ def check_jobs(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     given = [name for name in OPTIONS if getattr(options, name) is not None]
     if given and not clips:
         raise UserError(f"--{given[0]} is for videos ({' '.join(sorted(SUFFIXES))})")
-    if options.rate is not None and not any(Numbered.of(os.fspath(job.source)) for job in clips):
+    if options.rate is not None and not any(NumberedImages.of(os.fspath(job.source)) for job in clips):
         raise UserError("--rate is for numbered images as input, like frames/%04d.png")
     given = [name for name in IMAGE_OPTIONS if getattr(options, name)]
     if given and jobs and len(clips) == len(jobs):

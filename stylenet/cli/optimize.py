@@ -18,7 +18,7 @@ from pathlib import Path
 from stylenet.cli.command import Parser
 from stylenet.cli.evaluate import add_weights
 from stylenet.cli.infer_options import DEVICE
-from stylenet.disk import check_writable, find_file, printable
+from stylenet.disk import OverwriteError, check_writable, find_file, printable
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import OPTIMIZERS, STARTS
 
@@ -50,7 +50,7 @@ def check_files(chosen: argparse.Namespace) -> None:
     format_of(chosen.output)
     for source in (chosen.photo, chosen.painting):
         if would_overwrite(chosen, source):
-            raise UserError(f"the result would overwrite {printable(source)}: choose another file with -o")
+            raise OverwriteError(f"the result would overwrite {printable(source)}")
     check_writable(chosen.output)
 
 

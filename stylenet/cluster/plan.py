@@ -9,9 +9,8 @@ from pathlib import Path
 from stylenet.cluster.places import Place
 from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.media.formats import WRITABLE
 from stylenet.pipeline.inputs import IMAGE_SUFFIXES, SUFFIXES
-from stylenet.pipeline.plan import plan
+from stylenet.pipeline.plan import plan, result_name, told_apart
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,12 @@ def listed(source: Place, style: str, suffix: str | None) -> tuple[list[tuple[st
     """The images of a URL, and the number of its clips. Raises `UserError` where two would become one result."""
     kinds = {name: posixpath.splitext(name)[1].lower() for name in source.files() if not hidden(name)}
     names = [name for name, kind in kinds.items() if kind in IMAGE_SUFFIXES]
-    pairs = [(name, result_name(name, style, suffix)) for name in names]
+    results = [result_name(name, style, suffix) for name in names]
+    same = told_apart((result, posixpath.splitext(name)[1]) for name, result in zip(names, results, strict=True))
+    pairs = [
+        (name, result_name(name, style, suffix, apart=result in same))
+        for name, result in zip(names, results, strict=True)
+    ]
     first: dict[str, str] = {}
     for name, result in pairs:
         other = first.setdefault(result, name)
@@ -77,12 +81,6 @@ def listed(source: Place, style: str, suffix: str | None) -> tuple[list[tuple[st
 
 def hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
-
-
-def result_name(name: str, style: str, suffix: str | None) -> str:
-    """A result's name, as `pipeline.plan` gives it."""
-    stem, own = posixpath.splitext(name)
-    return f"{stem}-{style}{suffix or (own if own.lower() in WRITABLE else '.png')}"
 
 
 def existing(target: Place, results: Sequence[str]) -> set[str]:

@@ -19,8 +19,8 @@ from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import TooManyPixelsError
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.picture import OWN_SIZE, Size
-from stylenet.media.sequence import Sequence
 from stylenet.media.video.codecs import FORMATS, SUFFIXES, Encoding
 from stylenet.media.video.reading import Clip, ClipFrame
 from stylenet.media.video.resets import AnyPacket
@@ -125,11 +125,11 @@ def reason(error: UserError | OSError, job: ClipJob) -> str:
 
 def open_source(job: ClipJob) -> Source:
     """The job's source by its name. Raises `UserError`."""
-    sequence = Sequence.of(os.fspath(job.source))
+    sequence = NumberedImages.of(os.fspath(job.source))
     if sequence is not None:
         return SequenceFrames(sequence, job.span, job.size, job.rate)
     if job.source.suffix.lower() in SUFFIXES:
-        return Clip(job.source, job.span, job.size, numbered=Sequence.of(os.fspath(job.target)) is not None)
+        return Clip(job.source, job.span, job.size, numbered=NumberedImages.of(os.fspath(job.target)) is not None)
     return AnimationFrames(job.source, job.span, job.size)
 
 
@@ -138,14 +138,14 @@ def open_target(job: ClipJob) -> AbstractContextManager[Path]:
 
     Raises `UserError` when it cannot be written.
     """
-    sequence = Sequence.of(os.fspath(job.target))
+    sequence = NumberedImages.of(os.fspath(job.target))
     check_place(sequence.file(1) if sequence else job.target)
     return nullcontext(job.target) if sequence else atomic_write(job.target)
 
 
 def open_writer(job: ClipJob, source: Source, temporary: Path) -> Target:
     """A writer for the job's target by its name. Raises `UserError`."""
-    sequence, suffix = Sequence.of(os.fspath(job.target)), job.target.suffix.lower()
+    sequence, suffix = NumberedImages.of(os.fspath(job.target)), job.target.suffix.lower()
     if sequence is not None:
         return SequenceWriter(sequence, source, job.quality)
     if suffix in FORMATS or suffix not in WRITABLE:

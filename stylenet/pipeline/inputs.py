@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,25 +18,53 @@ SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 @dataclass(frozen=True)
 class Found:
-    """An image or clip, and its place under an output folder: a searched folder is mirrored there."""
+    """An image or clip, and its place under an output folder: a searched folder is mirrored there.
+
+    `searched`: it was found in a folder or by a glob, and not named itself.
+    """
 
     source: Path
     place: Path
+    searched: bool = True
 
 
-def find(inputs: Iterable[str], output: Path | None = None) -> Iterator[Found]:
+class EmptyFolderError(UserError):
+    """A folder without images and clips, which is no mistake among others, as a shell's `*` names it too."""
+
+
+def unsaid(line: str) -> None:
+    """For those who need no lines about what is left out."""
+
+
+def find(inputs: Sequence[str], output: Path | None = None, say: Callable[[str], None] = unsaid) -> Iterator[Found]:
     """The images and clips that the inputs name, each once; searched folders and globs without what lies in `output`.
 
     What doesn't exist, and a folder that cannot be read, are found too: reading them will fail with a message of its
-    own. Raises `UserError` for an input that means nothing.
+    own. Of several inputs, the output folder itself and folders without images are left out, and `say` takes a line
+    for each. Raises `UserError` for an input that means nothing, and where all folders are empty.
     """
-    seen = set()
+    seen: set[str] = set()
+    empty: list[EmptyFolderError] = []
     for text in inputs:
-        for found in _matches(text, output):
-            key = os.path.abspath(found.source)
-            if key not in seen:
-                seen.add(key)
-                yield found
+        if len(inputs) > 1 and output is not None and text and _are_same(text, output):
+            say(f"{printable(text)} is the output folder, and left out of the inputs")
+            continue
+        try:
+            for found in _matches(text, output):
+                key = os.path.abspath(found.source)
+                if key not in seen:
+                    seen.add(key)
+                    yield found
+        except EmptyFolderError as error:
+            empty.append(error)
+    if empty and not seen:
+        raise empty[0]
+    for problem in empty:
+        say(str(problem))
+
+
+def _are_same(text: str, output: Path) -> bool:
+    return os.path.isdir(text) and os.path.realpath(text) == os.path.realpath(output)
 
 
 def _matches(text: str, output: Path | None) -> Iterator[Found]:
@@ -46,7 +74,7 @@ def _matches(text: str, output: Path | None) -> Iterator[Found]:
     if os.path.isdir(path):  # not path.is_dir(), which fails on names that are too long
         yield from _in_folder(path, path, output)
     elif os.path.lexists(path) or not glob.has_magic(text):
-        yield Found(path, Path(path.name))
+        yield Found(path, Path(path.name), searched=False)
     else:
         yield from _in_glob(text, output)
 
@@ -98,7 +126,7 @@ def _in_folder(folder: Path, root: Path, output: Path | None) -> Iterator[Found]
                 yield Found(path, path.relative_to(root))
     yield from (Found(path, path.relative_to(root)) for path in unreadable)
     if empty and not unreadable and folder == root:
-        raise UserError(f"folder {printable(folder)} has no images or videos ({', '.join(sorted(SUFFIXES))})")
+        raise EmptyFolderError(f"folder {printable(folder)} has no images or videos ({', '.join(sorted(SUFFIXES))})")
 
 
 def _may_be_file(path: Path) -> bool:

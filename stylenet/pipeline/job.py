@@ -7,7 +7,7 @@ from pathlib import Path
 from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.media.formats import Format
-from stylenet.media.sequence import Sequence
+from stylenet.media.numbered_images import NumberedImages
 
 # In a job, by identity: a file may have such a name too.
 STANDARD_INPUT, STANDARD_OUTPUT = Path("standard input"), Path("standard output")
@@ -30,7 +30,7 @@ class Job:
         """Whether the result is there; results are never there partially. A sequence is done with its last file."""
         if self.target is STANDARD_OUTPUT:
             return False
-        source, target = Sequence.of(os.fspath(self.source)), self.sequence
+        source, target = NumberedImages.of(os.fspath(self.source)), self.sequence
         if target is None:
             return os.path.exists(self.target)
         return source is not None and all(target.file(number).exists() for number in source.files())
@@ -40,9 +40,9 @@ class Job:
         return os.path.realpath(self.source.parent) == os.path.realpath(self.target.parent)
 
     @property
-    def sequence(self) -> Sequence | None:
+    def sequence(self) -> NumberedImages | None:
         """The sequence to write, if the target is one; an image `50%dark.png` is a file."""
-        return Sequence.of(os.fspath(self.target)) if self.is_clip else None
+        return NumberedImages.of(os.fspath(self.target)) if self.is_clip else None
 
 
 @dataclass(frozen=True)

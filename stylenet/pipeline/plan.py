@@ -4,36 +4,43 @@ Nothing is written here, and no job that is returned would lose a file.
 """
 
 import os
-from collections.abc import Sequence as Several
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from stylenet.disk import printable
 from stylenet.errors import UserError
+from stylenet.media.decoders import opened_image
 from stylenet.media.formats import WRITABLE, format_of
-from stylenet.media.sequence import Sequence
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
 from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
-from stylenet.pipeline.inputs import Found, find
+from stylenet.models.catalog import styles
+from stylenet.pipeline.earlier import without_results
+from stylenet.pipeline.inputs import Found, find, unsaid
 from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job
 from stylenet.pipeline.targets import check_inside, check_targets, entry
 from stylenet.pipeline.unfinished import parts_of
 
 STREAM = "-"  # as an argument: a standard stream
+OTHER_NAMES = {".jfif": ".jpg"}  # of formats that can be written
 
 
 def plan(
-    inputs: Several[str],
+    inputs: Sequence[str],
     style: str,
     output: str | None = None,
     suffix: str | None = None,
     skip_existing: bool = False,
+    say: Callable[[str], None] = unsaid,
 ) -> list[Job]:
     """The jobs for files, folders, globs and sequences, in the order given and without repetition.
 
     `output` is a file if it has a suffix that can be written, or is the pattern of a sequence; else a folder; without
     it, results stand beside their sources. `-` is a standard stream. `suffix` is that of the image format to write,
-    else the output's or the source's. What was kept of a
-    clip that was stopped is no input, with `skip_existing` nor are an earlier run's results. Raises `UserError`
+    else the output's or the source's. Results of earlier runs beside their sources in a searched folder are no inputs,
+    nor is what was kept of a clip that was stopped; with `skip_existing` no result of this run is one. `say` takes a
+    line about what is left out. Raises `UserError`
     when a result would overwrite an input, another result, or leave the folder, and for a suffix that isn't written.
     """
     if output == "":  # which Path takes for the working folder
@@ -45,12 +52,17 @@ def plan(
         check_targets(jobs)
         return jobs
     folder = Path(output) if output is not None else None
-    jobs = [_job(found, style, folder, suffix) for found in find(inputs, folder)]
+    found = list(find(inputs, folder, say))
+    sources = without_results(found, {*styles(), style, *style.split("+")})
+    jobs = _folder_jobs(sources, style, folder, suffix)
+    results = {entry(job.target) for job in jobs}
     parts = {entry(part) for job in jobs if job.is_clip for part in parts_of(job.target)}
     jobs = [job for job in jobs if entry(job.source) not in parts]
     if skip_existing:
-        results = {entry(job.target) for job in jobs}
         jobs = [job for job in jobs if entry(job.source) not in results]
+    left_out = [each.source for each in set(found) - set(sources) if entry(each.source) not in results]
+    if left_out:
+        say(f"results of earlier runs are no inputs unless they are named: {_listed(left_out)}")
     check_targets(jobs)
     if folder is not None:
         check_inside(jobs, folder)
@@ -74,10 +86,10 @@ def names_a_file(output: str) -> bool:
 
 
 def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES or Sequence.of(os.fspath(path)) is not None
+    return path.suffix.lower() in VIDEO_SUFFIXES or NumberedImages.of(os.fspath(path)) is not None
 
 
-def _stream_job(inputs: Several[str], output: str | None, suffix: str | None) -> Job:
+def _stream_job(inputs: Sequence[str], output: str | None, suffix: str | None) -> Job:
     """One image from standard input, or to standard output, or both."""
     if STREAM in inputs and len(inputs) > 1:
         raise UserError("'-' (standard input) cannot be combined with other inputs")
@@ -93,6 +105,15 @@ def _stream_job(inputs: Several[str], output: str | None, suffix: str | None) ->
     return job
 
 
+def _is_still(source: Path) -> bool:
+    """Whether it is an image and no animation; False also where reading it will fail with a message of its own."""
+    try:
+        with opened_image(source) as image:
+            return not getattr(image, "is_animated", False)
+    except UserError:
+        return False
+
+
 def _only(found: list[Found], target: Path) -> Path:
     if len(found) != 1:
         raise UserError(f"output {printable(target)} is one file, but there are {len(found)} inputs; give a folder")
@@ -102,6 +123,10 @@ def _only(found: list[Found], target: Path) -> Path:
 def _named_job(source: Path, target: Path, suffix: str | None) -> Job:
     """The job with a target that the user named. Raises `UserError` for a suffix of another format than `suffix`."""
     if _is_clip(source) or _is_clip(target):
+        if NumberedImages.of(os.fspath(target)) is not None and not _is_clip(source) and _is_still(source):
+            raise UserError(
+                f"output {printable(target)} is a pattern of numbered images, and {printable(source)} a single image"
+            )
         return Job(source, target, is_clip=True)
     format_ = format_of(target)
     if suffix is not None and WRITABLE[suffix] != format_:
@@ -109,15 +134,48 @@ def _named_job(source: Path, target: Path, suffix: str | None) -> Job:
     return Job(source, target, format_)
 
 
-def _job(found: Found, style: str, folder: Path | None, suffix: str | None) -> Job:
+def _folder_jobs(found: Sequence[Found], style: str, folder: Path | None, suffix: str | None) -> list[Job]:
+    """The jobs with targets named after their sources, and also after the suffixes of those whose names are alike."""
+    jobs = [_job(each, style, folder, suffix) for each in found]
+    same = told_apart((entry(job.target), job.source.suffix) for job in jobs)
+    return [
+        _job(each, style, folder, suffix, apart=True) if entry(job.target) in same else job
+        for each, job in zip(found, jobs, strict=True)
+    ]
+
+
+def told_apart(results: Iterable[tuple[str, str]]) -> set[str]:
+    """The results, of pairs of a result and its source's suffix, that several sources share, each of another suffix."""
+    suffixes = defaultdict[str, list[str]](list)
+    for result, suffix in results:
+        suffixes[result].append(suffix)
+    return {result for result, every in suffixes.items() if 1 < len(every) == len(set(every))}
+
+
+def result_name(name: str, style: str, suffix: str | None = None, apart: bool = False) -> str:
+    """The name, or path, of the result for an image or video, in the image format of `suffix` or else in its own.
+
+    `apart` puts the source's own suffix into it, as in `photo-png-wave.jpg`.
+    """
+    stem, own = os.path.splitext(name)
+    # A video that isn't written as it came (AVI, say) becomes MKV, which holds every kind of sound.
+    if own.lower() in VIDEO_SUFFIXES:
+        written = own if own.lower() in VIDEO_FORMATS else ".mkv"
+    else:
+        written = suffix or (own if own.lower() in WRITABLE else OTHER_NAMES.get(own.lower(), ".png"))
+    return f"{stem}{f'-{own[1:]}' if apart else ''}-{style}{written}"
+
+
+def _job(found: Found, style: str, folder: Path | None, suffix: str | None, apart: bool = False) -> Job:
     """The job with a target named after its source. The result of an image `%d.png` is no sequence."""
     is_video = found.source.suffix.lower() in VIDEO_SUFFIXES
-    # A video that isn't written as it came (AVI, say) becomes MKV, which holds every kind of sound.
-    kinds, other = (VIDEO_FORMATS, ".mkv") if is_video else (WRITABLE, ".png")
-    own = found.source.suffix if found.source.suffix.lower() in kinds else other
-    name = f"{found.source.stem}-{style}{(not is_video and suffix) or own}"
+    name = result_name(found.source.name, style, suffix, apart)
     target = found.source.with_name(name) if folder is None else folder / found.place.parent / name
     job = Job(found.source, target, None if is_video else format_of(target), _is_clip(found.source))
     if job.is_clip and not is_video and job.sequence is None:
         raise UserError(f"{printable(target)} is no pattern of numbered images; choose another output")
     return job
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return f"{printable(min(files))}{f' and {len(files) - 1} more' if len(files) > 1 else ''}"

@@ -5,34 +5,34 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from stylenet.disk import printable
+from stylenet.disk import OverwriteError, printable
 from stylenet.errors import UserError
-from stylenet.media.sequence import Sequence
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.pipeline.job import Job
 
 
 def check_targets(jobs: list[Job]) -> None:
-    """Raises `UserError` for a result that would take the place of an input or of another result."""
+    """Raises `OverwriteError` for a result in the place of an input, `UserError` for two results of one name."""
     sources = {identity(file): file for job in jobs for file in read_files(job)}
     targets: dict[str, Path] = {}
     for job in jobs:
         replaced = (sources.get(identity(file)) for file in files_of(job.target, job.sequence))
         overwritten = next((file for file in replaced if file is not None), None)
         if overwritten is not None:
-            problem = f"the result for {printable(job.source)} would overwrite the input {printable(overwritten)}"
-            raise UserError(f"{problem}; choose another output")
+            what = f"the result for {printable(job.source)}"
+            raise OverwriteError(f"{what} would overwrite the input {printable(overwritten)}")
         other = targets.setdefault(entry(job.target), job.source)
         if other != job.source:
             both = f"{printable(other)} and {printable(job.source)}"
-            raise UserError(f"{both} would both become {printable(job.target)}; run them one by one")
+            raise UserError(f"{both} would both become {printable(job.target)}; each needs an output of its own")
 
 
 def read_files(job: Job) -> Iterable[Path]:
     """The files that the job reads."""
-    return files_of(job.source, Sequence.of(os.fspath(job.source)))
+    return files_of(job.source, NumberedImages.of(os.fspath(job.source)))
 
 
-def files_of(path: Path, sequence: Sequence | None) -> Iterable[Path]:
+def files_of(path: Path, sequence: NumberedImages | None) -> Iterable[Path]:
     """The file; of a sequence, all that are there, as any of them may be read, or get another content."""
     return [path] if sequence is None else sequence.existing().values()
 

@@ -224,8 +224,29 @@ def test_two_inputs_for_one_result_are_named_before_work(folder: Path) -> None:
 
 def test_two_inputs_for_one_result_by_the_format_too(folder: Path) -> None:
     assert len(plan(["x.png", "x.jpg"], "night")) == 2
-    with pytest.raises(ValueError, match=r"x\.png and x\.jpg would both become x-night\.webp"):
-        plan(["x.png", "x.jpg"], "night", suffix=".webp")
+    with pytest.raises(
+        ValueError, match=r"a/x\.png and b/x\.png would both become out/x-night\.webp; each needs an out"
+    ):
+        plan(["a/x.png", "b/x.png", "x.jpg"], "night", "out", ".webp")
+
+
+def test_results_of_one_name_are_told_apart_by_the_suffixes_of_their_sources(folder: Path) -> None:
+    assert targets(plan(["x.JPG", "x.png", "y.png"], "night", suffix=".jpg")) == [
+        "x-JPG-night.jpg",
+        "x-png-night.jpg",
+        "y-night.jpg",
+    ]
+    assert targets(plan(["a/x.avi", "b/x.mkv"], "night", "out")) == ["out/x-avi-night.mkv", "out/x-mkv-night.mkv"]
+    assert targets(plan(["x.jfif", "x.heic"], "night")) == ["x-night.jpg", "x-night.png"]
+
+
+def test_results_told_apart_are_skipped_once_they_are_there(call: Run, folder: Path) -> None:
+    for name in ("in/x.png", "in/x.bmp"):
+        picture(folder / name)
+    for done in ("2 images; ", "0 images, 2 skipped; "):
+        code, out, err = call("in", "-s", "night", "--format", "jpg", "--skip-existing")
+        assert (code, err, out[-1].startswith(done)) == (0, [], True)
+    assert names(folder / "in") == ["x-bmp-night.jpg", "x-png-night.jpg", "x.bmp", "x.png"]
 
 
 def test_results_of_an_earlier_run_are_no_inputs_when_existing_ones_are_skipped(folder: Path) -> None:

@@ -1,11 +1,14 @@
 """What the inputs of `infer.py` mean: nothing is left out, or taken, without a line."""
 
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from infer_command import Run, names, picture
+from infer_command import ROOT, Run, names, picture
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,74 @@ def test_a_shard_with_results_beside_its_images_is_refused(call: Run, folder: Pa
     picture(folder / "pics/a.png")
     code, _, err = call("pics", "-s", "night", "-o", "pics", "--shard", "1/2")
     assert (code, "--shard needs -o" in err[0]) == (1, True)
+
+
+def test_results_beside_their_images_are_no_inputs(call: Run, folder: Path) -> None:
+    for name in ("in/a.png", "in/day-night.png", "in/b-dawn.png"):
+        picture(folder / name)
+    before = names(folder / "in")
+    for _ in range(2):
+        code, out, err = call("in", "-s", "night")
+        assert (code, err, out[-1].startswith("3 images; ")) == (0, [], True)
+    made = ["a-night.png", "b-dawn-night.png", "day-night-night.png"]
+    assert names(folder / "in") == sorted([*before, *made])
+    code, _, err = call("in", "-s", "night:1", "-s", "night:3")
+    line = "infer.py: results of earlier runs are no inputs unless they are named: in/a-night.png and 2 more"
+    assert (code, err) == (0, [line])
+    assert names(folder / "in") == sorted(
+        [*before, *made, *(name.replace("-night.", "-night+night.") for name in made)]
+    )
+    assert call("in/a-night.png", "-s", "night")[0] == 0
+    assert (folder / "in/a-night-night.png").exists()
+
+
+def test_an_image_named_beside_its_result_says_how_to_go_on(call: Run, folder: Path) -> None:
+    picture(folder / "photo-night.png")
+    code, _, (line,) = call("photo.png", "photo-night.png", "-s", "night")
+    assert code == 1
+    assert line.endswith("; choose another output with -o, or leave out earlier results with --skip-existing")
+
+
+def test_an_empty_folder_among_others_is_a_line(call: Run, folder: Path) -> None:
+    (folder / "empty").mkdir()
+    code, _, (line,) = call("empty", "photo.png", "-s", "night")
+    assert (code, line.startswith("infer.py: folder empty has no images or videos (")) == (0, True)
+    code, _, (line,) = call("empty", "-s", "night")
+    assert (code, line.startswith("infer.py: error: folder empty has no images or videos (")) == (1, True)
+
+
+def test_the_output_folder_among_the_inputs_is_a_line(call: Run, folder: Path) -> None:
+    for _ in range(2):
+        (folder / "styled").mkdir(exist_ok=True)
+        code, _, err = call("photo.png", "styled", "-s", "night", "-o", "styled")
+        assert (code, err) == (0, ["infer.py: styled is the output folder, and left out of the inputs"])
+    assert names(folder / "styled") == ["photo-night.png"]
+
+
+@pytest.mark.parametrize(
+    ("redirection", "line"),
+    [
+        ("- <&-", "infer.py: error: standard input is closed"),
+        ("--raw 32x32 <&-", "infer.py: error: standard input is closed"),
+        ("photo.png -o - >&-", "infer.py: error: standard output is closed"),
+        ("photo.png photo.bmp >/dev/full", "infer.py: standard output cannot be written: No space left on device"),
+        ("--list >/dev/full", "infer.py: error: standard output or the disk cannot be used: No space left on device"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_one_line(folder: Path, redirection: str, line: str) -> None:
+    picture(folder / "photo.bmp")
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'infer.py'))} -s night {redirection}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+    if "bmp" in redirection:
+        assert {"photo-night.png", "photo-night.bmp"} <= set(names(folder))
+
+
+def test_a_failure_names_its_image_whatever_it_is_called(call: Run, folder: Path) -> None:
+    picture(folder / "image", (15, 40))
+    _, _, (line,) = call("image", "-s", "night")
+    assert line.startswith("infer.py: image: ")
+    assert "15 x 40" in line

@@ -75,3 +75,12 @@ def test_no_input_is_replaced_whatever_it_is_called(folder: Path) -> None:
             check_writable(Path(name), Path("photo.png"))
     check_writable(Path("new folder/result 1%.png"), Path("photo.png"))
     assert [path.name for path in (folder / "new folder").iterdir()] == []
+
+
+def test_a_command_names_the_option_that_chooses_another_output(
+    no_work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (no_work / "weights.safetensors").write_bytes(b"")
+    assert main(["convert", "weights.safetensors", "-o", "weights.safetensors"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("would overwrite weights.safetensors: choose another file with -o")

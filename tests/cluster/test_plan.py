@@ -20,6 +20,16 @@ def test_results_are_named_as_infer_names_them(tmp_path) -> None:
     }
 
 
+def test_results_of_one_name_are_told_apart_on_disk_and_behind_a_url(tmp_path) -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("a.png", "a.jpg"):
+        picture(tmp_path / "in" / name)
+        memory.pipe_file(f"/alike/{name}", b"")
+    for source, target in ((str(tmp_path / "in"), str(tmp_path / "out")), ("memory://alike", "memory://made")):
+        todo = planned(Place(source), Place(target), "night", ".jpg", False)
+        assert todo.results == ["a-jpg-night.jpg", "a-png-night.jpg"]
+
+
 def test_what_is_there_is_skipped(tmp_path) -> None:
     for name in ("in/a.png", "in/b.png", "out/a-night.jpg"):
         picture(tmp_path / name)

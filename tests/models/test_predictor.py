@@ -101,7 +101,7 @@ def test_of_a_scroll_the_middle_is_described(gallery: Path, monkeypatch: pytest.
 def test_infer_previews_a_painting_and_says_so(gallery: Path, call: Run) -> None:
     code, _, error = call("photo.png", "--painting", "my painting.png", "--device", "cpu")
     assert code == 0
-    assert (gallery / "photo-my painting.png").exists()
+    assert (gallery / "photo-preview-my painting.png").exists()
     assert len(error) == 1
     assert "this is a preview" in error[0]
     assert "train.py style.image='my painting.png'" in error[0]

@@ -10,7 +10,7 @@ from pictures import GRADIENT
 from PIL import Image
 
 from stylenet.media.formats import WRITABLE
-from stylenet.media.sequence import Sequence
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.stills import ImageWriter, SequenceFrames
 from stylenet.pipeline.clip import ClipJob, stylize_clip
 from stylenet.pipeline.restyle import restyle
@@ -46,7 +46,7 @@ def test_deep_numbered_images_are_a_line(tmp_path: Path) -> None:
 
 def test_a_deep_clip_to_images_is_a_line(tmp_path: Path) -> None:
     OPAQUE.save(tmp_path / "1.png")
-    source = SequenceFrames(Sequence(tmp_path / "%d.png"))
+    source = SequenceFrames(NumberedImages(tmp_path / "%d.png"))
     source.pixel_format = "yuv420p10le"
     assert list(ImageWriter("out", source, WRITABLE[".png"]).notes()) == ["10-bit color became 8-bit"]
 

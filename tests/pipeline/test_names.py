@@ -7,7 +7,7 @@ from clips import STEADY, make_clip
 from infer_command import Run, names, picture
 
 from stylenet.errors import UserError
-from stylenet.media.sequence import Sequence
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.models.catalog import StyleReference
 from stylenet.pipeline.plan import plan
 
@@ -26,8 +26,8 @@ def test_an_image_with_a_percent_sign_is_skipped_once_it_is_done(call: Run, fold
 
 
 def test_a_video_is_no_sequence_and_images_are() -> None:
-    assert Sequence.of("%04d.mp4") is None
-    assert Sequence.of("%04d.png") is not None
+    assert NumberedImages.of("%04d.mp4") is None
+    assert NumberedImages.of("%04d.png") is not None
 
 
 def test_numbered_images_whose_results_would_have_two_numbers_are_refused(tmp_path: Path) -> None:

@@ -87,10 +87,17 @@ def test_images_keep_the_numbers_of_their_files_and_count_as_done(tmp_path: Path
 def test_no_image_of_a_sequence_takes_the_place_of_an_input(tmp_path: Path, output: str) -> None:
     source = numbered(tmp_path / "in", 1001, 1002)
     (tmp_path / "link").symlink_to("in")
-    for name in (source, tmp_path / "in/1002.png"):
-        with pytest.raises(UserError, match=r"would overwrite the input .*in/100[12]\.png; choose another output"):
-            plan([str(name)], "night", str(tmp_path / output))
+    with pytest.raises(UserError, match=r"would overwrite the input .*in/100[12]\.png$"):
+        plan([str(source)], "night", str(tmp_path / output))
     assert plan([str(source)], "night", str(tmp_path / "out/%d.png"))
+
+
+def test_a_single_image_for_a_pattern_is_named_as_one(tmp_path: Path) -> None:
+    numbered(tmp_path / "in", 1)
+    with pytest.raises(
+        UserError, match=r"50%dark\.png is a pattern of numbered images, and .*0001\.png a single image"
+    ):
+        plan([str(tmp_path / "in/0001.png")], "night", str(tmp_path / "50%dark.png"))
 
 
 def test_no_image_of_a_sequence_takes_the_place_of_the_mask(call: Run, folder: Path) -> None:

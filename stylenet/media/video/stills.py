@@ -18,8 +18,8 @@ from stylenet.errors import UserError
 from stylenet.media.animation import WRITERS, AnimationInfo, Writer
 from stylenet.media.encoders import encoded
 from stylenet.media.formats import WRITABLE, Format, format_of
+from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
-from stylenet.media.sequence import Sequence
 from stylenet.media.video.reading import MOMENT, ClipFrame
 from stylenet.media.video.resets import AnyPacket
 from stylenet.media.video.timing import Span
@@ -112,7 +112,9 @@ class AnimationFrames(Stills):
 class SequenceFrames(Stills):
     """Numbered image files as a clip of `rate` frames per second. Raises `UserError` if there are none."""
 
-    def __init__(self, sequence: Sequence, span: Span = Span(), size: Size = OWN_SIZE, rate: Fraction = RATE) -> None:
+    def __init__(
+        self, sequence: NumberedImages, span: Span = Span(), size: Size = OWN_SIZE, rate: Fraction = RATE
+    ) -> None:
         super().__init__(printable(sequence.pattern), span)
         self.files, self.size = sequence.files(), size
         self.rate, self.time_base = rate, 1 / rate
@@ -271,7 +273,7 @@ class SequenceWriter(ImageWriter):
     Each is whole once it has its name. `quality`: of JPEG and WebP.
     """
 
-    def __init__(self, sequence: Sequence, source: FrameSource, quality: int | None = None) -> None:
+    def __init__(self, sequence: NumberedImages, source: FrameSource, quality: int | None = None) -> None:
         super().__init__(printable(sequence.pattern), source, format_of(sequence.pattern).at_quality(quality))
         self.sequence = sequence
 

@@ -13,13 +13,13 @@ NUMBER = re.compile(r"%(0\d+)?d")
 
 
 @dataclass(frozen=True)
-class Sequence:
+class NumberedImages:
     """A name with one `%d` or `%04d` in it, in place of a frame's number."""
 
     pattern: Path
 
     @classmethod
-    def of(cls, text: str) -> "Sequence | None":
+    def of(cls, text: str) -> "NumberedImages | None":
         """The sequence that a name means, unless it means a file: with one number in its last part.
 
         A video's name means a file, as in `50%dark.mp4`.

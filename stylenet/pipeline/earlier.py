@@ -1,0 +1,38 @@
+"""Results of earlier runs among the files of a searched folder: they are no inputs."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from stylenet.models.catalog import GALLERY
+from stylenet.pipeline.inputs import Found
+
+
+def without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
+    """What was found, without the results that stand beside their sources in a searched folder or glob.
+
+    `photo-STYLE.jpg` is one beside `photo.png`, or any other `photo.…` that was found, if `styles` has the style's
+    name. What was named itself is an input, whatever its name.
+    """
+    stems = {(each.source.parent, each.source.stem) for each in found}
+    stems |= {(each.source.parent, _with_suffix_inside(each)) for each in found}
+    return [each for each in found if not (each.searched and _is_result(each, stems, styles))]
+
+
+def _with_suffix_inside(found: Found) -> str:
+    """How a result's name begins where another source has the same stem: `photo-png`."""
+    return f"{found.source.stem}-{found.source.suffix[1:]}"
+
+
+def _is_result(found: Found, stems: Collection[object], styles: Collection[str]) -> bool:
+    parts = _divided(found.source.stem)
+    return any((found.source.parent, stem) in stems and _is_style(name, styles) for stem, name in parts)
+
+
+def _divided(stem: str) -> Iterator[tuple[str, str]]:
+    """All ways to take a name for that of a photo, a dash, and that of a style."""
+    pieces = stem.split("-")
+    return (("-".join(pieces[:cut]), "-".join(pieces[cut:])) for cut in range(1, len(pieces)))
+
+
+def _is_style(name: str, styles: Collection[str]) -> bool:
+    """Whether it names a style, one of the gallery, or a blend of them."""
+    return name in styles or all(part in styles or part.startswith(f"{GALLERY}-") for part in name.split("+"))
