@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
 
 from stylenet.models.catalog import StyleReference
-from stylenet.serve.process import NotBegun, TooLate, Worker, WorkerDied, answer
+from stylenet.serve.process import Call, NotBegun, TooLate, Worker, WorkerDied
 from stylenet.serve.work import BEGUN, PING, Reply, Work
 from stylenet.serve.worker import Device
 
@@ -70,7 +69,17 @@ class Pool:
                 raise PoolClosed
             (self.jobs if job else self.requests).append(task)
             self.changed.notify_all()
+        task.result.add_done_callback(self.forget)
         return task.result
+
+    def forget(self, result: "Future[Reply]") -> None:
+        """Takes work that was canceled out of its queue, and so out of memory."""
+        if not result.cancelled():
+            return
+        with self.changed:
+            for queue in (self.requests, self.jobs):
+                for task in [task for task in queue if task.result is result]:
+                    queue.remove(task)
 
     def take(self, jobs_too: bool) -> Task | None:
         """The next task; None after a second without one."""
@@ -123,6 +132,7 @@ class Lane(threading.Thread):
         self.pool, self.worker, self.number, self.takes_jobs = pool, worker, number, takes_jobs
         self.generation = 0  # of the worker's process that this lane talks to
         self.ready = self.busy = self.begun = False
+        self.call: Call | None = None  # of the task, once it was sent
         self.losses = 0  # in a row
         self.seen = time.monotonic()  # when the worker last answered, or was at work within its time
 
@@ -148,8 +158,13 @@ class Lane(threading.Thread):
         if self.ready and self.worker.alive and self.generation == self.worker.generation:
             return
         self.ready = False
-        self.worker.restart(self.generation)
-        self.generation, self.ready, self.seen = self.worker.generation, True, time.monotonic()
+        try:
+            replaced = self.worker.restart(self.generation)
+        finally:
+            self.generation = self.worker.generation
+        if not replaced:  # another lane did so, perhaps in vain
+            self.worker.ask(self.generation, self.number, PING, PATIENCE)
+        self.ready, self.seen = True, time.monotonic()
 
     def lose(self) -> None:
         """Notes that the worker died or hangs: `connect` starts another, after a pause if it happens again."""
@@ -163,19 +178,34 @@ class Lane(threading.Thread):
         """Does a task by the worker. Raises `WorkerDied`, or `TooLate` if its process has to be replaced."""
         if not task.result.set_running_or_notify_cancel():
             return
-        self.busy = True
+        self.busy, self.call = True, None
         try:
             task.result.set_result(self.safely(task))
         except TooLate as outcome:
-            task.result.set_exception(outcome)
-            if self.worker.device.lanes == 1:
-                raise
-            answer(self.worker.connections[self.number], PATIENCE)  # the process has other images at work
+            try:
+                self.settle()
+            finally:
+                task.result.set_exception(outcome)
         except BaseException as error:
             task.result.set_exception(error)
             raise
         finally:
             self.busy = False
+
+    def settle(self) -> None:
+        """Waits for the end of late work, or ends the worker: nothing writes into a job's folder after its outcome.
+
+        Raises `TooLate` or `WorkerDied` if the process has to be replaced.
+        """
+        if self.call is None:  # it was late before it was sent
+            return
+        try:
+            if self.worker.device.lanes == 1:
+                raise TooLate
+            self.awaited(self.call, time.monotonic() + PATIENCE)  # the process has other images at work
+        except (TooLate, WorkerDied):
+            self.worker.retire(self.generation)
+            raise
 
     def safely(self, task: Task) -> Reply:
         """The worker's answer; a worker that had ended before is replaced first."""
@@ -193,16 +223,16 @@ class Lane(threading.Thread):
             raise TooLate
         self.begun = False
         try:
-            connection = self.worker.send(self.generation, self.number, replace(task.work, deadline=deadline))
-            return self.awaited(connection, deadline)
+            self.call = self.worker.send(self.generation, self.number, replace(task.work, deadline=deadline))
+            return self.awaited(self.call, deadline)
         except WorkerDied as error:
             raise error if self.begun else NotBegun from error
 
-    def awaited(self, connection: Connection, deadline: float) -> Reply:
+    def awaited(self, call: Call, deadline: float) -> Reply:
         """The reply, after the message that the work has begun."""
         while True:
             try:
-                message = answer(connection, min(deadline - time.monotonic(), IDLE))
+                message = call.answer(min(deadline - time.monotonic(), IDLE))
                 if message != BEGUN:
                     reply: Reply = message
                     return reply

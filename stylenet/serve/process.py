@@ -2,7 +2,10 @@
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -26,6 +29,26 @@ class NotBegun(WorkerDied):
     """The process ended before it began the work."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """A message that was sent to a worker. Its answers have its number, as those of an earlier one may still come."""
+
+    connection: Connection
+    number: int
+
+    def answer(self, seconds: float) -> Any:
+        """The next answer, waited for at most `seconds`. Raises `TooLate` or `WorkerDied`."""
+        end = time.monotonic() + seconds
+        try:
+            while self.connection.poll(max(0.0, end - time.monotonic())):
+                number, message = self.connection.recv()
+                if number == self.number:
+                    return message
+        except (OSError, EOFError) as error:
+            raise WorkerDied from error
+        raise TooLate
+
+
 class Worker:
     """One process, with a pipe for each image that it can process at once."""
 
@@ -33,6 +56,7 @@ class Worker:
         self.files, self.device = files, device
         self.lock = threading.Lock()
         self.generation = 0
+        self.numbers = count()  # of messages
         self.connections: list[Connection] = []
         self.process: BaseProcess | None = None
         self.closed = False
@@ -52,8 +76,8 @@ class Worker:
         process.start()
         for _, theirs in pairs:
             theirs.close()  # so that the end of the process is the end of the pipe
+        self.generation += 1  # first, so that no lane sends to a process that it does not know of
         self.connections, self.process = [ours for ours, _ in pairs], process
-        self.generation += 1
         if self.closed:
             self.stop()
         for lane in range(self.device.lanes):
@@ -68,6 +92,12 @@ class Worker:
             self.start()
             return True
 
+    def retire(self, generation: int) -> None:
+        """Ends the process of this generation, unless another has replaced it."""
+        with self.lock:
+            if generation == self.generation:
+                self.stop()
+
     def stop(self) -> None:
         """Ends the process, whatever it is at work on."""
         if self.process is not None:
@@ -79,30 +109,20 @@ class Worker:
         self.closed = True
         self.stop()
 
-    def send(self, generation: int, lane: int, message: Work | None) -> Connection:
-        """Sends a message; returns the connection that the answer will come through. Raises `WorkerDied`."""
+    def send(self, generation: int, lane: int, message: Work | None) -> Call:
+        """Sends a message. Raises `WorkerDied`."""
         try:
             if generation != self.generation:
                 raise WorkerDied
-            connection = self.connections[lane]
-            connection.send(message)
-            return connection
+            call = Call(self.connections[lane], next(self.numbers))
+            call.connection.send((call.number, message))
+            return call
         except OSError as error:
             raise WorkerDied from error
 
     def ask(self, generation: int, lane: int, message: Work | None, seconds: float) -> Any:
         """The answer to a message. Raises `TooLate` or `WorkerDied`."""
-        return answer(self.send(generation, lane, message), seconds)
-
-
-def answer(connection: Connection, seconds: float) -> Any:
-    """The next message of a pipe, waited for at most `seconds`. Raises `TooLate` or `WorkerDied`."""
-    try:
-        if not connection.poll(max(seconds, 0)):
-            raise TooLate
-        return connection.recv()
-    except (OSError, EOFError) as error:
-        raise WorkerDied from error
+        return self.send(generation, lane, message).answer(seconds)
 
 
 def _context() -> Any:

@@ -103,17 +103,17 @@ def styles_in(file: Path, device: Device) -> Callable[[StyleReference], LoadedSt
 
 
 def serve(connection: Connection, style_of: StyleOf) -> None:
-    """Answers the messages of one pipe until its other end is closed."""
+    """Answers the messages of one pipe, by their numbers, until its other end is closed."""
     while True:
         try:
-            message = connection.recv()
+            number, message = connection.recv()
         except EOFError:
             return
         if message is PING:
-            connection.send(PING)
+            connection.send((number, PING))
         else:
-            connection.send(BEGUN)
-            connection.send(reply_to(message, style_of))
+            connection.send((number, BEGUN))
+            connection.send((number, reply_to(message, style_of)))
 
 
 def reply_to(work: Work, style_of: StyleOf) -> Reply:
