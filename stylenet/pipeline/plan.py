@@ -10,7 +10,6 @@ from pathlib import Path
 
 from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.media.decoders import opened_image
 from stylenet.media.formats import WRITABLE, format_of
 from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
@@ -107,6 +106,8 @@ def _stream_job(inputs: Sequence[str], output: str | None, suffix: str | None) -
 
 def _is_still(source: Path) -> bool:
     """Whether it is an image and no animation; False also where reading it will fail with a message of its own."""
+    from stylenet.media.decoders import opened_image  # Pillow, which is not needed otherwise
+
     try:
         with opened_image(source) as image:
             return not getattr(image, "is_animated", False)
