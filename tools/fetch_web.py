@@ -44,13 +44,13 @@ SMALL = ("-small", "-tiny")
 
 
 def main() -> int:
-    """Builds files that are missing, or older than their network or the exporter; returns the exit code."""
+    """Builds files that are missing, or older than their network or what makes them; returns the exit code."""
     try:
         fetch_runtime(BUILT / "runtime")
         small = {name: path for name, path in single_styles().items() if name.endswith(SMALL)}
         remove_others(BUILT / "networks", set(small))
         for name, path in small.items():
-            if is_older(BUILT / f"networks/{name}.json", path, *EXPORT.glob("*.py")):
+            if is_older(BUILT / f"networks/{name}.json", path, PACKAGE / "networks.py", *EXPORT.glob("*.py")):
                 add_network(BUILT, path)
     except UserError as error:
         print(f"fetch_web.py: error: {error}", file=sys.stderr)

@@ -167,6 +167,7 @@ def _opened(path: Path) -> Iterator[Any]:
     """The file, once it is known to be small enough to look into."""
     try:
         _check_sizes(path)
+        _check_name(path)
         with safe_open(path, framework="pt") as file:
             yield file
     except OSError as error:
@@ -186,6 +187,14 @@ def _check_sizes(path: Path) -> None:
         raise StyleFileError(f"{printable(path)} is not a whole safetensors file")
     if header > MAXIMUM_HEADER or status.st_size > MAXIMUM_SIZE:
         raise StyleFileError(f"{printable(path)} is too large for a style file")
+
+
+def _check_name(path: Path) -> None:
+    """Refuses what safetensors cannot open."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise StyleFileError(f"{printable(path)}: safetensors opens only names in UTF-8: rename it") from error
 
 
 def _card(file: Any, path: Path) -> Card:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from stylenet.disk import shipped_painting_of
-from stylenet.export.onnx import export_onnx
+from stylenet.export.onnx import export_onnx, minimum_side
 from stylenet.models.catalog import find_reference
 from stylenet.models.loading import load_single_style
 from stylenet.models.style_file import Card
@@ -28,7 +28,7 @@ def add_network(folder: Path, style: str | os.PathLike[str]) -> None:
     target.with_suffix(".jpg").unlink(missing_ok=True)  # of a network that had this name before
     if painting := shipped_painting_of(card.painting_sha256):
         thumbnail(painting, target.with_suffix(".jpg"))
-    text = json.dumps(description(card, target), ensure_ascii=False)
+    text = json.dumps(description(card, target, minimum_side(network)), ensure_ascii=False)
     target.with_suffix(".json").write_text(text, encoding="utf-8")
 
 
@@ -42,13 +42,15 @@ def write_list(folder: Path) -> None:
         path.unlink()
 
 
-def description(card: Card, network: Path) -> dict[str, Any]:
+def description(card: Card, network: Path, minimum: int) -> dict[str, Any]:
+    """The network's line in the list; `minimum` is the least side of an image in pixels."""
     painting = card.facts.get("painting")
     facts = painting if isinstance(painting, dict) else {}
     return {
         "key": network.stem,
         "title": str(facts.get("title") or network.stem),
         "about": f"{network.stem}, {network.stat().st_size / 1e6:.1f} MB",
+        "minimum": minimum,
         "source": f"{FOLDER}/{quote(network.name)}",  # URLs
         "thumbnail": f"{FOLDER}/{quote(network.stem)}.jpg" if network.with_suffix(".jpg").exists() else None,
     }

@@ -65,7 +65,12 @@ def make_page(folder: Path, styles: Sequence[str | os.PathLike[str]]) -> None:
         add_network(folder, style)
     write_list(folder)
     files = json.dumps({quote(name): (folder / name).stat().st_size for name in sorted(files_in(folder))})
-    values = {"{{policy}}": POLICY, "{{version}}": version_of(folder), "{{files}}": files}
+    values = {
+        "{{policy}}": POLICY,
+        "{{headers}}": json.dumps(HEADERS),
+        "{{version}}": version_of(folder),
+        "{{files}}": files,
+    }
     for name in TEMPLATES:
         text = (PAGE / name).read_text(encoding="utf-8")
         for key, value in values.items():

@@ -141,6 +141,12 @@ def test_a_file_with_more_behind_it_is_refused(style_file: Path) -> None:
     refused(style_file, "not a whole safetensors file")
 
 
+def test_a_name_that_is_not_utf_8_is_the_reason_given(tmp_path: Path, network: TransformerNet) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.safetensors")
+    save_style(path, network, CARD)
+    refused(path, "safetensors opens only names in UTF-8: rename it")
+
+
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe\n.safetensors")
     refused(tmp_path / "pipe\n.safetensors", "is not a file")

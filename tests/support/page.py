@@ -19,6 +19,11 @@ READ = """id => {
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   return [canvas.height, canvas.width, Array.from(data)];
 }"""
+INSTALLED = """() => navigator.serviceWorker.ready.then(({ active }) => new Promise((resolve) => {
+  const check = () => active.state === 'activated' && resolve();
+  active.addEventListener('statechange', check);
+  check();
+}))"""
 SET = """([id, value]) => {
   const element = document.getElementById(id);
   element.value = value;
@@ -58,9 +63,9 @@ def ready(page) -> None:
     page.locator("body[data-ready=true]").wait_for(timeout=PATIENCE)
 
 
-def count(page) -> int:
-    """How many images the page has shown."""
-    return int(page.evaluate("document.body.dataset.pictures"))
+def listens(page) -> None:
+    """Waits until the page's code runs, which then replaces this text."""
+    page.locator("#status .late").wait_for(state="detached", timeout=PATIENCE)
 
 
 def shows(page, text: str) -> None:

@@ -23,9 +23,9 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, headers: Mapping[str, str]) -> Iterator[str]:
+def served(folder: Path, headers: Mapping[str, str], kind: type[Handler] = Handler) -> Iterator[str]:
     """The address of the folder, as long as the block runs."""
-    handler = partial(Handler, directory=str(folder), headers=headers)
+    handler = partial(kind, directory=str(folder), headers=headers)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -9,7 +9,7 @@ from static_server import served
 
 from stylenet.web.site import HEADERS, write_site
 
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+CAMERA = ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"]
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from page import PATIENCE, WEBGPU, pixels, ready, require_browser
+from page import INSTALLED, PATIENCE, WEBGPU, pixels, ready, require_browser
 from static_server import served
 
 from stylenet.models.catalog import SHIPPED
@@ -75,21 +75,15 @@ def test_a_new_page_replaces_the_one_that_the_browser_has_kept(browser, site: Pa
         ready(page)
         (old,) = page.evaluate("caches.keys()")
         (folder / "index.html").write_text((folder / "index.html").read_text().replace("<h1>stylenet", "<h1>new"))
-        (folder / "offline.js").write_text((folder / "offline.js").read_text().replace(old, "stylenet-new"))
+        version = old.split()[-1]
+        (folder / "offline.js").write_text((folder / "offline.js").read_text().replace(version, "new"))
         page.reload()
-        while page.evaluate("caches.keys()") != ["stylenet-new"]:  # wait_for_function would need eval
+        while page.evaluate("caches.keys()") != [old.replace(version, "new")]:  # wait_for_function would need eval
             page.wait_for_timeout(100)
     page.reload()  # without the server
     ready(page)
     assert page.locator("h1").inner_text() == "new"
     context.close()
-
-
-INSTALLED = """() => navigator.serviceWorker.ready.then(({ active }) => new Promise((resolve) => {
-  const check = () => active.state === 'activated' && resolve();
-  active.addEventListener('statechange', check);
-  check();
-}))"""
 
 
 KEPT = """async () => {

@@ -14,6 +14,7 @@ from stylenet.cli.main import main
 from stylenet.disk import file_sha256, shipped_paintings
 from stylenet.errors import UserError
 from stylenet.models.loading import load_style
+from stylenet.models.registry import build_network
 from stylenet.models.style_file import Card, save_style
 from stylenet.models.transformer_net import NetworkSettings
 from stylenet.web import site
@@ -52,6 +53,9 @@ def test_the_written_page_states_the_policy_of_the_headers(folder: Path) -> None
         text = (folder / name).read_text()
         assert policy in text
         assert "{{" not in text
+    assert all(header in text for header in HEADERS)
+    (mark,) = [line for line in text.splitlines() if line.startswith("const MARK")]
+    assert mark.split("'")[1] in (folder / "index.html").read_text()  # by which offline.js knows the page
 
 
 def test_a_page_is_written_whole_with_its_smallest_network_first(folder: Path) -> None:
@@ -206,6 +210,15 @@ def test_the_picture_of_a_network_is_the_painting_on_its_card(exporting: Path) -
     assert (exporting / "networks/sea.jpg").read_bytes() == (exporting.parent / "expected.jpg").read_bytes()
 
 
+@pytest.mark.usefixtures("without_type_checks")
+def test_a_page_knows_the_least_side_of_each_network(exporting: Path) -> None:
+    settings = NetworkSettings(width=2, blocks=3, architecture="dilated")
+    save_style(Path("wide.safetensors"), build_network(settings), Card("wide", settings))
+    assert main(["web", str(exporting), "-s", "wave", "-s", "wide.safetensors"]) == 0
+    entries = listed(exporting)
+    assert (entries["wave"]["minimum"], entries["wide"]["minimum"]) == (16, 20)
+
+
 def test_the_small_networks_of_the_page_have_one_style_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     save_tiny(Path("checkpoints/dawn-tiny.safetensors"))
@@ -224,12 +237,13 @@ def test_the_small_networks_of_the_page_have_one_style_each(folder: Path, monkey
 def test_a_network_is_described_by_its_card_whatever_is_missing_on_it(tmp_path: Path) -> None:
     file = tmp_path / "night.onnx"
     file.write_bytes(bytes(250_000))
-    described = description(Card("night", facts={"painting": {"title": "The Night"}}), file)
+    described = description(Card("night", facts={"painting": {"title": "The Night"}}), file, 20)
     assert described == {
         "key": "night",
         "title": "The Night",
         "about": "night, 0.2 MB",
+        "minimum": 20,
         "source": "networks/night.onnx",
         "thumbnail": None,
     }
-    assert description(Card("night", facts={"painting": 7}), file)["title"] == "night"
+    assert description(Card("night", facts={"painting": 7}), file, 16)["title"] == "night"

@@ -1,25 +1,24 @@
 // The page: a photo or the camera, a style, strength, before and after, save.
 
-import { Camera } from './camera.js';
 import { Engine } from './engine.js';
+import { Live } from './live.js';
 import { mixed, pixelsOf } from './pixels.js';
 import { Styles } from './styles.js';
+
+const ADDED = ' (added)'; // behind the key of a network from a file: the site may have one of that name
 
 const element = (id) => document.getElementById(id);
 const engine = new Engine(new URLSearchParams(location.search).get('engine') ?? 'auto', (line) => {
   element('engine').textContent = line;
 });
-const camera = new Camera();
 const styles = new Styles(element('styles'), () => stylizePhoto());
-const scratch = document.createElement('canvas');
 
 let opened = null; // { bitmap, name }: the photo as it was opened
-let photo = null; // ImageData at the size chosen
-let stylized = null; // ImageData of the same size, in the style at full strength
+let shown = null; // { photo, stylized, name, key }: ImageData of one size, in the style at full strength, and of what
 let busy = false;
 let again = false; // something changed while an image was computed
-let session = null; // an object as long as the camera is wanted: from the click that starts it on
-let pictures = 0; // images computed so far, for tests
+let turn = 0; // counts photos and camera starts: of two that are under way, the later one is shown
+let used = false; // the visitor has opened something
 
 function say(text, isError = false) {
   const status = element('status');
@@ -39,13 +38,17 @@ async function guarded(task) {
 const strength = () => element('strength').value / 100;
 const side = () => Number(element('side').value);
 
+function time(text) {
+  element('timing').textContent = text;
+}
+
 function draw() {
-  if (!photo || !stylized) return;
+  if (!shown) return;
+  const { photo, stylized } = shown;
   put(element('photo'), photo);
   put(element('result'), strength() === 1 ? stylized : mixed(photo, stylized, strength()));
   fit();
   element('save').disabled = false;
-  document.body.dataset.pictures = String(++pictures);
 }
 
 function put(canvas, image) {
@@ -58,25 +61,25 @@ function put(canvas, image) {
 /** The share of the image that shows the photo; on the screen the image may be narrower than its canvas. */
 function fit() {
   const { clientWidth, clientHeight, width, height } = element('result');
-  const shown = Math.min(clientWidth, (clientHeight * width) / height);
-  const margin = (clientWidth - shown) / 2;
+  const visible = Math.min(clientWidth, (clientHeight * width) / height);
+  const margin = (clientWidth - visible) / 2;
   const share = element('compare').value / 100;
   const view = element('view').style;
-  view.setProperty('--before', share === 0 ? '0%' : `${margin + share * shown}px`);
+  view.setProperty('--before', share === 0 ? '0%' : `${margin + share * visible}px`);
   view.setProperty('--divider', share === 0 || share === 1 ? 'hidden' : 'visible');
 }
 
 async function loadChosen() {
-  if (!styles.chosen) throw new Error('there is no style yet: wait, or add a network');
-  const { key, title, source } = styles.chosen;
-  say(`Loading ${title} …`);
-  await engine.load(key, source);
-  return key;
+  const style = styles.chosen;
+  if (!style) throw new Error('there is no style yet: wait, or add a network');
+  say(`Loading ${style.title} …`);
+  await engine.load(style.key, style.source);
+  return style;
 }
 
-async function compute(key, image) {
+async function compute({ key }, image, name) {
   const result = await engine.stylize(key, image);
-  [photo, stylized] = [image, result.image];
+  shown = { photo: image, stylized: result.image, name, key };
   draw();
   return result.milliseconds;
 }
@@ -90,15 +93,15 @@ async function stylizePhoto() {
   busy = true;
   await guarded(async () => {
     const { bitmap, name } = opened; // which the camera may replace meanwhile
-    const image = pixelsOf(bitmap, bitmap.width, bitmap.height, side(), scratch);
-    const key = await loadChosen();
+    const image = pixelsOf(bitmap, bitmap.width, bitmap.height, side(), styles.chosen.minimum);
+    const style = await loadChosen();
     say('Stylizing …');
-    const milliseconds = await compute(key, image);
-    if (opened?.bitmap !== bitmap) return;
-    const title = styles.entries.get(key).title;
-    element('result').setAttribute('aria-label', `${name} in the style of ${title}`);
-    say(`${title}: ${image.width} × ${image.height} px`);
-    element('timing').textContent = `${Math.round(milliseconds)} ms`;
+    const milliseconds = await compute(style, image, name);
+    if (!opened) return; // the camera shows its own by now
+    element('result').setAttribute('aria-label', `${name} in the style of ${style.title}`);
+    if (opened.bitmap !== bitmap) return;
+    say(`${style.title}: ${image.width} × ${image.height} px`);
+    time(`${Math.round(milliseconds)} ms`);
   });
   busy = false;
   if (again) {
@@ -108,95 +111,73 @@ async function stylizePhoto() {
 }
 
 async function open(file) {
-  stopCamera();
+  const own = ++turn;
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
     throw new Error(`${file.name} is not an image that this browser can read`);
   }
+  if (own !== turn) return; // something was opened after it
+  live.stop();
   opened = { bitmap, name: file.name ?? 'photo' };
   await stylizePhoto();
 }
 
 async function addNetwork(file) {
   if (!/\.onnx$/i.test(file.name)) throw new Error(`${file.name} is not an ONNX file: "stylenet export" makes one`);
-  const key = file.name.replace(/\.onnx$/i, '');
+  const title = file.name.replace(/\.onnx$/i, '');
+  const key = title + ADDED;
   const source = await file.arrayBuffer();
-  say(`Loading ${key} …`);
-  await engine.load(`${key} (added)`, source);
-  styles.add({ key: `${key} (added)`, title: key, about: 'added from a file', source }).checked = true;
+  say(`Loading ${title} …`);
+  await engine.load(key, source);
+  styles.add({ key, title, about: 'added from a file', source }).checked = true;
   await stylizePhoto();
 }
 
 const isNetwork = ({ name }) => /\.(onnx|safetensors|pte|pth?|ckpt)$/i.test(name);
 
 function take(file, asNetwork) {
+  used = true;
   return guarded(() => (asNetwork ? addNetwork(file) : open(file)));
 }
 
-function stopCamera() {
-  session = null;
-  camera.stop();
-  element('camera').setAttribute('aria-pressed', 'false');
-  element('flip').hidden = true;
-}
-
-/** Runs the camera until its session ends: by another click, a photo that is opened, or an error. */
-async function startCamera() {
-  const own = (session = {});
-  element('camera').setAttribute('aria-pressed', 'true');
-  say('Starting the camera …');
-  try {
-    await camera.start();
-    const several = await Camera.several();
-    if (session !== own) return;
-    element('flip').hidden = !several;
+const live = new Live({
+  camera: element('camera'),
+  flip: element('flip'),
+  chosen: () => styles.chosen,
+  side,
+  say,
+  time,
+  loadChosen,
+  compute,
+  started() {
     opened = null;
     element('result').setAttribute('aria-label', 'The camera in the chosen style');
-    await runCamera(own);
-  } finally {
-    if (session === own) await endCamera();
-  }
-}
+  },
+  /** Keeps the last frame as the photo, so that style and strength can still be changed. */
+  async ended() {
+    say('Camera off');
+    if (opened || !shown) return; // it had not started
+    const { photo, name } = shown;
+    const bitmap = await createImageBitmap(photo);
+    opened ??= { bitmap, name };
+  },
+});
 
-async function runCamera(own) {
-  let style = null;
-  let key = null;
-  let last = performance.now();
-  while (session === own) {
-    if (styles.chosen !== style) {
-      style = styles.chosen;
-      key = await loadChosen();
-      if (session !== own) return;
-      say(`Camera: ${style.title}`);
-    }
-    await camera.ready(); // also the other one, after a click on it
-    if (session !== own) return;
-    const { video } = camera;
-    const frame = pixelsOf(video, video.videoWidth, video.videoHeight, Math.min(side() || 512, 512), scratch);
-    await compute(key, frame);
-    const now = performance.now();
-    element('timing').textContent = `${(1000 / (now - last)).toFixed(1)} images a second`;
-    last = now;
-  }
-}
-
-/** Keeps the last frame as the photo, so that style and strength can still be changed. */
-async function endCamera() {
-  stopCamera();
-  say('Camera off');
-  if (opened || !photo) return; // it had not started
-  const bitmap = await createImageBitmap(photo);
-  opened ??= { bitmap, name: 'camera' };
+function toggleCamera() {
+  if (live.session) return live.end();
+  used = true;
+  turn++;
+  return live.start();
 }
 
 function save() {
+  const { name, key } = shown;
   element('result').toBlob((blob) => {
     const link = document.createElement('a');
-    const stem = (opened?.name ?? 'camera').replace(/\.[^.]*$/, '');
     link.href = URL.createObjectURL(blob);
-    link.download = `${stem}-${styles.chosen.key.replace(' (added)', '')}.png`;
+    link.download = `${name.replace(/\.[^.]*$/, '')}-${key.replace(ADDED, '')}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     say(`Saved as ${link.download}`);
@@ -211,8 +192,8 @@ function listen() {
       if (file) take(file, id === 'add' || isNetwork(file));
     });
   }
-  element('camera').addEventListener('click', () => guarded(() => (session ? endCamera() : startCamera())));
-  element('flip').addEventListener('click', () => guarded(() => camera.flip()));
+  element('camera').addEventListener('click', () => guarded(toggleCamera));
+  element('flip').addEventListener('click', () => guarded(() => live.camera.flip()));
   element('save').addEventListener('click', save);
   element('side').addEventListener('change', () => stylizePhoto());
   element('strength').addEventListener('input', () => {
@@ -248,7 +229,7 @@ async function keepOffline() {
   const registration = await navigator.serviceWorker.register('offline.js');
   if (crossOriginIsolated || sessionStorage.getItem('reloaded')) return;
   await installed(registration);
-  if (!registration.active) return;
+  if (!registration.active || used) return; // what was opened would be lost
   sessionStorage.setItem('reloaded', 'once');
   location.reload();
 }
@@ -264,6 +245,7 @@ function installed({ installing, waiting, active }) {
 }
 
 async function start() {
+  say('Loading …');
   listen();
   await keepOffline().catch(() => {}); // private windows and file hosts without it: the page works all the same
   const answer = await fetch('networks.json');
@@ -272,7 +254,8 @@ async function start() {
   if (first) first.checked = true;
   await engine.start();
   const example = await (await fetch('example.jpg')).blob();
-  if (!opened && !session) await open(Object.assign(example, { name: 'example.jpg' }));
+  if (turn === 0) await open(Object.assign(example, { name: 'example.jpg' }));
+  else if (!shown) await stylizePhoto(); // which may have been opened before there was a style
   document.body.dataset.ready = 'true';
 }
 

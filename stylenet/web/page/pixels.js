@@ -1,16 +1,18 @@
 // Pixels: from a file or a video to the size asked for, and the strength of a style.
 
-export const MINIMUM_SIDE = 16; // as the networks need
-export const MAXIMUM_PIXELS = 2_000_000; // what a browser's memory takes with a full-size network
+const MAXIMUM_PIXELS = 2_000_000; // what a browser's memory takes with a full-size network
 
-/** The RGBA pixels of an image or a video frame, its longest side brought down to `side` px; 0 keeps its own size. */
-export function pixelsOf(source, width, height, side, canvas) {
+const canvas = document.createElement('canvas');
+
+/** The RGBA pixels of an image or a video frame, its longest side brought down to `side` px; 0 keeps its own size.
+ * Both sides must then have `minimum` px. */
+export function pixelsOf(source, width, height, side, minimum) {
   const factor = Math.min(1, side ? side / Math.max(width, height) : Math.sqrt(MAXIMUM_PIXELS / (width * height)));
   canvas.width = Math.max(1, Math.round(width * factor));
   canvas.height = Math.max(1, Math.round(height * factor));
-  if (Math.min(canvas.width, canvas.height) < MINIMUM_SIDE) {
+  if (Math.min(canvas.width, canvas.height) < minimum) {
     const size = factor < 1 ? `, and this one is ${canvas.width} × ${canvas.height} px at the longest side chosen` : '';
-    throw new Error(`an image must be at least ${MINIMUM_SIDE} px wide and high${size}`);
+    throw new Error(`an image must be at least ${minimum} px wide and high${size}`);
   }
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.imageSmoothingQuality = 'high';

@@ -3,6 +3,7 @@
 export class Runtime {
   constructor(choice) {
     this.calls = new Map();
+    this.failure = null; // why it answers no more
     this.worker = new Worker(new URL(`worker.js?engine=${choice}`, import.meta.url), { type: 'module' });
     this.worker.onmessage = ({ data }) => this.#settle(data);
     this.worker.onerror = (event) => this.#fail(event.message || 'the runtime could not be loaded');
@@ -30,6 +31,7 @@ export class Runtime {
   }
 
   #call(message, transfer = []) {
+    if (this.failure) return Promise.reject(new Error(this.failure));
     const id = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
     return new Promise((resolve, reject) => {
       this.calls.set(id, { resolve, reject });
@@ -45,6 +47,7 @@ export class Runtime {
   }
 
   #fail(reason) {
+    this.failure = reason;
     for (const { reject } of this.calls.values()) reject(new Error(reason));
     this.calls.clear();
   }

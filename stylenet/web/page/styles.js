@@ -1,5 +1,7 @@
 // The list of styles: those of the site, and networks that are dropped in.
 
+const MINIMUM_SIDE = 16; // as most networks need
+
 export class Styles {
   constructor(list, change) {
     this.list = list;
@@ -7,14 +9,14 @@ export class Styles {
     list.addEventListener('change', change);
   }
 
-  /** The chosen one: { key, title, source }. */
+  /** The chosen one: { key, title, source, minimum }. */
   get chosen() {
     return this.entries.get(this.list.querySelector(':checked')?.value);
   }
 
-  /** Adds a radio button; `source` is a URL or the bytes of an ONNX file. */
-  add({ key, title, about, thumbnail, source }) {
-    this.entries.set(key, { key, title, source });
+  /** Adds a radio button; `source` is a URL or the bytes of an ONNX file, `minimum` the least side in pixels. */
+  add({ key, title, about, thumbnail, source, minimum = MINIMUM_SIDE }) {
+    this.entries.set(key, { key, title, source, minimum });
     this.remove(key);
     const label = Object.assign(document.createElement('label'), { className: 'style' });
     label.dataset.key = key;
