@@ -9,7 +9,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from stylenet.models.style_file import SUFFIX, read_card
+from stylenet.models.limits import SUFFIX
+from stylenet.models.style_file import read_card
 
 SPAN = 15  # logged values in a moving mean: single photos differ more than the runs do
 

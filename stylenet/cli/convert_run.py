@@ -14,10 +14,11 @@ from torch import Tensor
 
 from stylenet.disk import check_writable, printable
 from stylenet.errors import UserError
+from stylenet.models.limits import MAXIMUM_SIZE, SUFFIX
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import build_network
 from stylenet.models.state_dict import read_state_dict
-from stylenet.models.style_file import MAXIMUM_SIZE, SUFFIX, Card, all_finite, save_style
+from stylenet.models.style_file import Card, all_finite, save_style
 from stylenet.version import __version__
 
 WHITE = 255.0  # there

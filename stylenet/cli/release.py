@@ -88,7 +88,7 @@ def check_name(style: str, painting: str, network: str) -> None:
 
 def style_file(style: str) -> Path:
     from stylenet.models.catalog import CHECKPOINTS
-    from stylenet.models.style_file import SUFFIX
+    from stylenet.models.limits import SUFFIX
 
     return CHECKPOINTS / f"{style}{SUFFIX}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from stylenet.disk import atomic_write, home_expanded, printable, shipped_files, source_tree
 from stylenet.errors import UserError
 from stylenet.models import hub
-from stylenet.models.hub import SUFFIX
+from stylenet.models.limits import SUFFIX
 
 SHIPPED, CHECKPOINTS = shipped_files() / "checkpoints", Path("checkpoints")
 GALLERY = "gallery"  # the network of many styles that previews come from, and that short trainings start from

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from stylenet.errors import UserError
+from stylenet.models.limits import MAXIMUM_SIZE, SUFFIX
 
 PREFIX = "hf:"
 WEIGHTS, CONFIG = "model.safetensors", "config.json"  # the names that the hub looks for
-SUFFIX = ".safetensors"
 ADDRESS = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?", re.ASCII)
 PATIENCE = 10.0  # seconds until the hub counts as out of reach
-MAXIMUM_SIZE = 1_000_000_000  # bytes, as of any style file
 
 
 @dataclass(frozen=True)

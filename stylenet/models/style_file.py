@@ -18,15 +18,15 @@ from safetensors.torch import save
 
 from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
+from stylenet.models.limits import MAXIMUM_SIZE
 from stylenet.models.network import NetworkSettings, StyleNetwork
 from stylenet.models.registry import NETWORKS, build_network
 
 CARD_KEY = "stylenet"  # the one key in the file's metadata; several would be written in random order
-SUFFIX = ".safetensors"
 # Beyond them a file's own size does not limit what its network costs.
 LIMITS = {"width": 4096, "blocks": 256, "styles": 1000, "predictor": 4096}
 MAXIMUM_NAME = 255  # characters
-MAXIMUM_HEADER, MAXIMUM_SIZE = 1_000_000, 1_000_000_000  # bytes; a usual file has 12,000 and 7 million
+MAXIMUM_HEADER = 1_000_000  # bytes; a usual file has 12,000
 ROOM = 100_000  # bytes of a header for everything but the facts about many paintings
 
 

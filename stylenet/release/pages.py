@@ -34,7 +34,8 @@ from stylenet.evaluation.settings import EvaluationSettings
 from stylenet.evaluation.similarity import fetch_alexnet
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.catalog import CHECKPOINTS
-from stylenet.models.style_file import SUFFIX, Card, StyleFileError, change_card, read_card
+from stylenet.models.limits import SUFFIX
+from stylenet.models.style_file import Card, StyleFileError, change_card, read_card
 from stylenet.release.model_card import index, page
 from stylenet.training.run_folder import OUTPUTS, write_whole
 

@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 
 from stylenet.disk import printable
-from stylenet.models.style_file import SUFFIX, StyleFileError, read_card
+from stylenet.models.limits import SUFFIX
+from stylenet.models.style_file import StyleFileError, read_card
 from stylenet.training.run_folder import LOCK, OLD_RESOLVED, RESOLVED, SETTINGS, is_going, resolved_file
 
 RECORD, METRICS, SHEETS = "hparams.yaml", "metrics.csv", "sheets"

@@ -11,10 +11,11 @@ from stylenet.disk import file_sha256, printable
 from stylenet.errors import UserError, prefix_errors
 from stylenet.models.catalog import GALLERY, SHIPPED, StyleReference, find_reference
 from stylenet.models.conditional import ConditionalNet
+from stylenet.models.limits import SUFFIX
 from stylenet.models.loading import load_style
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.registry import build_network
-from stylenet.models.style_file import SUFFIX, read_card
+from stylenet.models.style_file import read_card
 
 BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: the first that is another style
 

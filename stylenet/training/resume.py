@@ -7,7 +7,8 @@ from zipfile import ZipFile
 
 from stylenet.disk import home_expanded, plain_name, printable
 from stylenet.errors import UserError
-from stylenet.models.style_file import SUFFIX, read_card
+from stylenet.models.limits import SUFFIX
+from stylenet.models.style_file import read_card
 from stylenet.training.run_folder import (
     LAST,
     OUTPUTS,

@@ -20,7 +20,7 @@ from stylenet import disk
 from stylenet.disk import atomic_write, find_file, home_expanded, plain_name, printable, refusal
 from stylenet.errors import UserError
 from stylenet.models.catalog import CHECKPOINTS, styles
-from stylenet.models.style_file import SUFFIX
+from stylenet.models.limits import SUFFIX
 from stylenet.training.settings import Settings, upgraded
 
 OUTPUTS = Path("outputs")

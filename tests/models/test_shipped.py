@@ -8,7 +8,8 @@ from stylenet.cli.release import SMALLER
 from stylenet.data.painting import STYLES
 from stylenet.disk import file_sha256
 from stylenet.models.catalog import GALLERY, SHIPPED, holds_many
-from stylenet.models.style_file import SUFFIX, read_card
+from stylenet.models.limits import SUFFIX
+from stylenet.models.style_file import read_card
 from stylenet.release.pages import index_of
 
 NETWORKS = sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}") if not holds_many(path))
