@@ -49,7 +49,7 @@ class ClipJob:
 
     `memory`, in seconds, is that of the temporal statistics. `codec` and `crf` are a video file's, `quality` an
     image's (JPEG, WebP), `rate` that of a sequence that is read, in frames per second. `pixels` limits all frames
-    together, as they are stylized; None is any number.
+    together, as they are stylized; None is any number. `name` is a video file's in messages, by default its path.
     """
 
     source: Path
@@ -62,6 +62,7 @@ class ClipJob:
     quality: int | None = None
     rate: Fraction = RATE
     pixels: int | None = None
+    name: str | None = None
 
 
 class Stopped(Exception):  # noqa: N818  # no error, as KeyboardInterrupt is none
@@ -100,7 +101,8 @@ def open_source(job: ClipJob) -> Source:
     if sequence is not None:
         return SequenceFrames(sequence, job.span, job.size, job.rate)
     if job.source.suffix.lower() in SUFFIXES:
-        return Clip(job.source, job.span, job.size, numbered=Sequence.of(os.fspath(job.target)) is not None)
+        numbered = Sequence.of(os.fspath(job.target)) is not None
+        return Clip(job.source, job.span, job.size, numbered, job.name)
     return AnimationFrames(job.source, job.span, job.size)
 
 
