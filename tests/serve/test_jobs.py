@@ -36,6 +36,9 @@ def test_a_job_is_queued_done_and_fetched(service: TestClient) -> None:
     result = service.get(job["result"])
     assert result.content == service.post("/v1/stylize?style=night", content=noise()).content
     assert (result.headers["content-type"], len(result.content)) == ("image/png", job["bytes"])
+    heads = [service.head(url) for url in (answer.headers["location"], job["result"])]
+    assert [(head.status_code, head.content) for head in heads] == [(200, b""), (200, b"")]
+    assert heads[1].headers["content-length"] == str(job["bytes"])
 
 
 def test_a_form_works_for_jobs_too(service: TestClient) -> None:
