@@ -1,6 +1,5 @@
 """Bounded work in threads, in order: the next items are read, and the last ones written, while the caller is busy."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +8,9 @@ from contextlib import contextmanager
 from itertools import repeat, takewhile
 from typing import Any, TypeVar
 
-WORKERS = min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+from stylenet.cores import usable_cores
+
+WORKERS = min(16, usable_cores())
 DEPTH = 8  # items that wait: of a clip, frames with the sound between them
 ROOM = 100_000_000  # total cost of the items that wait: with pixels as the cost, about 300 MB
 

@@ -30,7 +30,7 @@ GPU_THREADS = 8  # images that decode, wait and encode around one GPU
 
 @dataclass(frozen=True)
 class Assignment:
-    """What all actors do alike. `style` is the style file's content, so that no disk but the images' is shared."""
+    """Settings shared by all actors. `style` is the style file's content, so that no disk but the images' is shared."""
 
     style: bytes
     name: str
@@ -50,7 +50,7 @@ class Attempts:
         self.begun: Counter[str] = Counter()
 
     def suspects(self, names: Sequence[str]) -> list[str]:
-        """Those on which work has begun in vain."""
+        """Images whose earlier attempt did not finish."""
         return [name for name in names if self.begun[name]]
 
     def begin(self, name: str) -> int:
@@ -82,27 +82,36 @@ class RowStylizer:
         return {key: [row[key] for row in rows] for key in rows[0]}
 
     def row(self, name: str, result: str) -> dict[str, Any]:
-        """Stylizes one image; a mistake in it, or a disk that refuses, is its row's error."""
+        """Stylizes one image; whatever goes wrong with it is its row's error, and no other's."""
         style, start = self.assignment.name, time.perf_counter()
+        begun = self.attempts.begin(name)
         try:
-            if self.attempts.begin(name) >= TRIES:
+            if begun >= TRIES:
                 raise UserError(f"given up: ended its worker {TRIES} times")
             done = self.stylize(name, result)
             row = outcome(name, style, done.width, done.height, notes="; ".join(done.notes))
-        except UserError as error:
-            row = outcome(name, style, error=str(error))
-        except OSError as error:
-            row = outcome(name, style, error=error.strerror or " ".join(str(error).split()))
+        except Exception as error:
+            row = outcome(name, style, error=one_line(error))
         self.attempts.end(name)
         return {**row, "milliseconds": 1000 * (time.perf_counter() - start)}
 
     def stylize(self, name: str, result: str) -> Restyled:
-        """Reads, stylizes and writes. Raises `UserError` or `OSError`."""
+        """Reads, stylizes and writes. Raises `UserError`, and whatever a file system does."""
         work = self.assignment
         form = WRITABLE[os.path.splitext(result)[1].lower()]
         done = restyle(work.source.read(name), self.styler, work.size, form, work.quality)
         work.target.write(result, done.data)
         return done
+
+
+def one_line(error: Exception) -> str:
+    """An error in one line: a user's mistake and a disk's refusal in words, others with their type."""
+    if isinstance(error, UserError):
+        return str(error)
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError):
+        return error.strerror or text or type(error).__name__
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def outcome(path: str, style: str, width: int = 0, height: int = 0, notes: str = "", error: str = "") -> dict[str, Any]:

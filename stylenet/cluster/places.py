@@ -3,13 +3,14 @@
 import os
 import posixpath
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from stylenet.disk import atomic_write, check_folder, printable
 from stylenet.errors import UserError
 
 PROTOCOL = "://"
+LOCAL = ("file", "local")  # fsspec's names of this machine's disks
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class Place:
     def root(self) -> str:
         """The folder as its file system names it."""
         return str(self.filesystem()._strip_protocol(self.text)) if self.is_url else os.path.abspath(self.text)
+
+    @property
+    def normalized(self) -> tuple[str, PurePath]:
+        """Protocol and folder in one spelling, to compare places by. Raises `UserError` as `filesystem`."""
+        kinds = self.filesystem().protocol if self.is_url else LOCAL
+        kind = kinds if isinstance(kinds, str) else kinds[0]
+        if kind in LOCAL:
+            return LOCAL[0], Path(os.path.realpath(self.root))
+        return kind, PurePosixPath(posixpath.normpath(self.root))
 
     def check_writable(self) -> None:
         """Raises `UserError` where nothing can be written in; of a URL, where its driver is missing."""

@@ -4,7 +4,6 @@ import os
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from stylenet.cluster.places import Place
 from stylenet.disk import printable
@@ -42,11 +41,8 @@ def planned(source: Place, target: Place, style: str, suffix: str | None, skip_e
 
 def check_apart(source: Place, target: Place) -> None:
     """Raises `UserError` for an output inside the input, where the next run would take results for images."""
-    if source.is_url or target.is_url:
-        inside = posixpath.join(target.text, "").startswith(posixpath.join(source.text, ""))
-    else:
-        inside = Path(os.path.realpath(target.text)).is_relative_to(os.path.realpath(source.text))
-    if inside:
+    (kind, folder), (target_kind, target_folder) = source.normalized, target.normalized
+    if kind == target_kind and target_folder.is_relative_to(folder):
         raise UserError(f"output {printable(target.text)} is inside the input {printable(source.text)}")
     if not source.is_url and not os.path.isdir(source.text):
         raise UserError(f"there is no folder {printable(source.text)}")

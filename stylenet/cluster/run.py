@@ -94,7 +94,7 @@ def run(todo: Todo, work: Assignment, cluster: Cluster, say: Callable[[str], Non
         return summary
     start = time.perf_counter()
     table = Table(work.target, time.strftime("%Y%m%d-%H%M%S"))
-    with started(cluster), closing(table):
+    with ray_session(cluster), closing(table):
         for rows in progress(outcomes(todo, work, cluster), len(todo.names)):
             table.add(rows)
             for row in rows:
@@ -177,7 +177,7 @@ def beside_the_driver(kind: type) -> Any:
 
 
 @contextmanager
-def started(cluster: Cluster) -> Iterator[None]:
+def ray_session(cluster: Cluster) -> Iterator[None]:
     """Ray, while the block runs. Raises `UserError` when the cluster does not answer."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
     import ray

@@ -40,12 +40,15 @@ Source = bytes | str | os.PathLike[str]
 
 
 @contextmanager
-def opened_image(source: Source, max_pixels: int = MAXIMUM_PIXELS) -> Iterator[ImageFile.ImageFile]:
+def opened_image(
+    source: Source, max_pixels: int = MAXIMUM_PIXELS, name: str = "the image"
+) -> Iterator[ImageFile.ImageFile]:
     """An image file, or its bytes, whose header was read and whose pixels are read within the block.
 
+    `name` is what errors call bytes; a file is called by its path.
     Raises `ImageError` for whatever isn't an image of at most `max_pixels`, and for what goes wrong inside.
     """
-    with _one_line_errors(source, max_pixels), _pillow_limit(max_pixels), _opened_file(source) as file:
+    with _one_line_errors(source, max_pixels, name), _pillow_limit(max_pixels), _opened_file(source) as file:
         start = file.read(64)
         if not start:
             raise UnknownImageError("is empty")
@@ -71,8 +74,8 @@ def _opened_file(source: Source) -> io.BytesIO | io.BufferedReader:
 
 
 @contextmanager
-def _one_line_errors(source: Source, max_pixels: int) -> Iterator[None]:
-    name = "the image " if isinstance(source, bytes) else f"{printable(source)}: "
+def _one_line_errors(source: Source, max_pixels: int, name: str) -> Iterator[None]:
+    name = f"{name} " if isinstance(source, bytes) else f"{printable(source)}: "
     try:
         yield
     except ImageError as error:

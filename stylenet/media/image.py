@@ -36,13 +36,15 @@ KINDS = {
 }
 
 
-def decode_image(source: Source, max_pixels: int = MAXIMUM_PIXELS, srgb: bool = False) -> Image.Image:
+def decode_image(
+    source: Source, max_pixels: int = MAXIMUM_PIXELS, srgb: bool = False, name: str = "the image"
+) -> Image.Image:
     """An image file, or its bytes, as an upright RGB image of 8 bits; of an animation, the first frame.
 
     Colors are the numbers in the file, whose profile the result keeps, or with `srgb` what the profile makes of them.
-    Raises `ImageError` for whatever isn't a whole image of at most `max_pixels`.
+    Raises `ImageError`, which calls bytes by `name`, for whatever isn't a whole image of at most `max_pixels`.
     """
-    with opened_image(source, max_pixels) as image:
+    with opened_image(source, max_pixels, name) as image:
         return to_rgb(in_srgb(upright(image)) if srgb else upright(image))
 
 

@@ -52,6 +52,7 @@ class ClipJob:
     `memory`, in seconds, is that of the temporal statistics. `codec` and `crf` are a video file's, `quality` an
     image's (JPEG, WebP), `rate` that of a sequence that is read, in frames per second. `pixels` limits all frames
     together, as they are stylized; None is any number. `keep`: what was done before an error stays, as after a signal.
+    `name` is a video file's in messages, by default its path.
     """
 
     source: Path
@@ -65,6 +66,7 @@ class ClipJob:
     rate: Fraction = RATE
     pixels: int | None = None
     keep: bool = True
+    name: str | None = None
 
 
 def stylize_clip(styler: Styler, job: ClipJob, say: Say, progress: Say | None = None) -> str:
@@ -129,7 +131,8 @@ def open_source(job: ClipJob) -> Source:
     if sequence is not None:
         return SequenceFrames(sequence, job.span, job.size, job.rate)
     if job.source.suffix.lower() in SUFFIXES:
-        return Clip(job.source, job.span, job.size, numbered=NumberedImages.of(os.fspath(job.target)) is not None)
+        numbered = NumberedImages.of(os.fspath(job.target)) is not None
+        return Clip(job.source, job.span, job.size, numbered, job.name)
     return AnimationFrames(job.source, job.span, job.size)
 
 

@@ -1,20 +1,20 @@
 """Video clips that were uploaded as jobs."""
 
 import time
+from copy import deepcopy
 from pathlib import Path
 
-from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.painter import BoundStyler
 from stylenet.inference.settings import MEMORY
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.limits import UnknownImageError
-from stylenet.models.catalog import StyleReference
 from stylenet.serve.options import Options
 from stylenet.serve.work import Done, Work
 
 STILLS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands
 FRAMES = 100  # times the pixels of an image: a clip's frames come one by one, and cost time instead of memory
+NAME = "the clip"  # in messages
 SUFFIX, MEDIA_TYPE = ".mp4", "video/mp4"  # of results: what every browser plays
 
 
@@ -38,7 +38,7 @@ def check_options(options: Options, mask: bytes | None) -> None:
             raise UserError(f"{name}: is for images, and this is a video clip, answered as MP4")
 
 
-def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
+def stylize_upload(work: Work, stylizer: Stylizer) -> Done:
     """Stylizes an uploaded clip into the work's target, as MP4. Raises `UserError`."""
     if isinstance(work.data, bytes) or work.target is None:
         raise UnknownImageError("the image is a video clip, which goes to /v1/jobs")
@@ -52,19 +52,10 @@ def stylize_upload(work: Work, style: StyleReference, device: str) -> Done:
     source.symlink_to(work.data.name)  # a video's suffix, for stylize_clip; FFmpeg reads the content
     notes: list[str] = []
     start = time.perf_counter()
-    try:
-        with Clip(source, Span()) as clip:
-            width, height = work.size.of(clip.video.width, clip.video.height)
-        # A network of its own: it keeps statistics of the clip in its norms.
-        styler = BoundStyler(Stylizer.load(style, device), work.brush)
-        job = ClipJob(source, target, MEMORY, size=work.size, pixels=FRAMES * work.pixels, keep=False)
-        stylize_clip(styler, job, notes.append)
-    except UserError as error:
-        raise type(error)(without_path(str(error), source)) from error
-    notes = [without_path(note, source) for note in notes]
+    with Clip(source, Span(), name=NAME) as clip:
+        width, height = work.size.of(clip.video.width, clip.video.height)
+    # A network of its own: it keeps statistics of the clip in its norms.
+    styler = BoundStyler(stylizer.with_network(deepcopy(stylizer.plain)), work.brush)
+    job = ClipJob(source, target, MEMORY, size=work.size, pixels=FRAMES * work.pixels, keep=False, name=NAME)
+    stylize_clip(styler, job, notes.append)
     return Done(b"", MEDIA_TYPE, SUFFIX, width, height, notes, seconds=time.perf_counter() - start)
-
-
-def without_path(message: str, upload: Path) -> str:
-    """A message about an upload, without its path."""
-    return message.replace(printable(upload), "the clip")

@@ -39,11 +39,13 @@ def add(app: FastAPI, service: Service) -> None:
         job = await queued(service, request, query)
         return JSONResponse(described(job, service.settings), 202, {"Location": f"{JOBS}/{job.id}"})
 
+    @app.head(f"{JOBS}/{{id}}", include_in_schema=False)
     @app.get(f"{JOBS}/{{id}}", tags=["jobs"], summary="The state of a job", responses=documentation.JOB_RESPONSES)
     async def state(id: str) -> Response:  # noqa: A002, the parameter's name in the path
         """States are `queued`, `running`, `done` and `failed`; a failed job has an `error`."""
         return JSONResponse(described(found(service, id), service.settings))
 
+    @app.head(f"{JOBS}/{{id}}/result", include_in_schema=False)
     @app.get(
         f"{JOBS}/{{id}}/result",
         tags=["jobs"],

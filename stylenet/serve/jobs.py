@@ -44,7 +44,8 @@ class Job:
     status: int = 409
     error: str | None = None
     done: Done | None = None
-    bytes: int = 0  # on the disk, or reserved there
+    bytes: int = 0  # on the disk
+    reserved: int = 0  # there, for an upload
     future: "Future[Reply] | None" = None
 
     @property
@@ -74,8 +75,13 @@ class Jobs:
 
     @property
     def disk(self) -> int:
-        """Disk space of all uploads and results."""
+        """Disk space of all uploads and results, as far as they are there."""
         return sum(job.bytes for job in self.jobs.values())
+
+    @property
+    def reserved(self) -> int:
+        """Disk space of the uploads of jobs that wait or run, with what has not arrived yet."""
+        return sum(job.reserved for job in self.jobs.values() if job.finished is None)
 
     @property
     def active(self) -> int:
@@ -88,12 +94,11 @@ class Jobs:
         return self.active >= self.settings.jobs
 
     def open(self, expected: int) -> Job:
-        """A new job, with room for an upload of so many bytes. Raises `NoRoomError`."""
-        if self.full:
+        """A new job, with room for an upload of so many bytes; results make way as it arrives. Raises `NoRoomError`."""
+        if self.full or self.reserved + expected > self.settings.results_bytes:
             raise NoRoomError
-        self.make_room(expected)
         id_ = secrets.token_urlsafe(16)
-        job = Job(id_, self.folder.job(id_), bytes=expected)
+        job = Job(id_, self.folder.job(id_), reserved=expected)
         job.folder.mkdir(parents=True)
         self.jobs[job.id] = job
         return job
@@ -108,15 +113,15 @@ class Jobs:
             self.remove(finished.pop(0)[1])
 
     async def receive(self, job: Job, chunks: AsyncIterator[bytes]) -> None:
-        """Stores the upload. Raises `TooLargeError`."""
-        count = 0
+        """Stores the upload, in place of the oldest results. Raises `TooLargeError`."""
         with job.upload.open("wb") as file:
             async for chunk in chunks:
-                count += len(chunk)
-                if count > self.settings.job.bytes:
+                if job.bytes + len(chunk) > self.settings.job.bytes:
                     raise TooLargeError
+                self.make_room(len(chunk))
+                job.bytes += len(chunk)
                 await asyncio.to_thread(file.write, chunk)
-        job.bytes = count
+        job.reserved = job.bytes
 
     def start(self, job: Job, work: Work) -> None:
         """Queues the job."""
@@ -140,15 +145,18 @@ class Jobs:
         self.finish(job, reply)
 
     def finish(self, job: Job, reply: Reply) -> None:
-        """Records the outcome and deletes the upload."""
-        job.upload.unlink(missing_ok=True)
+        """Records the outcome and deletes everything but a result."""
         job.finished, job.bytes = time.time(), 0
         if isinstance(reply, Done):
             job.outcome, job.status, job.done = "done", 200, reply
             self.stylized(job.style, reply)
+            for file in job.folder.iterdir():
+                if file != job.result:
+                    file.unlink()
             job.bytes = job.result.stat().st_size
             self.keep(job)
             return
+        shutil.rmtree(job.folder, ignore_errors=True)
         job.outcome = "failed"
         job.status, job.error = reply.status, reply.message
         if isinstance(reply, Failed):
@@ -159,7 +167,7 @@ class Jobs:
         try:
             self.make_room(0, keep=job)
         except NoRoomError:
-            job.result.unlink()
+            shutil.rmtree(job.folder, ignore_errors=True)
             job.outcome, job.status, job.done, job.bytes = "failed", 503, None, 0
             job.error = "no disk space for the result"
 

@@ -6,7 +6,6 @@ work that it had begun is lost.
 """
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from stylenet.cores import usable_cores
 from stylenet.models.catalog import StyleReference
 from stylenet.serve.process import Call, NotBegun, TooLate, Worker, WorkerDied
 from stylenet.serve.work import BEGUN, PING, Reply, Work
@@ -257,9 +257,4 @@ def devices_for(device: str, workers: int | None) -> list[Device]:
         return [Device("cuda", gpu) for gpu in range(torch.cuda.device_count())][:workers]
     if device in ("auto", "mps") and torch.backends.mps.is_available():
         return [Device("mps", 0)]
-    return [Device("cpu", place) for place in range(workers or cores())]
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [Device("cpu", place) for place in range(workers or usable_cores())]

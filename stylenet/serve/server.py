@@ -1,11 +1,13 @@
 """Runs the service with uvicorn until a signal ends it."""
 
+import asyncio
 import signal
 import socket
 import sys
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from stylenet.errors import UserError
 from stylenet.serve.app import create_app
@@ -13,6 +15,7 @@ from stylenet.serve.service import Service
 from stylenet.serve.settings import ServiceSettings
 
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
+HEADERS = 10.0  # seconds for the headers of a request to arrive
 
 
 def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = None) -> int:
@@ -26,6 +29,7 @@ def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = N
         app,
         host,
         port,
+        http=Protocol,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -52,6 +56,41 @@ def check_address(host: str, port: int) -> None:
         raise UserError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 
+class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one of two, chosen when uvicorn is imported
+    """Uvicorn's HTTP with a time limit for headers: it has none, and half requests would use up all sockets."""
+
+    waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self.watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.forget()
+
+    def watch(self) -> None:
+        """Starts the time when headers begin, and ends it when they are complete."""
+        if self.at_work:
+            self.forget()
+        elif self.waiting is None:
+            self.waiting = self.loop.call_later(HEADERS, self.transport.close)
+
+    def forget(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a request is being read or answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+
 class Server(uvicorn.Server):
     """Prints its address in one line once it listens."""
 
@@ -62,6 +101,11 @@ class Server(uvicorn.Server):
         for listener in self.servers if self.started else []:
             port = listener.sockets[0].getsockname()[1]
             print(self.announcement.format(port=port), file=sys.stderr, flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:  # a second Ctrl-C: no request is waited for, but workers are ended and results deleted
+            await self.lifespan.shutdown()
 
 
 def announcement(service: Service, host: str) -> str:

@@ -24,7 +24,7 @@ from stylenet.inference.styler import Styler
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.formats import WRITABLE
 from stylenet.media.image import decode_image
-from stylenet.media.limits import ImageError, TooManyPixelsError, UnknownImageError
+from stylenet.media.limits import TooManyPixelsError, UnknownImageError
 from stylenet.media.picture import Picture
 from stylenet.models.catalog import StyleReference
 from stylenet.pipeline.batching import Batching
@@ -74,8 +74,8 @@ def prepare(device: Device) -> None:
 class LoadedStyle:
     """A style in a worker's memory; on a GPU, images of equal size are batched."""
 
-    def __init__(self, file: StyleReference, stylizer: Stylizer, device: Device) -> None:
-        self.file, self.stylizer, self.device = file, stylizer, device
+    def __init__(self, stylizer: Stylizer, device: Device) -> None:
+        self.stylizer = stylizer
         self.plain: Styler = Batching(stylizer) if device.lanes > 1 else stylizer
 
     def styler(self, brush: Brush, mask: Mask | None) -> Styler:
@@ -99,7 +99,7 @@ def kept(files: Mapping[str, StyleReference], device: Device) -> StyleOf:
 def styles_in(file: Path, device: Device) -> Callable[[StyleReference], LoadedStyle]:
     """A function to the styles of a file, which is read now; all of them are kept."""
     loaded = LoadedFile(file, device.kind)
-    return cache(lambda style: LoadedStyle(style, loaded.stylizer(style), device))
+    return cache(lambda style: LoadedStyle(loaded.stylizer(style), device))
 
 
 def serve(connection: Connection, style_of: StyleOf) -> None:
@@ -126,7 +126,7 @@ def reply_to(work: Work, style_of: StyleOf) -> Reply:
         return Failed(traceback.format_exc())
     try:
         if is_clip(work.data):
-            return stylize_upload(work, style.file, style.device.kind)
+            return stylize_upload(work, style.stylizer)
         return stylize_image(work, style)
     except Exception as error:
         return reply_about(error)
@@ -182,10 +182,7 @@ def mask_of(work: Work) -> Mask | None:
     """The work's mask, inverted if it says so. Raises `UserError`."""
     if work.mask is None:
         return None
-    try:
-        mask = as_mask(decode_image(work.mask, work.size.max_pixels))
-    except ImageError as error:
-        raise type(error)(str(error).replace("the image", "the mask", 1)) from error
+    mask = as_mask(decode_image(work.mask, work.size.max_pixels, name="the mask"))
     return 1 - mask if work.mask_invert else mask
 
 

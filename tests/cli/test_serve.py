@@ -133,6 +133,27 @@ def test_after_sigterm_all_that_was_let_in_is_answered(tmp_path: Path) -> None:
         assert service[0].wait() == 0
 
 
+def test_after_a_second_sigint_no_request_is_waited_for(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    options = ["--workers", "1", "--drain", "200", "--results", str(results)]
+    with (
+        started(save_tiny(tmp_path / "night.safetensors"), *options) as (process, url),
+        ThreadPoolExecutor(1) as threads,
+    ):
+        body = noise(3500, 3500, "JPEG")
+        answer = threads.submit(httpx.post, f"{url}/v1/stylize?style=night&stroke=0.5", content=body, timeout=250)
+        wait_for(lambda: "stylenet_workers_busy 1.0" in httpx.get(f"{url}/metrics").text)
+        httpx.post(f"{url}/v1/jobs?style=night", content=body)
+        process.send_signal(signal.SIGINT)
+        wait_for(lambda: not listens(url))
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
+        assert answer.result().status_code == 503
+        assert not list(results.rglob("job-*"))
+
+
 def test_after_the_time_to_drain_the_rest_is_503_and_the_service_ends(tmp_path: Path) -> None:
     with started(save_tiny(tmp_path / "night.safetensors"), "--workers", "1", "--drain", "1") as service:
         start = time.monotonic()

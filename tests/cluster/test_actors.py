@@ -10,7 +10,7 @@ from PIL import Image
 from stylenet.cluster.actors import TRIES, Assignment, Attempts, RowStylizer
 from stylenet.cluster.places import Place
 from stylenet.inference.stylizer import Stylizer
-from stylenet.pipeline.restyle import restyle
+from stylenet.pipeline.restyle import Restyled, restyle
 
 
 @pytest.fixture
@@ -50,6 +50,30 @@ def test_what_was_left_out_of_an_image_is_in_its_row(folder: Path, assignment: A
     (folder / "in").mkdir()
     pages[0].save(folder / "in/a.tiff", save_all=True, append_images=pages[1:])
     assert RowStylizer(assignment, Attempts())(batch("a.tiff"))["notes"] == ["first of 2 pages"]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("Server\n disconnected"), "RuntimeError: Server disconnected"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_whatever_goes_wrong_with_an_image_costs_no_other(
+    folder: Path, assignment: Assignment, error: Exception, line: str
+) -> None:
+    picture(folder / "in/a.png")
+
+    class Failing(RowStylizer):
+        def stylize(self, name: str, result: str) -> Restyled:
+            if name == "b.png":
+                raise error
+            return super().stylize(name, result)
+
+    attempts = Attempts()
+    assert Failing(assignment, attempts)(batch("b.png", "a.png"))["error"] == [line, ""]
+    assert not attempts.begun
 
 
 class Killed(BaseException):

@@ -76,6 +76,23 @@ def test_what_cannot_work_is_one_line(tmp_path, monkeypatch, source: str, target
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("file://{}/in", "{}/in/out"),
+        ("{}/in", "file://{}/in/out"),
+        ("file://{}/in", "local://{}/./in/out"),
+        ("{}/in", "{}/link/out"),
+        ("memory://a", "memory://b/../a/out"),
+    ],
+)
+def test_an_output_inside_the_input_is_found_in_any_spelling(tmp_path, source: str, target: str) -> None:
+    picture(tmp_path / "in/a.png")
+    (tmp_path / "link").symlink_to("in")
+    with pytest.raises(UserError, match="is inside the input"):
+        planned(Place(source.format(tmp_path)), Place(target.format(tmp_path)), "night", None, False)
+
+
 def test_blocks_are_small_enough_for_all_actors_and_large_enough_for_ray() -> None:
     assert [block_size(*pair) for pair in ((3, 8), (1000, 2), (1_000_000, 200), (1_000_000, 8))] == [1, 62, 256, 256]
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from stylenet.serve.settings import ServiceSettings
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -15,6 +17,22 @@ def test_every_folder_of_a_package_is_copied_before_the_install() -> None:
     install = next(number for number, step in enumerate(steps) if " -e '.[" in step)
     folders = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"].values()
     assert {f"COPY {folder} {folder}" for folder in folders} <= set(steps[:install])
+
+
+def test_the_build_is_sent_what_the_dockerfile_copies_and_nothing_else() -> None:
+    ignored, *rest = (ROOT / "deploy/Dockerfile.dockerignore").read_text().splitlines()[1:]
+    copies = re.findall(r"^COPY (.+) \S+$", (ROOT / "deploy/Dockerfile").read_text(), re.M)
+    assert ignored == "*"
+    assert {line[1:] for line in rest if line[0] == "!"} == set(" ".join(copies).split())
+    assert {line for line in rest if line[0] != "!"} == {"stylenet/web/built", "**/__pycache__"}
+
+
+def test_a_pod_is_given_time_to_leave_its_service_and_to_drain() -> None:
+    pod = pod_of(ROOT / "deploy/kubernetes.yaml")
+    (container,) = pod["containers"]
+    pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] > pause + ServiceSettings().drain_seconds
+    assert {container[f"{kind}Probe"]["timeoutSeconds"] for kind in ("startup", "liveness", "readiness")} == {5}
 
 
 def test_temporary_files_are_on_a_disk_though_the_root_is_read_only() -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service_client import client, noise, stopped, wait_for
+from service_client import client, noise, save_tiny, stopped, wait_for
 from starlette.testclient import TestClient
 
 import stylenet.serve.clips
+from stylenet.inference.stylizer import Stylizer
 from stylenet.media.limits import TooManyPixelsError
 from stylenet.media.picture import OWN_SIZE
-from stylenet.models.catalog import find_reference
 from stylenet.serve.clips import stylize_upload
 from stylenet.serve.service import Service
 from stylenet.serve.settings import Limits
@@ -36,6 +36,9 @@ def test_a_job_is_queued_done_and_fetched(service: TestClient) -> None:
     result = service.get(job["result"])
     assert result.content == service.post("/v1/stylize?style=night", content=noise()).content
     assert (result.headers["content-type"], len(result.content)) == ("image/png", job["bytes"])
+    heads = [service.head(url) for url in (answer.headers["location"], job["result"])]
+    assert [(head.status_code, head.content) for head in heads] == [(200, b""), (200, b"")]
+    assert heads[1].headers["content-length"] == str(job["bytes"])
 
 
 def test_a_form_works_for_jobs_too(service: TestClient) -> None:
@@ -87,6 +90,8 @@ def test_a_clip_is_a_job(service: TestClient, tmp_path: Path) -> None:
     assert (job["state"], job["type"], job["width"], job["height"]) == ("done", "video/mp4", 64, 48), job
     (tmp_path / "result.mp4").write_bytes(service.get(job["result"]).content)
     assert len(pictures(tmp_path / "result.mp4")) == 4
+    folder = service.app.state.service.jobs.folder.job(url.rpartition("/")[2])
+    assert [file.name for file in folder.iterdir()] == ["result.mp4"]
 
 
 CLIP = b"\0\0\0\x18ftypisom" + bytes(400)
@@ -111,6 +116,18 @@ def test_an_option_without_effect_on_a_clip_is_422_and_makes_no_job(
     assert len(service.app.state.service.jobs.jobs) == before
 
 
+def test_a_style_file_that_was_changed_since_the_start_changes_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from clips import make_clip
+
+    clip = make_clip(tmp_path / "clip.mp4", times=range(0, 96, 24), sound=False).read_bytes()
+    style = save_tiny(tmp_path / "night.safetensors")
+    with client(styles=(str(style),)) as found:
+        style.write_bytes(b"no style")
+        jobs = [found.post(URL, content=content).headers["location"] for content in (noise(), clip)]
+        assert [done(found, url)["state"] for url in jobs] == ["done", "done"]
+
+
 def test_the_frames_of_a_clip_count_together(night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("av")
     from clips import make_clip
@@ -119,10 +136,10 @@ def test_the_frames_of_a_clip_count_together(night: Path, tmp_path: Path, monkey
     work = Work("night", upload, OWN_SIZE, 64 * 48, 60.0, target=tmp_path / "result")  # 4 frames of 64 x 48
     monkeypatch.setattr(stylenet.serve.clips, "FRAMES", 3)
     with pytest.raises(TooManyPixelsError, match=r"the clip: the frames together have more .* limit of 9,216"):
-        stylize_upload(work, find_reference(night), "cpu")
+        stylize_upload(work, Stylizer.load(night, "cpu"))
     (tmp_path / "upload.mp4").unlink()
     monkeypatch.setattr(stylenet.serve.clips, "FRAMES", 4)
-    assert stylize_upload(work, find_reference(night), "cpu").width == 64
+    assert stylize_upload(work, Stylizer.load(night, "cpu")).width == 64
 
 
 def test_a_frame_of_a_clip_that_is_too_large_is_413(night: Path, tmp_path: Path) -> None:
@@ -162,6 +179,26 @@ def test_jobs_end_where_disk_and_number_do(night: Path, tmp_path: Path) -> None:
         with stopped(found.app.state.service):
             assert [found.post(URL, content=noise()).status_code for _ in range(3)] == [202, 202, 429]
     assert [file.name for file in tmp_path.rglob("*")] == ["stylenet-jobs", ".stylenet-serve.lock"]
+
+
+def test_an_upload_that_does_not_come_costs_no_result(night: Path) -> None:
+    size = len(noise())
+    limits = {"job": Limits(2 * size, 10**6, 60.0), "results_bytes": 3 * size}
+    with client(styles=(str(night),), **limits) as found:
+        url = found.post(URL, content=noise()).headers["location"]
+        assert done(found, url)["state"] == "done"
+        jobs = found.app.state.service.jobs
+        jobs.open(2 * size)  # of which no byte arrives
+        assert found.post(URL, content=iter([noise()])).status_code == 503  # as 2 * size may come
+        assert found.post("/v1/jobs?style=dawn", content=noise()).status_code == 404
+        assert (found.get(url).status_code, jobs.disk) == (200, size_of(found, url))
+        assert found.post(URL, content=noise()).status_code == 202
+        wait_for(lambda: jobs.active == 1)
+        assert jobs.reserved == 2 * size
+
+
+def size_of(service: TestClient, url: str) -> int:
+    return int(service.get(url).json()["bytes"])
 
 
 def test_a_form_that_arrives_has_its_place_among_the_jobs(night: Path) -> None:
@@ -217,5 +254,6 @@ def test_a_late_job_is_stopped(night: Path) -> None:
         url = found.post(URL, content=noise()).headers["location"]
         assert done(found, url)["error"] == "took more than 0.5 seconds"
         assert found.get(f"{url}/result").status_code == 504
+        assert [file.name for file in found.app.state.service.jobs.folder.path.iterdir() if file.is_dir()] == []
         process.join(60)
         assert process.exitcode is not None

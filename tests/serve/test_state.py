@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from service_client import noise, wait_for
 from starlette.testclient import TestClient
 
@@ -80,6 +81,12 @@ def test_the_documentation_loads_nothing_from_elsewhere(service: TestClient) -> 
         assert f"/docs/{name}" in page.text
         assert service.get(f"/docs/{name}").status_code == 200
     assert service.get("/docs/../documentation.py").status_code == service.get("/docs/x").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/styles"])
+def test_what_can_be_fetched_has_a_head(service: TestClient, path: str) -> None:
+    answer = service.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_the_page_is_there(service: TestClient) -> None:

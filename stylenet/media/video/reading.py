@@ -59,10 +59,13 @@ class Clip:
     """A video file open for reading; its frames are resized as `size` says. Raises `UserError` if it is no video.
 
     Frames have a `number` if `numbered`. They are then decoded from the file's beginning, as nothing else counts them.
+    `name` is the file's in messages, by default its path.
     """
 
-    def __init__(self, path: Path, span: Span, size: Size = OWN_SIZE, numbered: bool = False) -> None:
-        self.name, self.span, self.size, self.numbered = printable(path), span, size, numbered
+    def __init__(
+        self, path: Path, span: Span, size: Size = OWN_SIZE, numbered: bool = False, name: str | None = None
+    ) -> None:
+        self.name, self.span, self.size, self.numbered = name or printable(path), span, size, numbered
         self.count = 0  # frames so far
         self.damaged = 0  # packets
         with one_line_errors(self.name):
