@@ -21,7 +21,7 @@ def refused(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     (folder / "modules").mkdir()
     (folder / "modules/ray.py").write_text("raise AssertionError('Ray is imported')")
     monkeypatch.syspath_prepend(folder / "modules")
-    monkeypatch.setattr("stylenet.cluster.run.started", lambda _: pytest.fail("Ray starts"))
+    monkeypatch.setattr("stylenet.cluster.run.ray_session", lambda _: pytest.fail("Ray starts"))
     picture(folder / "in/a.png")
     save_gallery(folder / "checkpoints/gallery.safetensors", "wave", "toledo")
 
