@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,11 +13,10 @@ from starlette.requests import ClientDisconnect
 from stylenet.serve import documentation, job_routes, page, state_routes, stylize_route
 from stylenet.serve.admission import Gate
 from stylenet.serve.options import one_line
+from stylenet.serve.refusal import DISCONNECTED
 from stylenet.serve.service import Service, build, running
 from stylenet.serve.settings import ServiceSettings
 from stylenet.version import __version__
-
-DISCONNECTED = 499  # nginx's status for a client that disconnected; it is never received
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -69,7 +69,7 @@ def add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return JSONResponse({"detail": one_line(error.errors())}, 422)
+        return JSONResponse({"detail": one_line(error.errors())}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> Response:

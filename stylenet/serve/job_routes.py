@@ -1,5 +1,6 @@
 """/v1/jobs: large images and clips, whose results are fetched later."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -13,12 +14,10 @@ from stylenet.serve.clips import check_options, is_clip
 from stylenet.serve.jobs import Job, NoRoomError, TooLargeError
 from stylenet.serve.options import Options
 from stylenet.serve.pool import PoolClosed
-from stylenet.serve.requests import body_of
+from stylenet.serve.refusal import ENDING, no_room, not_stored
+from stylenet.serve.requests import body_of, known_style, work_for
 from stylenet.serve.service import Service
 from stylenet.serve.settings import ServiceSettings
-from stylenet.serve.stylize_route import known_style, work_for
-
-RETRY = {"Retry-After": "60"}
 
 
 def add(app: FastAPI, service: Service) -> None:
@@ -28,7 +27,7 @@ def add(app: FastAPI, service: Service) -> None:
         JOBS,
         tags=["jobs"],
         summary="Queue a large image or a video clip",
-        status_code=202,
+        status_code=HTTPStatus.ACCEPTED,
         responses=documentation.JOB_RESPONSES,
         openapi_extra=documentation.BODY,
     )
@@ -36,8 +35,8 @@ def add(app: FastAPI, service: Service) -> None:
         """Takes an image or a clip (MP4, MOV, Matroska, WebM, AVI; answered as MP4), with the options of
         /v1/stylize; mask, format and quality are for images only. Answers at once with the job; its `result` can be
         fetched once its `state` is `done`."""
-        job = await queued(service, request, query)
-        return JSONResponse(described(job, service.settings), 202, {"Location": f"{JOBS}/{job.id}"})
+        job = await queue_job(service, request, query)
+        return JSONResponse(described(job, service.settings), HTTPStatus.ACCEPTED, {"Location": f"{JOBS}/{job.id}"})
 
     @app.head(f"{JOBS}/{{id}}", include_in_schema=False)
     @app.get(f"{JOBS}/{{id}}", tags=["jobs"], summary="The state of a job", responses=documentation.JOB_RESPONSES)
@@ -57,25 +56,25 @@ def add(app: FastAPI, service: Service) -> None:
         """The stylized image or clip; 409 while the job is not done, and the status of its failure after one."""
         job = found(service, id)
         if job.done is None:
-            retry = {"Retry-After": "1"} if job.outcome is None else None
+            retry = {"Retry-After": "1"} if job.reply is None else None
             raise HTTPException(job.status, job.error or f"the job is {job.state}", retry)
         return FileResponse(job.result, media_type=job.done.media_type, headers={"X-Content-Type-Options": "nosniff"})
 
-    @app.delete(f"{JOBS}/{{id}}", tags=["jobs"], summary="Delete a job", status_code=204)
+    @app.delete(f"{JOBS}/{{id}}", tags=["jobs"], summary="Delete a job", status_code=HTTPStatus.NO_CONTENT)
     async def delete(id: str) -> Response:  # noqa: A002
         """Deletes the result, or drops a job that still waits; 409 for one that is running."""
         job = found(service, id)
         if job.state == "running":
-            raise HTTPException(409, "the job is running")
+            raise HTTPException(HTTPStatus.CONFLICT, "the job is running")
         service.jobs.remove(job.id)
-        return Response(status_code=204)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-async def queued(service: Service, request: Request, query: Options) -> Job:
+async def queue_job(service: Service, request: Request, query: Options) -> Job:
     """A job from a request. Raises `HTTPException`, and leaves nothing on the disk then."""
-    job = opened(service, request)
+    job = open_job(service, request)
     try:
-        await received(service, job, request, query)
+        await receive_body(service, job, request, query)
     except BaseException as error:
         service.jobs.remove(job.id)
         refusal = refusal_of(error, service.settings.job.bytes)
@@ -87,22 +86,20 @@ async def queued(service: Service, request: Request, query: Options) -> Job:
     return job
 
 
-def opened(service: Service, request: Request) -> Job:
+def open_job(service: Service, request: Request) -> Job:
     """A job with room for the body, before any of it is read: a form goes to the disk while it is read."""
     length = request.headers.get("content-length", "")
     try:
         return service.jobs.open(int(length) if length.isdigit() else service.settings.job.bytes)
     except (NoRoomError, OSError):
-        raise HTTPException(503, "no room for another job now", RETRY) from None
+        raise no_room("no room for another job now").error from None
 
 
-async def received(service: Service, job: Job, request: Request, query: Options) -> None:
+async def receive_body(service: Service, job: Job, request: Request, query: Options) -> None:
     """Reads the body and queues the job."""
     body = await body_of(request, query)
     job.style = known_style(service, body.options)
     await service.jobs.receive(job, body.chunks())
-    if not job.bytes:
-        raise HTTPException(422, "image: is empty")
     if is_clip(job.upload):
         check_options(body.options, body.mask)
     service.jobs.start(job, work_for(body, job.style, b"", service.settings.job, float("inf")))
@@ -111,19 +108,22 @@ async def received(service: Service, job: Job, request: Request, query: Options)
 def refusal_of(error: BaseException, most: int) -> HTTPException | None:
     """The answer to a job that could not be queued; None if the error is an answer itself, or a bug."""
     if isinstance(error, OSError):
-        return HTTPException(503, f"the upload cannot be stored: {error.strerror}", RETRY)
+        return not_stored(error).error
+    if isinstance(error, PoolClosed):
+        return ENDING.error
     if isinstance(error, UserError):
-        return HTTPException(422, str(error))
+        return HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, TooLargeError):
-        return HTTPException(413, f"the image has more bytes than the limit of {most:,}")
-    return HTTPException(503, "the service is ending") if isinstance(error, PoolClosed) else None
+        line = f"the image has more bytes than the limit of {most:,}"
+        return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, line)
+    return None
 
 
 def found(service: Service, id_: str) -> Job:
     """The job. Raises `HTTPException` if it is unknown or expired."""
     job = service.jobs.find(id_)
     if job is None:
-        raise HTTPException(404, "no such job; results are kept for a limited time")
+        raise HTTPException(HTTPStatus.NOT_FOUND, "no such job; results are kept for a limited time")
     return job
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
@@ -33,17 +34,14 @@ class TooLargeError(Exception):
 
 @dataclass
 class Job:
-    """One job. `status` is the HTTP status that its result answers with, `style` known once the options are read."""
+    """One job; its `style` is known once the options are read, its `reply` once it is done or has failed."""
 
     id: str
     folder: Path
     style: str = ""
     created: float = field(default_factory=time.time)
-    outcome: Literal["done", "failed"] | None = None
     finished: float | None = None
-    status: int = 409
-    error: str | None = None
-    done: Done | None = None
+    reply: Reply | None = None
     bytes: int = 0  # on the disk
     reserved: int = 0  # there, for an upload
     future: "Future[Reply] | None" = None
@@ -51,9 +49,26 @@ class Job:
     @property
     def state(self) -> State:
         """`queued`, `running`, `done` or `failed`."""
-        if self.outcome is None:
+        if self.reply is None:
             return "running" if self.future is not None and self.future.running() else "queued"
-        return self.outcome
+        return "failed" if self.done is None else "done"
+
+    @property
+    def done(self) -> Done | None:
+        """The reply of a job that is done."""
+        return self.reply if isinstance(self.reply, Done) else None
+
+    @property
+    def error(self) -> str | None:
+        """Why the job failed."""
+        return None if self.reply is None or isinstance(self.reply, Done) else self.reply.message
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that its result answers with."""
+        if self.reply is None:
+            return HTTPStatus.CONFLICT
+        return HTTPStatus.OK if isinstance(self.reply, Done) else self.reply.status
 
     @property
     def upload(self) -> Path:
@@ -65,13 +80,14 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a service, and their folder. `stylized` is told of each one that is done."""
+    """The jobs of a service, and their folder. `on_done` is called with the style of each one that is done."""
 
-    def __init__(self, settings: ServiceSettings, pool: Pool, folder: ResultsFolder) -> None:
-        self.settings, self.pool, self.folder = settings, pool, folder
+    def __init__(
+        self, settings: ServiceSettings, pool: Pool, folder: ResultsFolder, on_done: Callable[[str, Done], None]
+    ) -> None:
+        self.settings, self.pool, self.folder, self.on_done = settings, pool, folder, on_done
         self.jobs: dict[str, Job] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        self.stylized: Callable[[str, Done], None] = lambda style, done: None
 
     @property
     def disk(self) -> int:
@@ -137,19 +153,18 @@ class Jobs:
         try:
             reply = await future
         except TooLate:
-            reply = Refused(504, f"took more than {self.settings.job.seconds:g} seconds")
+            reply = Refused(HTTPStatus.GATEWAY_TIMEOUT, f"took more than {self.settings.job.seconds:g} seconds")
         except WorkerDied:
-            reply = Refused(503, "the worker died")
+            reply = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the worker died")
         except (PoolClosed, CancelledError, asyncio.CancelledError):
-            reply = Refused(503, "was cancelled")
+            reply = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "was cancelled")
         self.finish(job, reply)
 
     def finish(self, job: Job, reply: Reply) -> None:
         """Records the outcome and deletes everything but a result."""
-        job.finished, job.bytes = time.time(), 0
+        job.finished, job.bytes, job.reply = time.time(), 0, reply
         if isinstance(reply, Done):
-            job.outcome, job.status, job.done = "done", 200, reply
-            self.stylized(job.style, reply)
+            self.on_done(job.style, reply)
             for file in job.folder.iterdir():
                 if file != job.result:
                     file.unlink()
@@ -157,8 +172,6 @@ class Jobs:
             self.keep(job)
             return
         shutil.rmtree(job.folder, ignore_errors=True)
-        job.outcome = "failed"
-        job.status, job.error = reply.status, reply.message
         if isinstance(reply, Failed):
             log.error("a job failed: %s", reply.traceback)
 
@@ -168,8 +181,7 @@ class Jobs:
             self.make_room(0, keep=job)
         except NoRoomError:
             shutil.rmtree(job.folder, ignore_errors=True)
-            job.outcome, job.status, job.done, job.bytes = "failed", 503, None, 0
-            job.error = "no disk space for the result"
+            job.bytes, job.reply = 0, Refused(HTTPStatus.SERVICE_UNAVAILABLE, "no disk space for the result")
 
     def find(self, id_: str) -> Job | None:
         """The job of this id, if it is known and not expired."""

@@ -30,7 +30,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # else every counter
 class Metrics:
     """Counters and gauges of one service; several services in one process do not share them."""
 
-    def __init__(self, pool: Pool, jobs: Jobs) -> None:
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "stylenet_requests", "Answers by endpoint and HTTP status", ["endpoint", "status"], registry=self.registry
@@ -54,10 +54,12 @@ class Metrics:
         self.inside = Gauge(
             "stylenet_requests_inside", "Requests admitted and not answered yet", registry=self.registry
         )
-        self.registry.register(State(pool, jobs))
-        jobs.stylized = self.stylized
         if sys.platform == "linux":
             ProcessCollector(registry=self.registry)
+
+    def watch(self, pool: Pool, jobs: Jobs) -> None:
+        """Adds the figures of the pool and the jobs."""
+        self.registry.register(State(pool, jobs))
 
     def stylized(self, style: str, done: Done) -> None:
         """Counts an image or a clip, of a request or a job."""

@@ -22,7 +22,7 @@ class ResultsFolder:
 
     def __init__(self, named: Path | None) -> None:
         self.ending = ExitStack()
-        self.path = self.temporary() if named is None else self.claimed(named)
+        self.path = self.temporary() if named is None else self.claim(named)
 
     def job(self, id_: str) -> Path:
         """The folder of a job."""
@@ -40,7 +40,7 @@ class ResultsFolder:
         self.ending.callback(shutil.rmtree, path, ignore_errors=True)
         return path
 
-    def claimed(self, named: Path) -> Path:
+    def claim(self, named: Path) -> Path:
         check_folder(named)
         path = named / FOLDER
         check_folder(path)

@@ -11,8 +11,8 @@ from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference, styles
 from stylenet.models.loading import chosen
 from stylenet.models.style_file import Card, read_card, read_style
-from stylenet.serve.admission import Load
 from stylenet.serve.jobs import Jobs
+from stylenet.serve.load import Load
 from stylenet.serve.metrics import Metrics
 from stylenet.serve.pool import Pool, devices_for
 from stylenet.serve.results_folder import ResultsFolder
@@ -42,9 +42,11 @@ def build(settings: ServiceSettings) -> Service:
     files = served(settings.styles, settings.fallback is not None)
     cards = cards_of(files)
     pool = Pool(files, devices_for(settings.device, settings.workers))
-    jobs = Jobs(settings, pool, ResultsFolder(settings.results))
+    metrics = Metrics()
+    jobs = Jobs(settings, pool, ResultsFolder(settings.results), on_done=metrics.stylized)
+    metrics.watch(pool, jobs)
     facts = [described(name, card) for name, card in cards.items()]
-    return Service(settings, files, facts, pool, jobs, Load(settings, pool), Metrics(pool, jobs))
+    return Service(settings, files, facts, pool, jobs, Load(settings, pool), metrics)
 
 
 def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:

@@ -1,5 +1,6 @@
 """Routes for styles, health and metrics."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -27,14 +28,17 @@ def add(app: FastAPI, service: Service) -> None:
         """200 if a worker finished something or answered within the last 10 seconds, or is at work within its time."""
         silence = service.pool.silence()
         facts = {"status": "ok" if silence < HEALTHY else "no worker answers", "silence": round(silence, 3)}
-        return JSONResponse(facts, 200 if silence < HEALTHY else 503)
+        return JSONResponse(facts, HTTPStatus.OK if silence < HEALTHY else HTTPStatus.SERVICE_UNAVAILABLE)
 
     @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", tags=["state"], summary="Can it take requests?", responses=documentation.STATE_RESPONSES)
     async def ready() -> Response:
         """200 once a worker has loaded its styles, until the service is ending."""
         good = service.pool.ready
-        return JSONResponse({"status": "ok" if good else "starting or ending"}, 200 if good else 503)
+        return JSONResponse(
+            {"status": "ok" if good else "starting or ending"},
+            HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE,
+        )
 
     @app.head("/metrics", include_in_schema=False)
     @app.get("/metrics", tags=["state"], summary="Prometheus metrics", response_class=Response)

@@ -4,21 +4,21 @@ import asyncio
 import logging
 import string
 import time
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from stylenet.media.picture import Size
 from stylenet.serve import documentation
-from stylenet.serve.admission import STYLIZE, Refusal
+from stylenet.serve.admission import STYLIZE
 from stylenet.serve.options import Options
 from stylenet.serve.pool import PoolClosed
 from stylenet.serve.process import TooLate, WorkerDied
-from stylenet.serve.requests import Body, body_of
+from stylenet.serve.refusal import DISCONNECTED, ENDING, Refusal, no_room
+from stylenet.serve.requests import body_of, known_style, work_for
 from stylenet.serve.service import Service
-from stylenet.serve.settings import Limits
 from stylenet.serve.work import Done, Failed, Refused, Reply, Work
 
 log = logging.getLogger(__name__)
@@ -49,20 +49,10 @@ def add(app: FastAPI, service: Service) -> None:
         work = work_for(body, style, data, service.settings.image, start)
         gone = asyncio.create_task(disconnected(request))
         try:
-            reply = await answered(service, work, gone)
+            reply = await await_reply(service, work, gone)
         finally:
             gone.cancel()
         return image(service, reply, style, wanted)
-
-
-def known_style(service: Service, options: Options) -> str:
-    """The requested style. Raises `HTTPException` for one that is not served; no file is searched for."""
-    style = str(options.style)
-    if style not in service.files:
-        cut = any(name.startswith(f"{style}#") for name in service.files)
-        hint = "; in a URL, # is written %23" * cut
-        raise HTTPException(404, f"no style {style[:100]!r}; styles: {', '.join(service.files)}{hint}")
-    return style
 
 
 def under_load(service: Service, style: str) -> str:
@@ -71,28 +61,9 @@ def under_load(service: Service, style: str) -> str:
         return style
     tiny = service.fallback(style)
     if tiny is None:
-        refusal = Refusal.later(f"the queue is half full, and {style} has no smaller network", service.load.wait)
-        raise HTTPException(refusal.status, refusal.message, refusal.headers)
+        raise Refusal.later(f"the queue is half full, and {style} has no smaller network", service.load.wait).error
     service.metrics.fallbacks.inc()
     return tiny
-
-
-def work_for(body: Body, style: str, data: bytes, limits: Limits, start: float) -> Work:
-    """The message to the worker."""
-    options = body.options
-    return Work(
-        style=style,
-        data=data,
-        size=Size(options.size, options.max_size, limits.pixels),
-        pixels=limits.pixels,
-        seconds=limits.seconds,
-        deadline=start + limits.seconds,
-        brush=options.brush(),
-        mask=body.mask,
-        mask_invert=options.mask_invert,
-        format=f".{options.format}" if options.format else None,
-        quality=options.quality,
-    )
 
 
 async def disconnected(request: Request) -> None:
@@ -101,12 +72,12 @@ async def disconnected(request: Request) -> None:
         pass
 
 
-async def answered(service: Service, work: Work, gone: "asyncio.Task[None]") -> Reply:
+async def await_reply(service: Service, work: Work, gone: "asyncio.Task[None]") -> Reply:
     """The worker's reply. Raises `HTTPException`; drops the work at its deadline or when the client disconnects."""
     try:
         promise = service.pool.submit(work)
     except PoolClosed:
-        raise HTTPException(503, "the service is ending") from None
+        raise ENDING.error from None
     result = asyncio.wrap_future(promise)
     both: set[asyncio.Future[Any]] = {result, gone}
     try:
@@ -116,22 +87,26 @@ async def answered(service: Service, work: Work, gone: "asyncio.Task[None]") -> 
         promise.cancel()  # unless a worker is at work on it, and is stopped at the deadline
         result.cancel()
     if late:
-        raise HTTPException(499 if gone.done() else 504, f"took more than {work.seconds:g} seconds")
+        raise HTTPException(
+            DISCONNECTED if gone.done() else HTTPStatus.GATEWAY_TIMEOUT, f"took more than {work.seconds:g} seconds"
+        )
     try:
         return result.result()
     except TooLate:
-        raise HTTPException(504, f"took more than {work.seconds:g} seconds") from None
+        raise HTTPException(HTTPStatus.GATEWAY_TIMEOUT, f"took more than {work.seconds:g} seconds") from None
     except WorkerDied:
-        raise HTTPException(503, "the worker died while at work on this image", {"Retry-After": "1"}) from None
+        message = "the worker died while at work on this image"
+        raise Refusal.later(message, 1.0, HTTPStatus.SERVICE_UNAVAILABLE).error from None
     except PoolClosed:
-        raise HTTPException(503, "the service is ending") from None
+        raise ENDING.error from None
 
 
 def image(service: Service, reply: Reply, style: str, wanted: str) -> Response:
     """The HTTP answer to a worker's reply. Raises `HTTPException`."""
     if isinstance(reply, Failed):
         log.error("%s in a worker: %s", reply.message, reply.traceback)
-        raise HTTPException(reply.status, reply.message, {"Retry-After": "60"} if reply.status == 503 else None)
+        full = reply.status == HTTPStatus.SERVICE_UNAVAILABLE
+        raise no_room(reply.message).error if full else HTTPException(reply.status, reply.message)
     if isinstance(reply, Refused):
         raise HTTPException(reply.status, reply.message)
     service.load.took(reply.seconds)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 from stylenet.inference.settings import Brush
@@ -62,7 +63,7 @@ class Failed:
     """A fault of the service's own: its traceback is logged, the client gets the HTTP status and the line."""
 
     traceback: str
-    status: int = 500
+    status: int = HTTPStatus.INTERNAL_SERVER_ERROR
     message: str = "internal error"
 
 

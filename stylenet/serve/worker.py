@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from http import HTTPStatus
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -33,8 +34,8 @@ from stylenet.serve.clips import is_clip, stylize_upload
 from stylenet.serve.work import BEGUN, PING, Done, Failed, Refused, Reply, Work
 
 KEPT = 32  # style files in a worker's memory, of 4 to 7 MB each
+FULL = "the service's disk is full or cannot be written"
 GPU_LANES = 16  # images that decode, wait and encode around one GPU
-UNSUPPORTED, TOO_LARGE, UNPROCESSABLE, UNAVAILABLE, TIMED_OUT = 415, 413, 422, 503, 504
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def run_worker(connections: Sequence[Connection], files: Mapping[str, StyleRefer
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the front process decides when its workers end
     prepare(device)
-    style_of = kept(files, device)
+    style_of = style_cache(files, device)
     others = [threading.Thread(target=serve, args=(one, style_of), daemon=True) for one in connections[1:]]
     for thread in others:
         thread.start()
@@ -88,7 +89,7 @@ class LoadedStyle:
 StyleOf = Callable[[str], LoadedStyle]
 
 
-def kept(files: Mapping[str, StyleReference], device: Device) -> StyleOf:
+def style_cache(files: Mapping[str, StyleReference], device: Device) -> StyleOf:
     """A function from a name to its style: an LRU cache of `KEPT` files, filled now."""
     opened = lru_cache(KEPT)(lambda file: styles_in(file, device))
     for file in list(dict.fromkeys(style.file for style in files.values()))[:KEPT]:
@@ -119,7 +120,7 @@ def serve(connection: Connection, style_of: StyleOf) -> None:
 def reply_to(work: Work, style_of: StyleOf) -> Reply:
     """Does the work; mistakes of the client and bugs become replies."""
     if time.monotonic() >= work.deadline:
-        return Refused(TIMED_OUT, "the deadline passed before the work began")
+        return Refused(HTTPStatus.GATEWAY_TIMEOUT, "the deadline passed before the work began")
     try:
         style = style_of(work.style)
     except UserError:  # its file was changed since the start, which is no mistake of the client's
@@ -135,7 +136,7 @@ def reply_to(work: Work, style_of: StyleOf) -> Reply:
 def reply_about(error: Exception) -> Reply:
     """The reply that an error becomes: the client's mistake, a disk that is full, or a bug."""
     if isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
-        return Failed(traceback.format_exc(), UNAVAILABLE, "the service's disk is full or cannot be written")
+        return Failed(traceback.format_exc(), HTTPStatus.SERVICE_UNAVAILABLE, FULL)
     if isinstance(error, UserError):
         return Refused(status_of(error), str(error))
     return Failed(traceback.format_exc())
@@ -158,10 +159,10 @@ def stylize_image(work: Work, style: LoadedStyle) -> Done:
         result.network_seconds,
         result.seconds,
     )
-    return stored(done, work.target)
+    return store(done, work.target)
 
 
-def stored(done: Done, target: Path | None) -> Done:
+def store(done: Done, target: Path | None) -> Done:
     """The result, moved into its file if it has one."""
     if target is None:
         return done
@@ -189,5 +190,7 @@ def mask_of(work: Work) -> Mask | None:
 def status_of(error: UserError) -> int:
     """The HTTP status of a mistake in what a client sent."""
     if isinstance(error, TooManyPixelsError):
-        return TOO_LARGE
-    return UNSUPPORTED if isinstance(error, UnknownImageError) else UNPROCESSABLE
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if isinstance(error, UnknownImageError):
+        return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    return HTTPStatus.UNPROCESSABLE_ENTITY

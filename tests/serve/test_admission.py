@@ -10,7 +10,9 @@ import pytest
 pytest.importorskip("fastapi")
 
 from stylenet.errors import UserError
-from stylenet.serve.admission import Rates, Refusal, endpoint_of, limited, refuse, unfit
+from stylenet.serve.admission import endpoint_of, limited, unfit
+from stylenet.serve.load import Rates
+from stylenet.serve.refusal import Refusal, refuse
 from stylenet.serve.settings import Limits, ServiceSettings
 
 LIMITS = Limits(1000, 1000, 0.2)
@@ -28,7 +30,7 @@ def test_a_client_has_a_quarter_of_its_minute_at_once_and_the_rest_in_time() -> 
 
 
 def test_rates_remember_a_bounded_number_of_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stylenet.serve.admission.CLIENTS", 3)
+    monkeypatch.setattr("stylenet.serve.load.CLIENTS", 3)
     rates = Rates(8.0)
     for client in "abcde":
         rates.wait(client)

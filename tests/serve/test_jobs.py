@@ -13,6 +13,7 @@ from stylenet.inference.stylizer import Stylizer
 from stylenet.media.limits import TooManyPixelsError
 from stylenet.media.picture import OWN_SIZE
 from stylenet.serve.clips import stylize_upload
+from stylenet.serve.pool import PoolClosed
 from stylenet.serve.service import Service
 from stylenet.serve.settings import Limits
 from stylenet.serve.work import Work
@@ -257,3 +258,17 @@ def test_a_late_job_is_stopped(night: Path) -> None:
         assert [file.name for file in found.app.state.service.jobs.folder.path.iterdir() if file.is_dir()] == []
         process.join(60)
         assert process.exitcode is not None
+
+
+def test_a_job_or_an_image_that_the_end_of_the_service_overtakes_may_be_sent_again(night: Path) -> None:
+    with client(styles=(str(night),)) as found:
+        pool = found.app.state.service.pool
+        pool.submit = closed
+        for url in (URL, "/v1/stylize?style=night"):
+            answer = found.post(url, content=noise())
+            assert (answer.status_code, answer.json()["detail"]) == (503, "the service is ending")
+            assert answer.headers["retry-after"] == "2"
+
+
+def closed(*_: object, **__: object) -> None:
+    raise PoolClosed

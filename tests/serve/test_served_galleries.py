@@ -101,7 +101,7 @@ def test_a_worker_keeps_some_files_and_reads_the_others_when_they_are_asked_for(
     tmp_path: Path, loads: list[str]
 ) -> None:
     files = {name: StyleReference(save_tiny(tmp_path / f"{name}.safetensors", seed)) for seed, name in enumerate("abc")}
-    style_of = worker.kept(files, worker.Device("cpu", 0))
+    style_of = worker.style_cache(files, worker.Device("cpu", 0))
     assert loads == ["a", "b"]
     assert [style_of(name).stylizer.card.name for name in "bca"] == ["b", "c", "a"]
     assert loads == ["a", "b", "c", "a"]
@@ -112,7 +112,7 @@ def test_a_worker_reads_a_file_of_many_styles_once_and_keeps_its_convolutions_on
 ) -> None:
     gallery = save_gallery(tmp_path / "large.safetensors", "a", "b", "c")
     files = {name: StyleReference(gallery, name) for name in "abc"}
-    style_of = worker.kept(files, worker.Device("cpu", 0))
+    style_of = worker.style_cache(files, worker.Device("cpu", 0))
     assert loads == ["large"]
     styles = [style_of(name) for name in "abc"]
     assert [style.stylizer.card.name for style in styles] == ["large-a", "large-b", "large-c"]

@@ -11,7 +11,7 @@ from stylenet.errors import UserError
 from stylenet.media.picture import Size
 from stylenet.models.catalog import StyleReference
 from stylenet.serve.work import Failed, Refused, Work
-from stylenet.serve.worker import Device, kept, reply_to
+from stylenet.serve.worker import Device, reply_to, style_cache
 
 FULL = "the service's disk is full or cannot be written"
 
@@ -23,7 +23,7 @@ def about(error: Exception, night: Path, monkeypatch: pytest.MonkeyPatch) -> Ref
         raise error
 
     monkeypatch.setattr("stylenet.serve.worker.restyle", fail)
-    style_of = kept({"night": StyleReference(night)}, Device("cpu", 0))
+    style_of = style_cache({"night": StyleReference(night)}, Device("cpu", 0))
     reply = reply_to(Work("night", noise(), Size(), 10**6, 60.0), style_of)
     assert isinstance(reply, (Refused, Failed))
     return reply
