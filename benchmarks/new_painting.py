@@ -11,7 +11,7 @@ All starts take their steps in turns, so that a busy machine slows all alike; se
 
 import argparse
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -28,9 +28,9 @@ from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
 from stylenet.models.catalog import find_reference
 from stylenet.models.loading import load_single_style
-from stylenet.models.network import NetworkSettings, StyleNetwork
+from stylenet.models.network import StyleNetwork
 from stylenet.models.predictor import SIDE
-from stylenet.training.base_network import first_network
+from stylenet.training.base_network import architecture_of, first_network
 from stylenet.training.budget import GRADIENT_CLIP
 from stylenet.training.module import make_optimizer
 from stylenet.training.settings import Style, network_preset
@@ -93,7 +93,7 @@ def beginning(start: str, chosen: argparse.Namespace, painting: Path) -> StyleNe
     if start == "learned":
         return load_single_style(f"{chosen.gallery}#{painting.stem}")[0].train()
     base = {"random": None, "base": chosen.base, "predicted": chosen.gallery}[start]
-    form = NetworkSettings(**asdict(network_preset()))
+    form = architecture_of(network_preset())
     return first_network(form, 0, base and find_reference(base), read_painting(painting, SIDE))
 
 

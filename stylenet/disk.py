@@ -13,11 +13,17 @@ from pathlib import Path
 from stylenet.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
+LONGEST_NAME = 255  # bytes of a file's name, on all usual file systems
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class DiskError(UserError):
     """The disk is full or cannot be written, whatever the input: a service's client cannot help it."""
+
+
+def is_disk_error(error: Exception) -> bool:
+    """Whether an error is the disk's, where no file can be finished."""
+    return isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 
 
 class OverwriteError(UserError):

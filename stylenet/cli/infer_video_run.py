@@ -40,8 +40,6 @@ def stylize_pipe(options: argparse.Namespace, styler: Styler, say: Say) -> int:
 
     with prefix_errors("--raw"):
         size, memory = read_size(options.raw), memory_of(options)
-        if sys.stdin is None:  # as after <&- in a shell
-            raise UserError("standard input is closed; frames are read from it")
         if sys.stdin.isatty() or sys.stdout.isatty():
             raise UserError("frames are read from and written to a pipe or file, not a terminal")
         end_as_filters_do()
@@ -67,7 +65,7 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
         "rate": options.rate or Fraction(RATE),
     }
     with pyav():
-        from stylenet.pipeline.clip import ClipJob, stylize_clip
+        from stylenet.pipeline.clip import ClipJob, reason, stylize_clip
     failed = 0
     for done, job in enumerate(jobs):
         try:
@@ -83,7 +81,7 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
         except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do
             raise
         except (UserError, OSError) as error:
-            say(str(error) if isinstance(error, UserError) else f"{printable(job.target)}: {error.strerror}")
+            say(reason(error, job.target))
             failed += 1
     print_counts(len(jobs) - failed, failed, skipped)
     return 1 if failed else 0

@@ -1,6 +1,5 @@
 """A style file that is read once for all of its styles."""
 
-from copy import deepcopy
 from pathlib import Path
 
 from stylenet.inference.stylizer import LAYOUT, Stylizer
@@ -19,8 +18,7 @@ class LoadedFile:
     """
 
     def __init__(self, file: Path, device: str = "auto") -> None:
-        mapped, self.card = read_style(file)
-        self.network = deepcopy(mapped)  # into memory: the file may be cut short or written over in place
+        self.network, self.card = read_style(file)
         self.form = Stylizer(first_of(self.network), self.card, device)
         if isinstance(self.network, ConditionalNet):
             self.network.predictor = None  # which no learned style needs

@@ -15,7 +15,7 @@ from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
-from stylenet.media.video.reading import one_line_errors
+from stylenet.media.video.files import one_line_errors
 from stylenet.prefetch import Stopwatch, ahead
 
 TITLE = "stylenet, q ends"

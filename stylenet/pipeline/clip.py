@@ -13,7 +13,7 @@ import numpy as np
 from av.stream import Stream
 
 from stylenet.device import memory_errors
-from stylenet.disk import DISK_ERRORS, DiskError, atomic_write, check_place, printable
+from stylenet.disk import atomic_write, check_place, is_disk_error, printable
 from stylenet.errors import UserError
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
@@ -101,14 +101,11 @@ def stylize_clip(styler: Styler, job: ClipJob, say: Say, progress: Say | None = 
         if caught:
             raise Stopped(f"{source.name}: stopped; frames so far are in {unfinished}", caught[0], resume_at)
         if failure is not None:
-            raise CutShortError(f"{reason(failure, job)}; frames so far are in {unfinished}", resume_at) from failure
+            raise CutShortError(
+                f"{reason(failure, job.target)}; frames so far are in {unfinished}", resume_at
+            ) from failure
     size = f"{writer.size[0]} x {writer.size[1]}"
     return f"{source.name} -> {printable(job.target)}  {size}, {watch}"
-
-
-def is_disk_error(error: UserError | OSError) -> bool:
-    """Whether the disk is full, where no file can be finished."""
-    return isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 
 
 def finish(writer: Target, failure: UserError | OSError | None) -> None:
@@ -121,8 +118,9 @@ def finish(writer: Target, failure: UserError | OSError | None) -> None:
         raise failure from None
 
 
-def reason(error: UserError | OSError, job: ClipJob) -> str:
-    return str(error) if isinstance(error, UserError) else f"{printable(job.target)}: {error.strerror}"
+def reason(error: UserError | OSError, target: Path) -> str:
+    """The error in one line, with the target's name where it has none."""
+    return str(error) if isinstance(error, UserError) else f"{printable(target)}: {error.strerror}"
 
 
 def open_source(job: ClipJob) -> Source:

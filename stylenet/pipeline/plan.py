@@ -39,8 +39,8 @@ def plan(
     it, results stand beside their sources. `-` is a standard stream. `suffix` is that of the image format to write,
     else the output's or the source's. Results of earlier runs beside their sources in a searched folder are no inputs,
     nor is what was kept of a clip that was stopped; with `skip_existing` no result of this run is one. `say` takes a
-    line about what is left out. Raises `UserError`
-    when a result would overwrite an input, another result, or leave the folder, and for a suffix that isn't written.
+    line about what is left out. Raises `UserError` when a result would overwrite an input, another result, or leave the
+    folder, and for a suffix that isn't written.
     """
     if output == "":  # which Path takes for the working folder
         raise UserError("the name of the output is empty; the working folder is .")

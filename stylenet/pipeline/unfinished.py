@@ -6,9 +6,9 @@ from fractions import Fraction
 from itertools import count, islice
 from pathlib import Path
 
+from stylenet.disk import LONGEST_NAME
 from stylenet.errors import UserError
 
-LONGEST_NAME = 255  # bytes, on every common file system
 PARTS = 20  # of a target, that are looked for
 
 

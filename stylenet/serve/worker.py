@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from stylenet.disk import DISK_ERRORS, DiskError, atomic_write
+from stylenet.disk import atomic_write, is_disk_error
 from stylenet.errors import UserError
 from stylenet.inference.loaded_file import LoadedFile
 from stylenet.inference.mask import Mask, as_mask
@@ -135,7 +135,7 @@ def reply_to(work: Work, style_of: StyleOf) -> Reply:
 
 def reply_about(error: Exception) -> Reply:
     """The reply that an error becomes: the client's mistake, a disk that is full, or a bug."""
-    if isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
+    if is_disk_error(error):
         return Failed(traceback.format_exc(), HTTPStatus.SERVICE_UNAVAILABLE, FULL)
     if isinstance(error, UserError):
         return Refused(status_of(error), str(error))

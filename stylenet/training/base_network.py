@@ -1,6 +1,6 @@
 """The network that a run starts from: random weights, those of a trained style, or those predicted for its painting."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -16,8 +16,14 @@ from stylenet.models.loading import load_style
 from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.registry import build_network
 from stylenet.models.style_file import read_card
+from stylenet.training.settings import Network
 
 BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: the first that is another style
+
+
+def architecture_of(network: Network) -> NetworkSettings:
+    """The settings of a run's network as networks themselves take them."""
+    return NetworkSettings(**asdict(network))
 
 
 def find_init(init: str | None, name: str, architecture: NetworkSettings) -> StyleReference | None:

@@ -39,7 +39,7 @@ def fit(
             trainer.fit(inputs.module, datamodule=inputs.data, ckpt_path=checkpoint, weights_only=True)
         checkpoints.save(trainer)
         if trainer.is_global_zero:
-            save(inputs, folder / f"{inputs.name}.safetensors", trainer.global_step, {})
+            save(inputs, inputs.style_file(folder), trainer.global_step, {})
     return trainer, stop
 
 

@@ -5,7 +5,7 @@ painting, and what the row differs from it: a painting has its turn too rarely t
 batches go without that difference, so that the predictor learns to do without (Ghiasi et al. 2017).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -33,11 +33,10 @@ class OneStyle(nn.Module):
 
     def __init__(self, network: ConditionalNet, parameters: Float[Tensor, " p"]) -> None:
         super().__init__()
-        self.network = network
-        self.apply_: Callable[[Tensor], Tensor] = lambda photos: network.with_parameters(photos, parameters)
+        self.network, self.of_style = network, parameters
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        return self.apply_(photos)
+        return self.network.with_parameters(photos, self.of_style)
 
 
 class ManyStylesModule(StyleTransferModule):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from stylenet.models.network import NetworkSettings, StyleNetwork, initialize
 from stylenet.models.predictor import CONVOLUTIONS, SIDE
 from stylenet.models.style_file import read_card
 from stylenet.models.transformer_net import TransformerNet
-from stylenet.training.base_network import find_base, mismatch, suits
+from stylenet.training.base_network import architecture_of, find_base, mismatch, suits
 from stylenet.training.budget import SHEET_PHOTOS
 from stylenet.training.checks import Machine
 from stylenet.training.many_module import ManyStylesModule, paintings_of
@@ -41,7 +41,7 @@ def many_paintings(settings: Settings) -> Subject:
     place = style_place(name)
     check_free(place, settings.replace, "replace=true overwrites it")
     paintings = read_paintings(home_expanded(settings.styles or ""), settings.style.size)
-    form = NetworkSettings(**asdict(settings.network)).single_style()
+    form = architecture_of(settings.network).single_style()
     base = find_start(settings.init, name, form)
     return Subject(
         name=name,

@@ -1,6 +1,6 @@
 """A run on one painting: what it reads, and the module that learns it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -16,9 +16,8 @@ from stylenet.evaluation.appearance import PaintingFigures
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.models.catalog import StyleReference
-from stylenet.models.network import NetworkSettings
 from stylenet.models.predictor import SIDE
-from stylenet.training.base_network import find_init, first_network
+from stylenet.training.base_network import architecture_of, find_init, first_network
 from stylenet.training.checks import Machine
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.run_folder import style_name, style_place
@@ -40,7 +39,7 @@ def one_painting(settings: Settings, typed: str) -> Subject:
     name = style_name(typed, settings.style.name, settings.style.suffix)
     file = find_painting(settings.style.image)
     learned, small, large = read_painting_at(file, (settings.style.size, SIDE, APPEARANCE_SIDE))
-    base = find_init(settings.init, name, NetworkSettings(**asdict(settings.network)))
+    base = find_init(settings.init, name, architecture_of(settings.network))
     sha256 = file_sha256(file)
     facts = {name: getattr(settings.style, name) for name in (*KNOWN, "size")}
     build = partial(build_module, Pixels(learned, small, PaintingFigures(large)), base)
@@ -62,7 +61,7 @@ def build_module(
     vgg = VGGFeatures(weights)
     criterion = criterion_for(vgg, painting.learned, settings.loss, unit_photos())
     vgg.cast(torch.bfloat16 if machine.bf16 else torch.float32)
-    form = NetworkSettings(**asdict(settings.network))
+    form = architecture_of(settings.network)
     return StyleTransferModule(
         first_network(form, settings.seed, base, painting.small),
         criterion,

@@ -77,11 +77,10 @@ def train(
     """Trains a network on one painting, or on those of a folder (`styles=DIR`), and leaves a style file.
 
     `settings` are those of the run, or a painting: a file, or the name of one in `configs/style/`; None with `styles`
-    alone. `photos` are a
-    folder or uint8 arrays (h, w, 3), instead of those of the settings. `changes` are further settings by name, as in
-    `steps=200` or `minutes=30`. What is not given is chosen for the device, as `train.py` does. With a `start`, the run
-    there is resumed with the settings that it recorded: the painting and all that is given must be the same, but for
-    `replace`. Raises `UserError`.
+    alone. `photos` are a folder or uint8 arrays (h, w, 3), instead of those of the settings. `changes` are further
+    settings by name, as in `steps=200` or `minutes=30`. What is not given is chosen for the device, as `train.py` does.
+    With a `start`, the run there is resumed with the settings that it recorded: the painting and all that is given must
+    be the same, but for `replace`. Raises `UserError`.
     """
     settings, changes = plain(settings), plain(changes)
     check_names(changes)
@@ -163,7 +162,7 @@ def run_worker(
     log.setLevel(logging.CRITICAL)
     inputs = prepare(settings, read_resolved(folder), checkpoint is not None, folder, photos)
     fit(inputs, folder, [], checkpoint)
-    return RunResult(style_file(inputs, folder))
+    return RunResult(inputs.style_file(folder))
 
 
 def plan(inputs: TrainingInputs, folder: Path, start: Start | None) -> str:
@@ -179,7 +178,7 @@ def plan(inputs: TrainingInputs, folder: Path, start: Start | None) -> str:
 def fit_and_judge(inputs: TrainingInputs, folder: Path, loggers: list[Logger], checkpoint: Path | None) -> RunResult:
     """Fits the network, saves it, and judges it unless the training was stopped."""
     begun = time.perf_counter()
-    file = style_file(inputs, folder)
+    file = inputs.style_file(folder)
     try:
         trainer, stop = fit(inputs, folder, loggers, checkpoint)
     except GaveUpError as error:
@@ -219,11 +218,6 @@ def publish(inputs: TrainingInputs, file: Path) -> Path | None:
     if not published:
         log.info("%s exists; pass replace=true to overwrite it", printable(place.with_suffix("")))
     return published
-
-
-def style_file(inputs: TrainingInputs, folder: Path) -> Path:
-    """The path of the run's style file."""
-    return folder / f"{inputs.name}.safetensors"
 
 
 def evaluate(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, float]:

@@ -17,7 +17,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from stylenet import disk
-from stylenet.disk import atomic_write, find_file, home_expanded, plain_name, printable, refusal
+from stylenet.disk import LONGEST_NAME, atomic_write, find_file, home_expanded, plain_name, printable, refusal
 from stylenet.errors import UserError
 from stylenet.models.catalog import CHECKPOINTS, styles
 from stylenet.models.limits import SUFFIX
@@ -27,7 +27,6 @@ OUTPUTS = Path("outputs")
 SETTINGS, RESOLVED, FILES, LOCK = "config.yaml", "resolved.json", "files.json", ".lock"
 OLD_RESOLVED = "decisions.json"  # the name of resolved.json in older runs
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-LONGEST_NAME = 255  # bytes of a file's name, on all usual file systems
 
 
 def style_name(image: str, name: str | None, suffix: str) -> str:

@@ -55,6 +55,10 @@ class TrainingInputs:
     def steps(self) -> int:
         return self.module.steps
 
+    def style_file(self, folder: Path) -> Path:
+        """The run's style file, in its folder."""
+        return folder / self.subject.place.name
+
     @property
     def resolved(self) -> dict[str, Any]:
         """The values that a resumed run must share with this one."""

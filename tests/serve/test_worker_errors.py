@@ -55,7 +55,7 @@ def test_other_errors_are_the_clients_or_bugs(night: Path, monkeypatch: pytest.M
 
 def test_a_clip_that_the_disk_has_no_room_for_is_the_disks_fault() -> None:
     av = pytest.importorskip("av")
-    from stylenet.media.video.reading import one_line_errors
+    from stylenet.media.video.files import one_line_errors
 
     with pytest.raises(DiskError, match=r"clip.mp4: No space left on device"), one_line_errors("clip.mp4"):
         av.error.err_check(-errno.ENOSPC)

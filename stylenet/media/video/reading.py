@@ -1,8 +1,6 @@
 """Clips, read: frames upright in RGB with their times, and the packets of sound and subtitles as they are."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,12 +14,12 @@ from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from PIL import Image
 
-from stylenet.disk import DISK_ERRORS, DiskError, printable
+from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.media.limits import ImageError
 from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
 from stylenet.media.video.colors import Colors, Converter
 from stylenet.media.video.deinterlace import Deinterlacer, kind_of
+from stylenet.media.video.files import counted, one_line_errors, url
 from stylenet.media.video.resets import AnyPacket, Resets
 from stylenet.media.video.timing import Span, written_time
 from stylenet.media.video.turning import UPRIGHT, Turn, turn, upright
@@ -276,26 +274,3 @@ class Clip:
         packet.pts = None if packet.pts is None else packet.pts - begin
         packet.dts = None if packet.dts is None else packet.dts - begin
         return packet
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things: `1 frame`, `2 frames`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def url(path: Path) -> str:
-    """A file's URL for FFmpeg, which would take `a:b.mp4` for a protocol."""
-    return f"file:{os.fspath(path)}"
-
-
-@contextmanager
-def one_line_errors(name: str, nonsense: str = "is not a video in a format that can be read") -> Iterator[None]:
-    """Turns FFmpeg's errors into `UserError`s that name the file; `nonsense` says what its "invalid" means here."""
-    try:
-        yield
-    except ImageError as error:  # a frame beyond the limit of pixels
-        raise type(error)(f"{name}: {error}") from error
-    except av.FFmpegError as error:
-        reason = nonsense if isinstance(error, ValueError) else error.strerror
-        kind = DiskError if error.errno in DISK_ERRORS else UserError
-        raise kind(f"{name}: {reason}") from error

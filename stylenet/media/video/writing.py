@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from stylenet.errors import UserError
 from stylenet.media.video.codecs import Encoding
 from stylenet.media.video.colors import Converter
-from stylenet.media.video.reading import Clip, ClipFrame, counted, one_line_errors, url
+from stylenet.media.video.files import counted, one_line_errors, url
+from stylenet.media.video.reading import Clip, ClipFrame
 from stylenet.media.video.resets import AnyPacket
 from stylenet.media.video.timing import Span
 
