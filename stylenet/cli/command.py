@@ -104,8 +104,7 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
             complain(f"error: {refusal(error)}")
             return 1
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            discard_output()
-            complain(f"error: {refusal(error, 'standard output or the disk')}")
+            give_up_output(error)
             return 1
         raise
 
@@ -117,10 +116,15 @@ def flushed() -> bool:
     except BrokenPipeError:
         raise
     except OSError as error:
-        discard_output()
-        complain(f"error: standard output cannot be written: {error.strerror}")
+        give_up_output(error)
         return False
     return True
+
+
+def give_up_output(error: OSError) -> None:
+    """Says in one line that standard output takes no more: by its buffer, a print fails or only the end of the run."""
+    discard_output()
+    complain(f"error: {refusal(error, 'standard output or the disk')}")
 
 
 def discard_output() -> None:

@@ -136,10 +136,13 @@ def test_the_output_folder_among_the_inputs_is_a_line(call: Run, folder: Path) -
         ("--list >/dev/full", "infer.py: error: standard output or the disk cannot be used: No space left on device"),
     ],
 )
-def test_a_stream_that_is_closed_or_full_is_one_line(folder: Path, redirection: str, line: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_stream_that_is_closed_or_full_is_one_line(
+    folder: Path, redirection: str, line: str, unbuffered: str
+) -> None:
     picture(folder / "photo.bmp")
     command = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'infer.py'))} -s night {redirection}"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
     done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 1
     assert done.stderr.startswith(line)
