@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from stylenet.cli.release import SMALLER, halve, is_made, stopped_run, style_file
-from stylenet.cli.train import quieten
+from stylenet.cli.train_run import quieten
 from stylenet.data.painting import STYLES
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings

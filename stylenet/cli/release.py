@@ -19,7 +19,7 @@ from pathlib import Path
 
 from stylenet.cli.command import Parser, complain
 from stylenet.cli.evaluate import add_gatys_options, check_gatys
-from stylenet.cli.train import composed_settings
+from stylenet.cli.train_compose import composed_settings
 from stylenet.disk import file_sha256, printable, shipped_files, shipped_paintings
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stylenet.cli.main import COMMANDS
-from stylenet.cli.train import composed_settings
+from stylenet.cli.train_compose import composed_settings
 from stylenet.cli.train_help import default_settings, help_text
 from stylenet.training.settings import MISSING
 

@@ -12,8 +12,8 @@ from runs import SMALL
 
 from stylenet.cli.sweep import labels, sweep
 from stylenet.cli.sweep_record import recorded
-from stylenet.cli.train import end_if_stopped, stopped_code
 from stylenet.cli.train_arguments import as_typed, in_grammar, quoted
+from stylenet.cli.train_hydra import end_if_stopped, stopped_code
 from stylenet.errors import UserError
 from stylenet.report.sweep import read_records
 from stylenet.training import loggers

@@ -20,10 +20,10 @@ from omegaconf import OmegaConf
 from PIL import Image
 from runs import ROOT, SMALL, Run
 
-from stylenet.cli import train
 from stylenet.cli.resumption import recorded
-from stylenet.cli.train import CONFIGS
 from stylenet.cli.train_arguments import quoted
+from stylenet.cli.train_compose import CONFIGS, composed_settings
+from stylenet.cli.train_hydra import with_budget
 from stylenet.losses.perceptual import check_terms, loss_preset
 from stylenet.models.catalog import SHIPPED, StyleReference
 from stylenet.models.style_file import read_card, read_style
@@ -332,17 +332,17 @@ def test_the_budget_suits_the_device_unless_one_is_given(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert train.with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
-    assert taken in train.with_budget(["--cfg", "job", "style=wave", *given])
+    assert with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
+    assert taken in with_budget(["--cfg", "job", "style=wave", *given])
     rate = {"budget=cpu": 2e-3, "budget=gpu": 3e-3}[taken]
-    assert train.composed_settings(["style=wave", *given])["learning_rate"] == rate
+    assert composed_settings(["style=wave", *given])["learning_rate"] == rate
 
 
 def test_a_gpu_gets_the_budget_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert train.composed_settings(["style=wave"])["learning_rate"] == 3e-3
-    assert train.composed_settings(["style=wave", "trainer.accelerator=cpu"])["learning_rate"] == 2e-3
-    assert train.composed_settings(["style=wave", "budget=cpu"])["learning_rate"] == 2e-3
+    assert composed_settings(["style=wave"])["learning_rate"] == 3e-3
+    assert composed_settings(["style=wave", "trainer.accelerator=cpu"])["learning_rate"] == 2e-3
+    assert composed_settings(["style=wave", "budget=cpu"])["learning_rate"] == 2e-3
 
 
 def test_a_run_of_a_smaller_network_is_found_again_by_its_form(
