@@ -14,7 +14,7 @@ from stylenet.inference.painter import Painter
 from stylenet.inference.settings import Brush
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.encoders import write_image
-from stylenet.media.image import decode_image, resized
+from stylenet.media.image import decode_image, resize
 
 SIDE, COLUMNS, LABEL = 256, 5, 14  # pixels, images, pixels
 BRUSHES = {
@@ -63,7 +63,7 @@ def main() -> None:
         sys.exit(__doc__)
     photo, *styles, output = sys.argv[1:]
     painters: list[Painter] = [Stylizer.load(style) for style in styles]
-    made = images(resized(decode_image(photo), SIDE), painters)
+    made = images(resize(decode_image(photo), SIDE), painters)
     write_image(Path(output), sheet(made))
 
 

@@ -1,6 +1,6 @@
 """The curves of the Gatys-equivalent as one plot (Johnson et al., figure 5), from what `evaluate` prints:
 
-python -m stylenet.evaluate starry --gatys 60 --gatys-photos 4 | python benchmarks/gatys.py gatys.png
+stylenet evaluate starry --gatys 60 --gatys-photos 4 | python benchmarks/gatys.py gatys.png
 """
 
 import json

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylenet.data.datamodule import PhotoCrops
-from stylenet.device import bf16_is_faster, peak_memory, pick_device, sent
+from stylenet.device import bf16_is_faster, peak_memory, pick_device, to_device
 from stylenet.losses.perceptual import PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, VGGWeights
 from stylenet.losses.vgg.layers import BLOCKS
@@ -114,7 +114,7 @@ def our_step(weights: VGGWeights, painting: Tensor, batch: int, crop: int) -> Ca
     optimizer = make_optimizer(module.learned(), 1e-3)
 
     def step() -> None:
-        pixels = sent(next(batches), DEVICE)
+        pixels = to_device(next(batches), DEVICE)
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16):
             total = total_of(module.weighted_losses(pixels, 1))
         optimizer.zero_grad()

@@ -175,7 +175,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(file: Path, taken: str) -> Iterator[bool]:
+def file_lock(file: Path, taken: str) -> Iterator[bool]:
     """Holds the lock of a file; it ends with the process, however that ends. False where there are no locks.
 
     Raises `UserError`, with the line `taken`, where another process holds it, and `OSError`.

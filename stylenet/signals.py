@@ -12,7 +12,7 @@ received: list[int] = []  # during the command: a library may turn the exception
 Handler = Callable[[int, FrameType | None], None]
 
 
-def ending() -> tuple[signal.Signals, ...]:
+def signals_to_handle() -> tuple[signal.Signals, ...]:
     """The signals to handle: SIGHUP where it is not ignored (nohup), and none outside of the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return ()
@@ -22,9 +22,9 @@ def ending() -> tuple[signal.Signals, ...]:
 
 
 @contextmanager
-def handled(handler: Handler) -> Iterator[None]:
+def handle_signals(handler: Handler) -> Iterator[None]:
     """Calls the handler for each ending signal while the block runs."""
-    before = {number: signal.signal(number, handler) for number in ending()}
+    before = {number: signal.signal(number, handler) for number in signals_to_handle()}
     try:
         yield
     finally:
@@ -36,7 +36,7 @@ def handled(handler: Handler) -> Iterator[None]:
 def ending_signals() -> Iterator[None]:
     """Ends the block by an exception on an ending signal, so that partial files are removed; in the main thread."""
     try:
-        with handled(end):
+        with handle_signals(end):
             yield
     finally:
         received.clear()

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from stylenet.data.painting import STYLES
-from stylenet.media.image import resized, to_image
+from stylenet.media.image import resize, to_image
 from stylenet.models.catalog import find_style, styles
 from stylenet.models.style_file import read_style
 from stylenet.models.transformer_net import TransformerNet
@@ -38,7 +38,7 @@ def main() -> None:
     columns = [[Image.new("RGB", (CELL + GAP, CELL + GAP), "white"), *(cell(to_image(photo)) for photo in photos)]]
     for style in chosen or [name for name in styles() if (STYLES / f"{name}.jpg").exists()]:
         painting = Image.open(STYLES / f"{style.partition('-')[0]}.jpg").convert("RGB")
-        columns.append([cell(resized(painting, CELL)), *column(read_style(find_style(style))[0], photos)])
+        columns.append([cell(resize(painting, CELL)), *column(read_style(find_style(style))[0], photos)])
     side = CELL + GAP
     gallery = Image.new("RGB", (side * len(columns) - GAP, side * len(columns[0]) - GAP), "white")
     for x, images in enumerate(columns):

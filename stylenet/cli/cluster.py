@@ -54,7 +54,7 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     brush, reference = controls_of(chosen), find_reference(chosen.style)
     from stylenet.cluster.actors import Assignment
     from stylenet.cluster.places import Place  # after the checks: torch takes seconds to import
-    from stylenet.cluster.plan import planned
+    from stylenet.cluster.plan import plan_rows
     from stylenet.cluster.run import Cluster, run
     from stylenet.media.picture import Size
     from stylenet.models.loading import load_single_style
@@ -72,7 +72,7 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
         size=Size(chosen.size, chosen.max_size, chosen.max_pixels),
         quality=chosen.quality,
     )
-    todo = planned(source, target, reference.name, suffix, chosen.skip_existing)
+    todo = plan_rows(source, target, reference.name, suffix, chosen.skip_existing)
     summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
     print(f"{printable(chosen.target)}: {summary}")
     return 1 if summary.failed else 0

@@ -83,7 +83,7 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
     """Calls `main` and turns what ends it into an exit code."""
     try:
         code = main(arguments)
-        return code if flushed() else code or 1
+        return code if flush_output() else code or 1
     except OverwriteError as error:
         complain(f"error: {error}: choose another file with -o")
         return 1
@@ -109,7 +109,7 @@ def exit_code(main: Main, arguments: Sequence[str]) -> int:
         raise
 
 
-def flushed() -> bool:
+def flush_output() -> bool:
     """Whether all of standard output was written; one line if not."""
     try:
         sys.stdout.flush()

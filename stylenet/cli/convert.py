@@ -18,7 +18,7 @@ from stylenet.errors import UserError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the style file and prints the command that uses it; returns the exit code."""
-    chosen = parsed(arguments)
+    chosen = parse_arguments(arguments)
     if not chosen.file.is_file():
         raise UserError(f"there is no file {printable(chosen.file)}")
     from stylenet.cli.convert_run import convert  # after the arguments were checked: torch takes a second
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument("file", type=Path, metavar="CHECKPOINT", help="a file such as mosaic.pth or mosaic.model")
     parser.add_argument(

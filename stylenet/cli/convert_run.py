@@ -27,7 +27,7 @@ FACTORS = {"conv1.conv2d.weight": WHITE, "deconv3.conv2d.weight": 1 / WHITE, "de
 STATISTICS = re.compile(r".*in\d+\.(running_mean|running_var|num_batches_tracked)")
 
 
-def converted(path: Path, name: str) -> tuple[StyleNetwork, Card]:
+def convert_checkpoint(path: Path, name: str) -> tuple[StyleNetwork, Card]:
     """The network of a checkpoint, and a card under this name. Raises `UserError`."""
     if not path.is_file():
         raise UserError(f"there is no file {printable(path)}")
@@ -52,7 +52,7 @@ def rebuilt(state: Mapping[str, Tensor]) -> StyleNetwork:
         network = build_network(NetworkSettings(state["in1.weight"].numel(), blocks, output="linear"))
     ours = network.state_dict()
     for key, (name, wanted) in zip(theirs, ours.items(), strict=True):
-        ours[name] = checked(key, state[key], wanted.shape) * FACTORS.get(key, 1)
+        ours[name] = read_weights(key, state[key], wanted.shape) * FACTORS.get(key, 1)
     if not all_finite(ours.values()):
         raise ValueError("contains NaN or infinite weights")
     network.load_state_dict(ours, assign=True)
@@ -68,7 +68,7 @@ def parameter_names(blocks: int) -> list[str]:
     return [f"{layer}.{kind}" for layer in convolutions for kind in ("weight", "bias")]
 
 
-def checked(key: str, value: Tensor, wanted: torch.Size) -> Tensor:
+def read_weights(key: str, value: Tensor, wanted: torch.Size) -> Tensor:
     """The weights under this name in fp32. Raises `ValueError` where they are no floats of the shape that is wanted."""
     if value.shape != wanted or not value.is_floating_point():
         raise ValueError(f"{key} should be floats {tuple(wanted)}, got {value.dtype} {tuple(value.shape)}")
@@ -89,7 +89,7 @@ def convert(file: Path, output: Path | None, name: str | None) -> Path:
     """Writes the style file of a checkpoint and returns its path. Raises `UserError`."""
     target = target_for(file, output)
     check_writable(target, file)
-    network, card = converted(file, printable(name or file.stem))
+    network, card = convert_checkpoint(file, printable(name or file.stem))
     try:
         save_style(target, network, card)
     except OSError as error:

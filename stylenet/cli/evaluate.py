@@ -44,10 +44,10 @@ NO_MEMORY = "out of memory: fewer photos, or smaller ones, may fit"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures each style at each size; one that fails does not end the others. Returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen = parsed(arguments)
+    chosen = parse_arguments(arguments)
     settings = settings_of(chosen)
     if chosen.against:
-        failed = sum(not compared(style, chosen.photo, chosen.against, settings) for style in chosen.styles)
+        failed = sum(not compare_images(style, chosen.photo, chosen.against, settings) for style in chosen.styles)
         return finished(failed, len(chosen.styles))
     from stylenet.data import folder_squares, held_out_photos  # after the arguments were checked: torch takes a second
     from stylenet.device import memory_errors
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except UserError as error:
             reason = str(error).removeprefix("data.path=")  # a setting of training
             raise UserError(f"--photos: {reason}" if chosen.photos else str(error)) from error
-        failed += sum(not measured(style, squares.float() / 255, settings) for style in chosen.styles)
+        failed += sum(not measure_styles(style, squares.float() / 255, settings) for style in chosen.styles)
     return finished(failed, len(chosen.styles) * len(chosen.size))
 
 
@@ -71,19 +71,19 @@ def finished(failed: int, of: int) -> int:
     return int(failed > 0)
 
 
-def measured(style: str, photos: Any, settings: EvaluationSettings) -> bool:
+def measure_styles(style: str, photos: Any, settings: EvaluationSettings) -> bool:
     from stylenet.evaluation.report import evaluate
 
-    return printed(lambda: evaluate(style, photos, settings))
+    return print_figures(lambda: evaluate(style, photos, settings))
 
 
-def compared(style: str, photo: str, other: str, settings: EvaluationSettings) -> bool:
+def compare_images(style: str, photo: str, other: str, settings: EvaluationSettings) -> bool:
     from stylenet.evaluation.comparison import compare
 
-    return printed(lambda: compare(style, Path(photo), Path(other), settings))
+    return print_figures(lambda: compare(style, Path(photo), Path(other), settings))
 
 
-def printed(evaluation: Callable[[], dict[str, Any]]) -> bool:
+def print_figures(evaluation: Callable[[], dict[str, Any]]) -> bool:
     """Prints the figures of one style, or why there are none; returns whether it could."""
     from stylenet.device import memory_errors
     from stylenet.evaluation.report import UnknownPaintingError
@@ -113,7 +113,7 @@ def settings_of(chosen: argparse.Namespace) -> EvaluationSettings:
     )
 
 
-def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument("styles", nargs="+", metavar="STYLE", help="a name in checkpoints/, or a style file")
     parser.add_argument("--photos", metavar="DIR", help="a folder of photos; default: the built-in held-out ones")

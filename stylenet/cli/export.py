@@ -27,7 +27,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
-    options = parsed(arguments)
+    options = parse_arguments(arguments)
     reference = find_reference(options.style)
     suffix = FORMATS[options.format]
     target = options.output or Path(f"{reference.name}{suffix}")
@@ -57,7 +57,7 @@ def export(style: StyleReference, format: str, target: Path, channels: int) -> N
         export_executorch(load_single_style(style)[0], target)
 
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
     parser.add_argument("style", metavar="STYLE", help=STYLE)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: STYLE.onnx, or .pte")

@@ -32,11 +32,11 @@ class Subparser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
-    options = parsed(arguments)
+    options = parse_arguments(arguments)
     return int(options.run(options))
 
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
     commands = parser.add_subparsers(metavar="push|pull", required=True, parser_class=Subparser)
     to = commands.add_parser("push", prog=f"{program()} push", help="upload a network")

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import complain, program
-from stylenet.cli.infer_options import check_engine_options, check_files, parsed
+from stylenet.cli.infer_options import check_engine_options, check_files, parse_arguments
 from stylenet.cli.infer_video import check_jobs, is_live
 from stylenet.disk import OverwriteError, printable
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
-from stylenet.models.catalog import StyleReference, find_weighted_style, offered
+from stylenet.models.catalog import StyleReference, find_weighted_style, style_choices
 from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job, Shard
 from stylenet.pipeline.plan import plan
 
@@ -24,7 +24,7 @@ Parts = list[tuple[StyleReference, float]]  # styles and their weights; none for
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    options = parsed(list(sys.argv[1:] if arguments is None else arguments))
+    options = parse_arguments(list(sys.argv[1:] if arguments is None else arguments))
     if options.list:
         from stylenet.cli.infer_list import list_styles
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.inputs and not live:
         raise UserError(f"no input: {program()} IMAGE -s STYLE")
     parts, name = chosen_styles(options) if options.painting is None else predicted_style(options)
-    jobs = [] if live else planned(options, name)
+    jobs = [] if live else plan_outputs(options, name)
     check_engine_options(options, live or any(job.is_clip for job in jobs))
     check_files(options, jobs)
     from stylenet.cli.infer_run import stylize_files, stylize_frames  # after the checks: torch takes seconds to import
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def chosen_styles(options: argparse.Namespace) -> tuple[Parts, str]:
     """The styles that `-s` names, and the name for results. Raises `UserError`."""
     if options.style is None:
-        raise UserError(f"no style: -s NAME, one of: {', '.join(offered()) or 'none yet'}")
+        raise UserError(f"no style: -s NAME, one of: {', '.join(style_choices()) or 'none yet'}")
     parts = [find_weighted_style(text) for text in options.style]
     check_weights([weight for _, weight in parts], masked=options.mask is not None)
     # Named as typed: a name on an untrusted style file's card must not decide where results go.
@@ -62,7 +62,7 @@ def predicted_style(options: argparse.Namespace) -> tuple[Parts, str]:
     return [], f"preview-{painting.stem}"  # a trained style may have the painting's name
 
 
-def planned(options: argparse.Namespace, name: str) -> list[Job]:
+def plan_outputs(options: argparse.Namespace, name: str) -> list[Job]:
     """The images and clips that the options name, with their targets. Raises `UserError`."""
     suffix = f".{options.format}" if options.format else None
     try:

@@ -29,10 +29,10 @@ def entries(name: str, path: Path) -> list[tuple[str, str | None]]:
     except UserError as error:
         complain(str(error))
         return [(name, None)]
-    return [(f"{name}{style}", described(painting)) for style, painting in paintings.items()]
+    return [(f"{name}{style}", describe_painting(painting)) for style, painting in paintings.items()]
 
 
-def described(painting: object) -> str:
+def describe_painting(painting: object) -> str:
     """Title and artist of a painting."""
     facts = painting if isinstance(painting, dict) else {}
     return ", ".join(printable(str(facts[key])) for key in ("title", "artist") if facts.get(key))

@@ -144,7 +144,7 @@ def add_format_options(to: argparse._ArgumentGroup) -> None:
     add("--skip-existing", action="store_true", help="skip images whose result exists (resumes an interrupted batch)")
 
 
-def parsed(arguments: list[str]) -> argparse.Namespace:
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """The options, with the style controls as `brush`. Raises `UserError`.
 
     Names behind a `--` are set aside, as argparse before 3.13 loses some among options.

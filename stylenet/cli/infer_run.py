@@ -58,7 +58,7 @@ def bound(options: argparse.Namespace, parts: Parts, compile: Compile) -> BoundS
     """The styles with the controls and the mask of the options. Raises `UserError`."""
     mask = mask_of(options)
     compile = compile if options.engine == TORCH else False  # noqa: A001
-    painter = load(parts, options.device, compile, options.engine) if parts else predicted(options)
+    painter = load(parts, options.device, compile, options.engine) if parts else predict_style(options)
     return BoundStyler(painter, options.brush, mask)
 
 
@@ -68,7 +68,7 @@ def load(parts: Parts, device: str, compile: Compile, engine: str) -> Painter:  
     return Blend(painters) if len(painters) > 1 else painters[0][0]
 
 
-def predicted(options: argparse.Namespace) -> Painter:
+def predict_style(options: argparse.Namespace) -> Painter:
     """The style that a network of many styles predicts from the painting of `--painting`. Raises `UserError`."""
     painting = Path(options.painting)
     try:

@@ -73,10 +73,10 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
                 print(stylize_clip(styler, ClipJob(job.source, job.target, **settings), say, say), flush=True)
         except Stopped as stop:
             left = len(jobs) - done - 1
-            say(f"{advised(stop)}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")
+            say(f"{with_advice(stop)}{f'; {left} more not begun (--skip-existing resumes)' if left else ''}")
             return stop.code
         except CutShortError as error:
-            say(advised(error))
+            say(with_advice(error))
             failed += 1
         except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do
             raise
@@ -87,7 +87,7 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
     return 1 if failed else 0
 
 
-def advised(end: Stopped | CutShortError) -> str:
+def with_advice(end: Stopped | CutShortError) -> str:
     """The message, with how to go on."""
     return str(end) if end.resume_at is None else f"{end}; continue with --start {written_time(end.resume_at)}"
 

@@ -28,11 +28,14 @@ SMALLEST = 64  # pixels, short side: below it no stroke of the painting is left
 def main(arguments: Sequence[str] | None = None) -> int:
     """Checks everything that can be wrong, optimizes, and writes the result; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen = parsed(arguments)
+    chosen = parse_arguments(arguments)
     check_files(chosen)
-    from stylenet.cli.optimize_run import stylized, write  # after the arguments were checked: torch takes a second
+    from stylenet.cli.optimize_run import (  # after the arguments were checked: torch takes a second
+        optimize_image,
+        write,
+    )
 
-    write(chosen.output, stylized(chosen))
+    write(chosen.output, optimize_image(chosen))
     print(printable(chosen.output))
     return 0
 
@@ -64,7 +67,7 @@ def would_overwrite(chosen: argparse.Namespace, source: Path) -> bool:
     return bool(chosen.every and beside and on_the_way.fullmatch(source.resolve().name))
 
 
-def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
     add = parser.add_argument
     add("photo", type=Path, metavar="PHOTO", help="the image to stylize")

@@ -19,13 +19,13 @@ from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss, loss_preset
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
 from stylenet.media.encoders import write_image
-from stylenet.media.image import decode_image, resized, to_tensor
+from stylenet.media.image import decode_image, resize, to_tensor
 from stylenet.media.painting import decode_painting
 
 SMALLEST = 64  # pixels, as for the options
 
 
-def stylized(chosen: argparse.Namespace) -> Float[Tensor, "3 h w"]:
+def optimize_image(chosen: argparse.Namespace) -> Float[Tensor, "3 h w"]:
     """The finished image, in [0, 1]. Raises `UserError`, for an unreadable image before the loss network is loaded."""
     photo, _ = decode_image(chosen.photo, srgb=True), decode_painting(chosen.painting)
     device = pick_device(chosen.device)
@@ -35,10 +35,10 @@ def stylized(chosen: argparse.Namespace) -> Float[Tensor, "3 h w"]:
     too_large = f"out of memory: {chosen.size} px does not fit; a smaller --size or --style-size may"
     with memory_errors(too_large):
         for scale in [2.0**-level for level in reversed(range(chosen.scales))]:
-            target = to_tensor(resized(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
+            target = to_tensor(resize(photo, max(SMALLEST, round(chosen.size * scale))))[None].to(device)
             painting = read_painting(chosen.painting, max(SMALLEST, round(chosen.style_size * scale)))
             criterion = criterion_for(vgg, painting.to(device), loss, unit_photos())
-            image = refined(criterion, target, image, chosen)
+            image = optimize_at_size(criterion, target, image, chosen)
     if image is None:
         raise UserError("the number of scales must be at least 1")
     return image[0].cpu()
@@ -50,12 +50,12 @@ def loss_settings(style_weight: float | None) -> LossSettings:
     return usual if style_weight is None else replace(usual, weights={**usual.weights, "style": style_weight})
 
 
-def refined(
+def optimize_at_size(
     criterion: PerceptualLoss, photo: Tensor, coarser: Tensor | None, chosen: argparse.Namespace
 ) -> Float[Tensor, "1 3 h w"]:
     """The image at one size, with a progress bar on a terminal; writes images on the way if they are wanted."""
     height, width = photo.shape[-2:]
-    start = start_from(chosen.start, photo) if coarser is None else enlarged(coarser, (height, width))
+    start = start_from(chosen.start, photo) if coarser is None else enlarge(coarser, (height, width))
     with tqdm(total=chosen.steps, desc=f"{width} x {height}", unit="step", disable=None) as bar:
 
         def watch(step: int, loss: float, image: Tensor) -> None:
@@ -67,7 +67,7 @@ def refined(
         return optimize(criterion, photo, start, chosen.steps, chosen.optimizer, watch)
 
 
-def enlarged(image: Float[Tensor, "1 3 h w"], size: tuple[int, int]) -> Float[Tensor, "1 3 h2 w2"]:
+def enlarge(image: Float[Tensor, "1 3 h w"], size: tuple[int, int]) -> Float[Tensor, "1 3 h2 w2"]:
     return F.interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 

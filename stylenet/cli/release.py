@@ -36,7 +36,7 @@ WEIGHTS = "loss_network.weights"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Makes each network that was asked for; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    chosen = parsed(arguments)
+    chosen = parse_arguments(arguments)
     evaluation = EvaluationSettings(
         weights=next((word.partition("=")[2] for word in chosen.settings if word.startswith(f"{WEIGHTS}=")), "auto"),
         judge=chosen.judge or None,
@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gatys_photos=chosen.gatys_photos,
         gatys_optimizers=chosen.gatys_optimizers,
     )
-    failed = [style for style in chosen.styles if not released(style, chosen, evaluation)]
+    failed = [style for style in chosen.styles if not release_network(style, chosen, evaluation)]
     if failed and len(chosen.styles) > 1:
         done = len(chosen.styles) - len(failed)
         complain(f"{done} of {len(chosen.styles)} networks done, failed: {', '.join(failed)}")
     return int(bool(failed))
 
 
-def released(style: str, chosen: argparse.Namespace, evaluation: EvaluationSettings) -> bool:
+def release_network(style: str, chosen: argparse.Namespace, evaluation: EvaluationSettings) -> bool:
     """Trains and describes one network; returns whether it could. Ends the command where a run was stopped."""
     from stylenet.release.pages import write_index, write_page
     from stylenet.training.run_folder import disk_errors
@@ -167,7 +167,7 @@ def make(style: str, settings: Sequence[str]) -> None:
     halve(style_file(style))  # also after a stop between training and this
 
 
-def parsed(typed: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(typed: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(__doc__)
     parser.add_argument(
         "words", nargs="*", metavar="NAME or SETTING=VALUE", help="networks to train (default: all), and their settings"

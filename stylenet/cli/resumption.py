@@ -17,7 +17,7 @@ from stylenet.training.settings import Settings
 PAINTING = ("style", "style.image")
 
 
-def resumed(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
+def resume_settings(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
     """The recorded settings, and where to go on. Raises `UserError` for a setting that would have no effect."""
     given = {name_of(override): override for override in overrides}
     by_painting = any(name in given for name in PAINTING)
@@ -34,7 +34,7 @@ def resumed(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
             raise UserError(f"resume uses the settings of that run, so {override} cannot be set")
     if file:
         check_painting(file, start.folder, composed.style.image)
-    found = recorded(start.folder, replace=composed.replace)
+    found = recorded_settings(start.folder, replace=composed.replace)
     if composed.styles and not found.styles:
         raise UserError(f"resume: the run in {printable(start.folder)} is not on a folder of paintings")
     found.styles = composed.styles or found.styles  # the paintings may have been moved
@@ -45,6 +45,6 @@ def base_name(composed: Any) -> str:
     return composed.style.name or plain_name(composed.style.image)
 
 
-def recorded(folder: Path, **changed: bool) -> Any:
+def recorded_settings(folder: Path, **changed: bool) -> Any:
     """The settings in a run folder."""
     return OmegaConf.merge(OmegaConf.structured(Settings), read_settings(folder), changed)

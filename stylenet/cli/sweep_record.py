@@ -80,7 +80,7 @@ def new_sweep_folder() -> Path:
     return OUTPUTS / "sweeps" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 
-def recorded(train: Callable[[list[str]], int], sweep: Path) -> Callable[[list[str]], int]:
+def record_calls(train: Callable[[list[str]], int], sweep: Path) -> Callable[[list[str]], int]:
     """The function, with a record in the sweep's folder of how each of its calls ended."""
     numbers = count()
 

@@ -27,10 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(help_text(), end="")
         return 0
     with settings_errors():
-        return started(typed)
+        return run_or_sweep(typed)
 
 
-def started(typed: list[str]) -> int:
+def run_or_sweep(typed: list[str]) -> int:
     """One run, a sweep, or whatever else Hydra offers for the arguments."""
     from stylenet.cli.train_arguments import SWEEP, in_grammar, is_setting, name_of
     from stylenet.cli.train_run import train
@@ -49,10 +49,10 @@ def started(typed: list[str]) -> int:
         if not flags:
             return train(compose, settings)
         from stylenet.cli.sweep import runs_of, sweep
-        from stylenet.cli.sweep_record import finish_sweep, new_sweep_folder, recorded
+        from stylenet.cli.sweep_record import finish_sweep, new_sweep_folder, record_calls
 
         folder = new_sweep_folder()
-        code = sweep(runs_of(settings), recorded(lambda run: checked(compose, run), folder))
+        code = sweep(runs_of(settings), record_calls(lambda run: train_or_refuse(compose, run), folder))
         finish_sweep(folder)
         return code
 
@@ -71,7 +71,7 @@ def check_search(settings: Sequence[str], flags: Sequence[str]) -> None:
         raise UserError("hydra.sweeper.direction must be minimize, as all figures of an objective are")
 
 
-def checked(compose: Callable[[Sequence[str]], Any], settings: list[str]) -> int:
+def train_or_refuse(compose: Callable[[Sequence[str]], Any], settings: list[str]) -> int:
     from stylenet.cli.train_run import train
 
     with settings_errors():

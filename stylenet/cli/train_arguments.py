@@ -30,11 +30,11 @@ def name_of(setting: str) -> str:
 
 
 def in_grammar(arguments: Sequence[str]) -> list[str]:
-    """The arguments as Hydra reads them: see `quoted`."""
-    return [quoted(argument, sweep=any(flag in arguments for flag in SWEEP)) for argument in arguments]
+    """The arguments as Hydra reads them: see `quote`."""
+    return [quote(argument, sweep=any(flag in arguments for flag in SWEEP)) for argument in arguments]
 
 
-def quoted(argument: str, sweep: bool = False) -> str:
+def quote(argument: str, sweep: bool = False) -> str:
     """One argument in Hydra's grammar.
 
     Paths are quoted, so that any file name works (spaces, brackets, commas, … break the grammar). In a sweep, commas
@@ -55,7 +55,7 @@ def quoted(argument: str, sweep: bool = False) -> str:
 
 
 def as_typed(setting: str) -> str:
-    """A setting as the user types it: the inverse of `quoted`."""
+    """A setting as the user types it: the inverse of `quote`."""
     without_prefix = re.sub(r"^\+\+(?=trainer\.|loss\.weights\.)", "", setting)
     return re.sub(r"='((?:[^'\\]|\\.)*)'$", lambda found: "=" + re.sub(r"\\(.)", r"\1", found[1]), without_prefix)
 

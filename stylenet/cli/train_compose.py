@@ -53,12 +53,12 @@ def for_device(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]
 
     composed = compose(overrides)
     given = any(name_of(override) == "budget" for override in overrides)
-    if given or not accelerated(composed.trainer.get("accelerator", "auto")):
+    if given or not uses_gpu(composed.trainer.get("accelerator", "auto")):
         return composed
     return compose(["budget=gpu", *overrides])
 
 
-def accelerated(accelerator: str) -> bool:
+def uses_gpu(accelerator: str) -> bool:
     """Whether a run trains on a GPU."""
     import torch
 

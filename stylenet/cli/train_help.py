@@ -60,11 +60,11 @@ def lines_of(values: Mapping[str, Any], fields: Any, group: str = "") -> Iterato
             yield f"{name}:"
             yield from lines_of(value, getattr(fields, name), name)
         elif (group, name) not in HIDDEN:
-            line = f"{indent}{name}: {shown(value)}"
+            line = f"{indent}{name}: {yaml_line(value)}"
             yield f"{line:{COLUMN}}  {comments[name]}" if name in comments else line
 
 
-def shown(value: Any) -> str:
+def yaml_line(value: Any) -> str:
     """A value in one line of YAML."""
     if value == MISSING:
         return "(required)"
@@ -76,7 +76,7 @@ def default_settings() -> dict[str, Any]:
     """The settings of a run without any arguments, on a CPU: those that Hydra composes."""
     values = asdict(Settings())
     own = read(CONFIGS / "train.yaml")
-    for group, preset in chosen(own.pop("defaults")):
+    for group, preset in chosen_presets(own.pop("defaults")):
         file = CONFIGS / group / f"{preset}.yaml"
         for_all = file.read_text(encoding="utf-8").startswith("# @package _global_")
         merge(values, read(file) if for_all else {group: read(file)})
@@ -84,7 +84,7 @@ def default_settings() -> dict[str, Any]:
     return values
 
 
-def chosen(defaults: list[Any]) -> Iterator[tuple[str, str]]:
+def chosen_presets(defaults: list[Any]) -> Iterator[tuple[str, str]]:
     """The groups of a list of defaults, and their presets."""
     for group, preset in (pair for entry in defaults if isinstance(entry, dict) for pair in entry.items()):
         if preset and not group.startswith("override"):

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from stylenet.cli.train_arguments import is_setting, name_of
-from stylenet.cli.train_compose import CONFIGS, accelerated
+from stylenet.cli.train_compose import CONFIGS, uses_gpu
 from stylenet.cli.train_run import train
 from stylenet.errors import UserError
 
@@ -67,9 +67,7 @@ def with_budget(arguments: list[str]) -> list[str]:
     """Adds the budget that suits the device where settings are printed, unless one is given; beside other settings."""
     if "--cfg" not in arguments or any(name_of(argument) == "budget" for argument in arguments):
         return arguments
-    budget = (
-        "budget=gpu" if accelerated("cpu" if "++trainer.accelerator=cpu" in arguments else "auto") else "budget=cpu"
-    )
+    budget = "budget=gpu" if uses_gpu("cpu" if "++trainer.accelerator=cpu" in arguments else "auto") else "budget=cpu"
     return with_setting(arguments, budget)
 
 

@@ -28,9 +28,9 @@ def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> 
 
     composed, start = compose(overrides), None
     if composed.resume:
-        from stylenet.cli.resumption import resumed
+        from stylenet.cli.resumption import resume_settings
 
-        composed, start = resumed(composed, overrides)
+        composed, start = resume_settings(composed, overrides)
         log.info("resume: continues %s", start.folder)
     else:
         check_paintings(composed, overrides)
@@ -84,11 +84,11 @@ def follow_run(folder: Path, checkpoint: Path | None) -> int:
     """A further process of a run on several devices, whose settings are in the run's folder."""
     from omegaconf import OmegaConf
 
-    from stylenet.cli.resumption import recorded
+    from stylenet.cli.resumption import recorded_settings
     from stylenet.training.run import run_worker
 
     quieten()
-    settings: Any = OmegaConf.to_object(recorded(folder))
+    settings: Any = OmegaConf.to_object(recorded_settings(folder))
     return run_worker(settings, folder, checkpoint).exit_code
 
 

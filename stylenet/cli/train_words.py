@@ -22,7 +22,7 @@ def check_words(words: Sequence[str]) -> None:
         elif word.startswith("-"):
             check_option(word)
         elif before not in WITH_VALUE and not word.startswith("~"):  # with which Hydra leaves a setting out
-            raise UserError(f"{printable(word)} is no setting: {meant(word)}")
+            raise UserError(f"{printable(word)} is no setting: {suggest_setting(word)}")
 
 
 def check_option(word: str) -> None:
@@ -48,7 +48,7 @@ def presets() -> dict[str, list[str]]:
     return found
 
 
-def meant(word: str) -> str:
+def suggest_setting(word: str) -> str:
     """The setting that a word alone may stand for."""
     groups = [group for group, names in presets().items() if word in names]
     setting = f"{groups[0]}={word}" if groups else f"style.image={printable(word)}" if find_file(word) else ""

@@ -21,7 +21,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
-    options = parsed(arguments)
+    options = parse_arguments(arguments)
     styles = [find_reference(style) for style in options.style]
     from stylenet.web.site import require_runtime, write_site  # after the checks: torch takes seconds to import
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="a folder that is empty, missing, or holds an earlier page"

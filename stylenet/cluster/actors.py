@@ -68,7 +68,7 @@ class RowStylizer:
 
     def __init__(self, assignment: Assignment, attempts: Attempts) -> None:
         self.assignment, self.attempts = assignment, attempts
-        self.styler = loaded(assignment)
+        self.styler = load_network(assignment)
         self.threads = ThreadPoolExecutor(GPU_THREADS if assignment.device == "cuda" else 1)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
@@ -120,7 +120,7 @@ def outcome(path: str, style: str, width: int = 0, height: int = 0, notes: str =
     return row | {"height": height, "milliseconds": 0.0, "notes": notes, "error": error}
 
 
-def loaded(work: Assignment) -> Styler:
+def load_network(work: Assignment) -> Styler:
     """The network on this actor's device: one thread of a CPU, or a GPU with batches of equal sizes."""
     if work.device == "cpu":
         torch.set_num_threads(1)

@@ -25,16 +25,16 @@ class Todo:
     clips: int = 0
 
 
-def planned(source: Place, target: Place, style: str, suffix: str | None, skip_existing: bool) -> Todo:
+def plan_rows(source: Place, target: Place, style: str, suffix: str | None, skip_existing: bool) -> Todo:
     """What is to be done, named as `infer.py SOURCE -o TARGET` names it. Raises `UserError`."""
     check_apart(source, target)
     if target.is_url:
         target.check_writable()  # its driver, before anything is listed
-    pairs, clips = listed(source, style, suffix) if source.is_url else found(source, target, style, suffix)
+    pairs, clips = list_images(source, style, suffix) if source.is_url else found(source, target, style, suffix)
     if not pairs:
         raise UserError(f"{printable(source.text)} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     target.check_writable()
-    there = existing(target, [result for _, result in pairs]) if skip_existing else set()
+    there = existing_results(target, [result for _, result in pairs]) if skip_existing else set()
     left = [(name, result) for name, result in pairs if result not in there]
     return Todo([name for name, _ in left], [result for _, result in left], len(pairs) - len(left), clips)
 
@@ -57,9 +57,9 @@ def found(source: Place, target: Place, style: str, suffix: str | None) -> tuple
     return pairs, len(every) - len(jobs)
 
 
-def listed(source: Place, style: str, suffix: str | None) -> tuple[list[tuple[str, str]], int]:
+def list_images(source: Place, style: str, suffix: str | None) -> tuple[list[tuple[str, str]], int]:
     """The images of a URL, and the number of its clips. Raises `UserError` where two would become one result."""
-    kinds = {name: posixpath.splitext(name)[1].lower() for name in source.files() if not hidden(name)}
+    kinds = {name: posixpath.splitext(name)[1].lower() for name in source.files() if not is_hidden(name)}
     names = [name for name, kind in kinds.items() if kind in IMAGE_SUFFIXES]
     results = [result_name(name, style, suffix) for name in names]
     same = told_apart((result, posixpath.splitext(name)[1]) for name, result in zip(names, results, strict=True))
@@ -75,11 +75,11 @@ def listed(source: Place, style: str, suffix: str | None) -> tuple[list[tuple[st
     return pairs, sum(kind in SUFFIXES for kind in kinds.values()) - len(names)
 
 
-def hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
 
 
-def existing(target: Place, results: Sequence[str]) -> set[str]:
+def existing_results(target: Place, results: Sequence[str]) -> set[str]:
     """Which of the results are there."""
     if not target.is_url:
         return {result for result in results if os.path.exists(os.path.join(target.text, result))}

@@ -26,13 +26,13 @@ def with_flat_areas(
         return photos
     each = [photos[index : index + 1] for index in range(len(photos))]
     parts = [
-        flattened(photo, generator) if flat else photo
+        flatten_part(photo, generator) if flat else photo
         for photo, generator, flat in zip(each, generators, chosen, strict=True)
     ]
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 
-def flattened(photo: Float[Tensor, "1 3 h w"], generator: np.random.Generator) -> Float[Tensor, "1 3 h w"]:
+def flatten_part(photo: Float[Tensor, "1 3 h w"], generator: np.random.Generator) -> Float[Tensor, "1 3 h w"]:
     """The photo, on one side of a random line its own blurred colors with 0 to 0.6 of their contrast."""
     which, contrast, angle, offset = (generator.random() for _ in range(4))
     height, width = photo.shape[2:]

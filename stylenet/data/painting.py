@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stylenet.disk import shipped_files
 from stylenet.errors import UserError
-from stylenet.media.image import resized, to_tensor
+from stylenet.media.image import resize, to_tensor
 from stylenet.media.limits import MINIMUM_SIDE, ImageError
 from stylenet.media.painting import decode_painting
 
@@ -28,7 +28,7 @@ def read_painting_at(path: Path, sizes: Sequence[int], setting: str = SETTING) -
         image = decode_painting(path)
     except ImageError as error:
         raise UserError(f"{setting}: {error}") from error
-    return [to_tensor(resized(image, size)).unsqueeze(0) for size in sizes]
+    return [to_tensor(resize(image, size)).unsqueeze(0) for size in sizes]
 
 
 def check_size(size: int) -> None:

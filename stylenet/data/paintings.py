@@ -13,7 +13,7 @@ from torch import Tensor
 from stylenet.data.painting import check_size
 from stylenet.disk import file_sha256, plain_name, printable
 from stylenet.errors import UserError
-from stylenet.media.image import resized, to_tensor
+from stylenet.media.image import resize, to_tensor
 from stylenet.media.limits import ImageError
 from stylenet.media.painting import decode_painting
 from stylenet.models.predictor import SIDE
@@ -73,7 +73,7 @@ def read_painting_file(path: Path, size: int, facts: Mapping[str, Any]) -> Paint
     name = path.stem if is_style_name(path.stem) else plain_name(path.name)
     image = decode_painting(path)
     known = {name: as_fact(facts[name]) for name in KNOWN if facts.get(name) not in (None, "")}
-    pixels, small = (to_tensor(resized(image, side))[None] for side in (size, SIDE))
+    pixels, small = (to_tensor(resize(image, side))[None] for side in (size, SIDE))
     return Painting(name, pixels, small, {**known, "size": size, "sha256": file_sha256(path)})
 
 

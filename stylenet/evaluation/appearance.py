@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from stylenet.device import sent
+from stylenet.device import to_device
 from stylenet.media.lab import rgb_to_lab
 
 SIDE = 512  # pixels: stroke sizes are in pixels, so painting and image are compared at this short side
@@ -165,7 +165,7 @@ def sliced_wasserstein(first: Float[Tensor, "c n"], second: Float[Tensor, "c m"]
 def directions(points: Float[Tensor, "c ..."]) -> Float[Tensor, "d c"]:
     """Unit vectors, always the same, on the device of the points; the generators of a training are not used."""
     generator = torch.Generator().manual_seed(0)
-    return sent(F.normalize(torch.randn(DIRECTIONS, len(points), generator=generator), dim=1), points.device)
+    return to_device(F.normalize(torch.randn(DIRECTIONS, len(points), generator=generator), dim=1), points.device)
 
 
 def quantiles(
@@ -174,4 +174,4 @@ def quantiles(
     """The quantiles of at most so many of the points along each direction."""
     places = torch.linspace(0, points.shape[1] - 1, min(points.shape[1], most)).long()
     levels = torch.linspace(0, 1, QUANTILES, device=points.device)
-    return torch.quantile(along @ points[:, sent(places, points.device)], levels, dim=1)
+    return torch.quantile(along @ points[:, to_device(places, points.device)], levels, dim=1)

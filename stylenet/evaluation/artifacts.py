@@ -71,7 +71,7 @@ def grid(pictures: Float[Tensor, "n 3 h w"]) -> float:
     """
     tiles = F.unfold(detail(pictures).flatten(0, 1)[:, None], TILE, stride=TILE)  # (n·3, TILE², tiles)
     tiles = tiles.transpose(1, 2).reshape(-1, TILE, TILE)
-    excess = repeating(tiles, PERIOD) - repeating(tiles, OTHER_PERIOD) * (PERIOD / OTHER_PERIOD) ** 2
+    excess = pattern_variance(tiles, PERIOD) - pattern_variance(tiles, OTHER_PERIOD) * (PERIOD / OTHER_PERIOD) ** 2
     return math.sqrt(max(0.0, float(excess.mean())))
 
 
@@ -81,7 +81,7 @@ def detail(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     return pictures - F.avg_pool2d(F.pad(pictures, (3, 4, 3, 4), mode="reflect"), 8, stride=1)
 
 
-def repeating(tiles: Float[Tensor, "n s s"], period: int) -> Float[Tensor, " n"]:
+def pattern_variance(tiles: Float[Tensor, "n s s"], period: int) -> Float[Tensor, " n"]:
     """Variance of the pattern that repeats every `period` pixels down and across."""
     side = tiles.shape[-1] // period
     cells = tiles.view(-1, side, period, side, period)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.evaluation.appearance import SMALLEST, PaintingFigures
-from stylenet.losses.criterion import untouched
+from stylenet.losses.criterion import photo_context
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.models.network import StyleNetwork
 
@@ -74,7 +74,7 @@ def figures_of(
     criterion: PerceptualLoss, photo: Float[Tensor, "1 3 h w"], stylized: Float[Tensor, "1 3 h w"]
 ) -> dict[str, Tensor]:
     """The losses of one stylized photo, and its style loss before."""
-    before = untouched(criterion, photo)
+    before = photo_context(criterion, photo)
     after = replace(before, stylized=stylized, features=criterion.features(stylized))
     values = {name: criterion.value(name, after) for name in ("content", "style")}
     return {**values, "untouched": criterion.value("style", before)}

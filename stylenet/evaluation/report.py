@@ -53,7 +53,7 @@ def evaluate(
     photos = photos.to(device)
     stylized = stylized_by(network, photos)
     figures = {"name": card.name, "photos": len(photos), "size": min(photos.shape[-2:])}
-    figures |= yardstick.measure(photos, stylized) | rounded(asdict(stability(network, photos)))
+    figures |= yardstick.measure(photos, stylized) | round_figures(asdict(stability(network, photos)))
     if settings.gatys_steps:
         some = photos[: settings.gatys_photos]
         found = equivalents(
@@ -78,10 +78,10 @@ class Yardstick:
 
     def measure(self, photos: Float[Tensor, "n 3 h w"], stylized: Float[Tensor, "n 3 h w"]) -> dict[str, Any]:
         """Losses, appearance, similarity and artifacts of stylized photos; all in [0, 1]."""
-        figures: dict[str, Any] = rounded(asdict(held_out_losses(self.criterion, photos, stylized)))
+        figures: dict[str, Any] = round_figures(asdict(held_out_losses(self.criterion, photos, stylized)))
         figures |= image_figures(photos, stylized, self.lpips) | self.appearance(stylized)
         if self.judge:
-            figures |= rounded({"judged": judged_share(self.judge, self.painting, photos, stylized)})
+            figures |= round_figures({"judged": judged_share(self.judge, self.painting, photos, stylized)})
         return figures
 
     def appearance(self, images: Float[Tensor, "n 3 h w"]) -> dict[str, Any]:
@@ -115,10 +115,10 @@ def image_figures(
     figures = {"ssim": ssim(photos, stylized), **asdict(found)}
     if with_lpips:
         figures["lpips"] = lpips(photos, stylized)
-    return {**rounded(figures), "complaints": list(complaints(found).values())}
+    return {**round_figures(figures), "complaints": list(complaints(found).values())}
 
 
-def rounded(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+def round_figures(figures: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None else round(value, 4) for name, value in figures.items()}
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from stylenet.models.conditional import ConditionalNet, ConditionalNorm
-from stylenet.models.evenness import evened, extremes
+from stylenet.models.uniform_images import extremes, replace_uniform_images
 
 
 class PlainConditionalNorm(ConditionalNorm):
@@ -28,7 +28,7 @@ class PhotoGraph(nn.Module):
         self.network = exportable(network)
 
     def forward(self, photos: Float[Tensor, "b 3 h w"], *weights: Tensor) -> Float[Tensor, "b 3 h w"]:
-        stylized: Tensor = self.network(evened(photos, extremes(photos)), *weights)
+        stylized: Tensor = self.network(replace_uniform_images(photos, extremes(photos)), *weights)
         return stylized
 
 

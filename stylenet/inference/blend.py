@@ -15,7 +15,7 @@ from stylenet.inference.painter import Painter
 from stylenet.inference.settings import Brush, check_weights
 from stylenet.inference.strips import Progress
 from stylenet.inference.stylizer import Stylizer
-from stylenet.models.conditional import interpolated
+from stylenet.models.conditional import interpolate_networks
 
 
 class Blend(Painter):
@@ -91,7 +91,7 @@ def _mixed(parts: Sequence[tuple[Painter, float]]) -> Painter | None:
     painters = [painter for painter, _ in parts if isinstance(painter, Stylizer)]
     if len(painters) < len(parts):
         return None
-    network = interpolated([painter.plain for painter in painters], [weight for _, weight in parts])
+    network = interpolate_networks([painter.plain for painter in painters], [weight for _, weight in parts])
     return None if network is None else painters[0].with_network(network)
 
 

@@ -10,7 +10,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from stylenet.inference.color import Recoloring, keep_colors, palette_of, palette_of_strips, recolored, recoloring
+from stylenet.inference.color import (
+    Recoloring,
+    apply_color_map,
+    fit_color_map,
+    keep_colors,
+    palette_of,
+    palette_of_strips,
+)
 from stylenet.inference.settings import Brush
 from stylenet.media.image import to_uint8
 
@@ -30,7 +37,7 @@ def apply_controls(
     image's, and is measured here when it isn't given.
     """
     if brush.match_colors:
-        stylized = recolored(stylized, colors or matching(photos, stylized))
+        stylized = apply_color_map(stylized, colors or fit_colors(photos, stylized))
     if brush.keep_colors:
         stylized = keep_colors(photos, stylized)
     stylized = fade(photos, stylized, brush.strength)
@@ -54,16 +61,16 @@ def apply_controls_in_strips(
     colors = None
     if brush.match_colors:
         source, target = (palette_of_strips(floats(x[:, :, rows]) for rows in strips) for x in (stylized, photos))
-        colors = recoloring(source, target)
+        colors = fit_color_map(source, target)
     for rows in strips:
         part = None if mask is None else mask[:, :, rows]
         pair = floats(photos[:, :, rows]), floats(stylized[:, :, rows])
         stylized[:, :, rows] = to_uint8(apply_controls(*pair, brush, part, colors))
 
 
-def matching(photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"]) -> Recoloring:
+def fit_colors(photos: Float[Tensor, "b 3 h w"], stylized: Float[Tensor, "b 3 h w"]) -> Recoloring:
     """The color map by which `match_colors` fits the stylized images to the photos."""
-    return recoloring(palette_of(stylized), palette_of(photos))
+    return fit_color_map(palette_of(stylized), palette_of(photos))
 
 
 def fade(

@@ -58,7 +58,7 @@ def palette_of_strips(strips: Iterable[Float[Tensor, "b 3 n w"]]) -> Palette:
     return Palette(mean, square - mean[:, :, None] * mean[:, None, :])
 
 
-def recoloring(source: Palette, target: Palette) -> Recoloring:
+def fit_color_map(source: Palette, target: Palette) -> Recoloring:
     """The map that gives images of the one palette the other, moving each color as little as can be.
 
     That is the Monge-Kantorovich map (Pitié & Kokaram 2007). In Lab, as it clips fewer colors there than in sRGB, or
@@ -74,7 +74,7 @@ def recoloring(source: Palette, target: Palette) -> Recoloring:
     return Recoloring(matrix, target.mean - (matrix @ source.mean[:, :, None])[:, :, 0])
 
 
-def recolored(pictures: Float[Tensor, "b 3 h w"], to: Recoloring) -> Float[Tensor, "b 3 h w"]:
+def apply_color_map(pictures: Float[Tensor, "b 3 h w"], to: Recoloring) -> Float[Tensor, "b 3 h w"]:
     """The images after the map; what sRGB lacks is clipped."""
     colors = rgb_to_lab(pictures)
     matrix, shift = (part.to(colors.dtype).to(colors.device) for part in (to.matrix, to.shift))

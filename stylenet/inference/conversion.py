@@ -79,10 +79,10 @@ def check_tensor(pixels: Tensor) -> None:
 
 def check_shape(fits: bool, image: Any) -> None:
     if not fits:
-        raise UserError(f"an image must be {KINDS}, got {described(image)}")
+        raise UserError(f"an image must be {KINDS}, got {describe_type(image)}")
 
 
-def described(image: Any) -> str:
+def describe_type(image: Any) -> str:
     """The type of an object, and its shape if it has one."""
     shape = getattr(image, "shape", None)
     return f"{type(image).__name__} {tuple(shape)}" if isinstance(shape, tuple) else type(image).__name__

@@ -5,7 +5,7 @@ from pathlib import Path
 from stylenet.inference.stylizer import LAYOUT, Stylizer
 from stylenet.models.catalog import StyleReference
 from stylenet.models.conditional import ConditionalNet
-from stylenet.models.loading import chosen
+from stylenet.models.loading import select_style
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import read_style
 
@@ -28,7 +28,7 @@ class LoadedFile:
 
     def stylizer(self, style: StyleReference) -> Stylizer:
         """One of the file's styles. Raises `UserError` if it is not there."""
-        return self.form.with_network(*chosen(style, self.network, self.card))
+        return self.form.with_network(*select_style(style, self.network, self.card))
 
 
 def first_of(network: StyleNetwork) -> StyleNetwork:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.errors import UserError
-from stylenet.inference.conversion import described
+from stylenet.inference.conversion import describe_type
 from stylenet.media.decoders import opened_image
 from stylenet.media.image import to_rgb, upright
 
@@ -37,7 +37,7 @@ def as_mask(mask: Mask) -> Float[Tensor, "h w"]:
         native = mask.astype(mask.dtype.newbyteorder("="), copy=False)
         mask = torch.from_numpy(np.require(native, requirements=["C", "W"]))
     if not isinstance(mask, Tensor):
-        raise UserError(f"{KINDS}, got {described(mask)}")
+        raise UserError(f"{KINDS}, got {describe_type(mask)}")
     known = mask.dtype in (torch.uint8, torch.bool) or mask.is_floating_point()
     if not (known and mask.ndim == 2 and mask.numel() > 0):
         raise UserError(f"{KINDS}, got {tuple(mask.shape)} of {mask.dtype}")
@@ -47,7 +47,7 @@ def as_mask(mask: Mask) -> Float[Tensor, "h w"]:
     return mask.float().clamp(0, 1)
 
 
-def fitted(mask: Float[Tensor, "p q"], height: int, width: int) -> Float[Tensor, "1 1 h w"]:
+def fit_to_image(mask: Float[Tensor, "p q"], height: int, width: int) -> Float[Tensor, "1 1 h w"]:
     """The mask stretched to the image, its edges softened as far as it takes."""
     if mask.shape == (height, width):
         return mask[None, None]

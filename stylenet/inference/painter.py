@@ -20,10 +20,10 @@ from stylenet.inference.conversion import (
     array_pixels,
     as_rgb,
     check_tensor,
-    described,
+    describe_type,
     pixel_array,
 )
-from stylenet.inference.mask import Mask, as_mask, fitted
+from stylenet.inference.mask import Mask, as_mask, fit_to_image
 from stylenet.inference.settings import PLAIN, Brush
 from stylenet.inference.strips import Progress
 from stylenet.media.image import to_uint8
@@ -68,7 +68,7 @@ class Painter(ABC):
         Several threads may call this at once. Raises `UserError` for anything else.
         """
         if not isinstance(brush, Brush):
-            raise UserError(f"brush must be a stylenet.Brush, got {described(brush)}")
+            raise UserError(f"brush must be a stylenet.Brush, got {describe_type(brush)}")
         self.check()
         result: Any  # whose type mypy cannot derive from the image's
         match image:
@@ -83,7 +83,7 @@ class Painter(ABC):
             case Tensor():
                 result = self._stylize_tensor(image, brush, mask)
             case _:
-                raise UserError(f"an image must be {KINDS}, got {described(image)}")
+                raise UserError(f"an image must be {KINDS}, got {describe_type(image)}")
         return result  # type: ignore[no-any-return]
 
     def _stylize_image(self, image: Image.Image, brush: Brush, mask: Mask | None) -> Image.Image:
@@ -122,7 +122,7 @@ class Painter(ABC):
 
     def _fitted(self, mask: Mask, photos: Tensor) -> Float[Tensor, "1 1 h w"]:
         height, width = photos.shape[-2:]
-        return fitted(as_mask(mask).to(self.device), height, width)
+        return fit_to_image(as_mask(mask).to(self.device), height, width)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from stylenet.inference.spill import Slot, SpillBuffer
 from stylenet.inference.temporal import TemporalInstanceNorm, with_fp32_statistics
-from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, reflected
+from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, pad_by_reflection
 from stylenet.models.network import StyleNetwork
 from stylenet.models.plane_waves import PlaneWaves
 
@@ -177,14 +177,14 @@ class Plan:
                 unfolded = features.then(partial(map, layer))
                 return replace(unfolded, channels=features.channels // fold**2, scale=features.scale / fold)
             case PlaneWaves():
-                return features.then(partial(waved, layer))
+                return features.then(partial(add_plane_waves, layer))
             case nn.ReLU() | nn.Sigmoid() | nn.Hardtanh():
                 return features.then(partial(map, layer))
         raise UncuttableError(f"no way is known to apply {layer} in strips")
 
     def _convolved(self, features: Features, layer: ReflectConv2d) -> Features:
         scale = features.scale * layer.stride[0]
-        result = replace(features.then(partial(convolved, layer)), channels=layer.out_channels, scale=scale)
+        result = replace(features.then(partial(convolve_strips, layer)), channels=layer.out_channels, scale=scale)
         self.widest = max(self.widest, 2 * features.density + result.density)
         self.least = max(self.least, ceil(features.scale * (layer.reach[0] + 1) / self.stride) * self.stride)
         return replace(result, work=features.work + layer.weight[0].numel() * result.density)
@@ -204,13 +204,13 @@ class Plan:
         return replace(both, strips=lambda last: map(torch.add, inside.strips(last), around.strips(last)))
 
 
-def convolved(layer: ReflectConv2d, strips: Iterator[Strip]) -> Iterator[Strip]:
+def convolve_strips(layer: ReflectConv2d, strips: Iterator[Strip]) -> Iterator[Strip]:
     """A convolution, strip by strip: `map`, unlike a loop, holds no strip while others work on it."""
     convolve = partial(F.conv2d, weight=layer.weight, bias=layer.bias, stride=layer.stride, dilation=layer.dilation)
-    return map(convolve, bordered(strips, layer.reach[0]))
+    return map(convolve, with_border_rows(strips, layer.reach[0]))
 
 
-def waved(layer: PlaneWaves, strips: Iterator[Strip]) -> Iterator[Strip]:
+def add_plane_waves(layer: PlaneWaves, strips: Iterator[Strip]) -> Iterator[Strip]:
     """Each strip with the rows of the pattern that belong to it."""
     first = 0
     for strip in strips:
@@ -219,18 +219,18 @@ def waved(layer: PlaneWaves, strips: Iterator[Strip]) -> Iterator[Strip]:
         first += rows
 
 
-def bordered(strips: Iterator[Strip], reach: int) -> Iterator[Strip]:
+def with_border_rows(strips: Iterator[Strip], reach: int) -> Iterator[Strip]:
     """Each strip with `reach` rows of those above and below it, and reflected at the border of the image."""
     above, strip = None, next(strips)
     for below in chain(strips, [None]):
-        yield _bordered(above, strip, below, reach)
+        yield _with_border_rows(above, strip, below, reach)
         if below is not None:
             above = strip[:, :, strip.shape[2] - reach :].clone()  # a view would keep the whole strip in memory
             strip = below
 
 
-def _bordered(above: Strip | None, strip: Strip, below: Strip | None, reach: int) -> Strip:
-    result = reflected(strip, [reach] * 4)
+def _with_border_rows(above: Strip | None, strip: Strip, below: Strip | None, reach: int) -> Strip:
+    result = pad_by_reflection(strip, [reach] * 4)
     if above is not None:
         result[:, :, :reach] = F.pad(above, (reach, reach, 0, 0), mode="reflect")
     if below is not None:

@@ -11,7 +11,7 @@ import torch
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.image import resized, to_tensor
+from stylenet.media.image import resize, to_tensor
 from stylenet.media.painting import decode_painting
 from stylenet.models.catalog import GALLERY, find_style
 from stylenet.models.conditional import ConditionalNet
@@ -30,7 +30,7 @@ def preview(
 
     Raises `UserError` when there is no such network, and `ImageError` when the painting is not an image.
     """
-    image = resized(decode_painting(painting), SIDE)
+    image = resize(decode_painting(painting), SIDE)
     network, card = read_style(find_style(gallery))
     if not isinstance(network, ConditionalNet) or network.predictor is None:
         raise UserError(f"{card.name} cannot predict styles: it is not a network of many styles with a predictor")

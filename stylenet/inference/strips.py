@@ -18,7 +18,7 @@ from stylenet.device import total_memory
 from stylenet.errors import UserError
 from stylenet.inference.passes import Features, Plan, Strip, UncuttableError
 from stylenet.inference.spill import SpillBuffer
-from stylenet.models.layers import reflected
+from stylenet.models.layers import pad_by_reflection
 from stylenet.models.network import StyleNetwork, check_sides
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Strips:
             strip = self.read(top, max(rows) + 1)
             if rows != list(range(top, top + len(rows))):
                 strip = strip[:, :, [row - top for row in rows]]
-            yield reflected(strip, (self.left, self.right, 0, 0))
+            yield pad_by_reflection(strip, (self.left, self.right, 0, 0))
 
 
 def _limits(network: nn.Module) -> tuple[float, int] | None:

@@ -15,10 +15,10 @@ EDGE = 0.06
 FLAT = 0.01  # and one that counts as none
 
 
-def scaled(photos: Float[Tensor, "b 3 h w"], stroke: float, least: int = 16) -> Float[Tensor, "b 3 p q"]:
+def scale_down(photos: Float[Tensor, "b 3 h w"], stroke: float, least: int = 16) -> Float[Tensor, "b 3 p q"]:
     """The photos at 1/`stroke` of their size, but with sides of at least `least` pixels, for the network."""
     height, width = (max(round(side / stroke), min(side, least)) for side in photos.shape[-2:])
-    return resampled(photos, height, width).clamp(0, 1)
+    return resample(photos, height, width).clamp(0, 1)
 
 
 def back_at_full_size(
@@ -32,12 +32,12 @@ def back_at_full_size(
     as faintly as the style has painted that place. At its own contrast, foliage became black and white specks.
     """
     height, width = photos.shape[-2:]
-    enlarged = resampled(stylized, height, width)
+    enlarged = resample(stylized, height, width)
     if height * width > small.shape[-2] * small.shape[-1]:
         guide = luma(small)
         gain = edge_weight(guide) * faintness(luma(stylized), guide)
         weight = F.interpolate(gain, size=(height, width), mode="bilinear")
-        enlarged = enlarged + weight * (luma(photos) - resampled(guide, height, width))
+        enlarged = enlarged + weight * (luma(photos) - resample(guide, height, width))
     return enlarged.clamp(0, 1)
 
 
@@ -62,6 +62,6 @@ def around(x: Float[Tensor, "b 1 h w"], size: int = 3) -> Float[Tensor, "b 1 h w
     return F.avg_pool2d(x, size, stride=1, padding=size // 2, count_include_pad=False)
 
 
-def resampled(x: Float[Tensor, "b c h w"], height: int, width: int) -> Float[Tensor, "b c p q"]:
+def resample(x: Float[Tensor, "b c h w"], height: int, width: int) -> Float[Tensor, "b c p q"]:
     """Bicubic, of as many pixels as it takes when made smaller; may overshoot."""
     return F.interpolate(x, size=(height, width), mode="bicubic", antialias=True)

@@ -22,12 +22,12 @@ from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
 from stylenet.inference.settings import PLAIN, Brush
 from stylenet.inference.strips import WHOLE, Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
-from stylenet.inference.stroke import back_at_full_size, scaled
+from stylenet.inference.stroke import back_at_full_size, scale_down
 from stylenet.media.image import to_image, to_uint8
-from stylenet.models.evenness import evened, extremes
 from stylenet.models.loading import load_single_style
 from stylenet.models.network import StyleNetwork
 from stylenet.models.style_file import Card
+from stylenet.models.uniform_images import extremes, replace_uniform_images
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Stylizer(Painter):
         if stroke == 1:
             return self._forward(pixels)
         photos = self._photos(pixels)
-        small = scaled(photos, stroke, getattr(self.plain, "minimum_side", 1))
+        small = scale_down(photos, stroke, getattr(self.plain, "minimum_side", 1))
         return back_at_full_size(self._forward(small), small, photos)
 
     def watch(self, progress: Progress) -> None:
@@ -149,7 +149,7 @@ class Stylizer(Painter):
 
         def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
             rows = np.array(image.crop((0, first, image.width, end)))
-            return evened(self._prepared(torch.from_numpy(rows).movedim(-1, 0)[None]), found)
+            return replace_uniform_images(self._prepared(torch.from_numpy(rows).movedim(-1, 0)[None]), found)
 
         def write(first: int, rows: Float[Tensor, "1 3 n w"]) -> None:
             result.paste(to_image(rows[0]), (0, first))
@@ -163,7 +163,7 @@ class Stylizer(Painter):
         try:
             with torch.inference_mode(), self._memory_errors(*pixels.shape[-2:]):
                 photos = self._prepared(pixels)
-                stylized: Tensor = self.network(evened(photos, extremes(photos))).float()
+                stylized: Tensor = self.network(replace_uniform_images(photos, extremes(photos))).float()
         except NoMemoryError:
             if not self._is_gpu():
                 raise
@@ -189,7 +189,7 @@ class Stylizer(Painter):
             found = extremes(photo[None])
 
             def read(first: int, end: int) -> Float[Tensor, "1 3 n w"]:
-                return evened(self._prepared(photo[None, :, first:end]), found)
+                return replace_uniform_images(self._prepared(photo[None, :, first:end]), found)
 
             def write(first: int, rows: Float[Tensor, "1 3 n w"]) -> None:
                 rounded = to_uint8(rows) if target.dtype == torch.uint8 else rows

@@ -101,7 +101,7 @@ class FrameWeight:
         """The weight of the frame shown at `time`, in seconds."""
         before, self.histogram = self.histogram, histogram(frame)
         since, self.time = time - self.time, time
-        if before is None or changed(before, self.histogram) > CUT or since < 0:
+        if before is None or changed_share(before, self.histogram) > CUT or since < 0:
             return 1.0
         return 1 - math.exp(-since / self.memory)
 
@@ -130,7 +130,7 @@ def steady_stylizing(styler: Styler, memory: float = MEMORY) -> Iterator[Callabl
         yield stylize
 
 
-def changed(before: np.ndarray, after: np.ndarray) -> float:
+def changed_share(before: np.ndarray, after: np.ndarray) -> float:
     """The share of the pixels that have another color; a pan by a tenth of the width changes at most a tenth."""
     return float(np.abs(before - after).sum() / 2)
 

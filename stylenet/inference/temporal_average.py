@@ -49,7 +49,7 @@ class TemporalAverage:
             self.unrest = torch.zeros_like(new[:, :1])
             return picture
         fading = (1 - share) * self.unrest
-        self.unrest = moved(self.frame, new).maximum(panning).maximum(fading)
+        self.unrest = movement(self.frame, new).maximum(panning).maximum(fading)
         weight = share + (1 - share) * self.unrest
         self.frame.lerp_(new, weight)
         self.picture.lerp_(painted, weight)
@@ -80,7 +80,7 @@ class Camera:
             self.past = gray
             return gray.new_ones(())  # made there: a copy from the host would wait
         edges = edges_of(gray)
-        moving = (edges * moved(self.past, gray)).sum() / edges.sum().clamp_(min=1)
+        moving = (edges * movement(self.past, gray)).sum() / edges.sum().clamp_(min=1)
         self.past.lerp_(gray, share)
         return moving.sub_(STANDS).div_(PANS - STANDS).clamp_(0, 1)
 
@@ -91,7 +91,7 @@ def edges_of(gray: Float[Tensor, "1 1 h w"]) -> Float[Tensor, "1 1 h w"]:
     return right.abs_().add_(below.abs_()).sub_(2 * NOISE).relu_()
 
 
-def moved(before: Float[Tensor, "1 c h w"], after: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 1 h w"]:
+def movement(before: Float[Tensor, "1 c h w"], after: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 1 h w"]:
     """From 0, where there is nothing but noise, to 1, where all is movement."""
     change = (after - before).abs_().mean(1, keepdim=True)
     near = F.avg_pool2d(change, SQUARE, stride=1, padding=SQUARE // 2, count_include_pad=False)

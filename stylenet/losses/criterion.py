@@ -23,7 +23,7 @@ def criterion_for(
 ) -> PerceptualLoss:
     """The painting's criterion, on its device; `photos` in [0, 1] measure its units. `johnson` keeps the paper's."""
     criterion = PerceptualLoss(vgg, painting, settings)
-    measure_units(criterion, (untouched(criterion, photo[None]) for photo in photos.to(painting.device)))
+    measure_units(criterion, (photo_context(criterion, photo[None]) for photo in photos.to(painting.device)))
     return criterion
 
 
@@ -38,7 +38,7 @@ def measure_units(criterion: PerceptualLoss, steps: Iterable[StepContext]) -> No
 
 
 @torch.no_grad()
-def untouched(criterion: PerceptualLoss, photo: Float[Tensor, "1 3 h w"]) -> StepContext:
+def photo_context(criterion: PerceptualLoss, photo: Float[Tensor, "1 3 h w"]) -> StepContext:
     """A photo as it is, in place of what was stylized: its features are the references as well."""
     features = criterion.features(photo)
     at_scale = features[criterion.content_scale(photo)]

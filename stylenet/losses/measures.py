@@ -68,7 +68,7 @@ def tone_distance(stylized: Float[Tensor, "b 3 h w"], photos: Float[Tensor, "b 3
     Colors, contrast and everything smaller stay free. Near 1 where a photo is flat.
     """
     scale = TONE if fits(photos, TONE, 2) else 1
-    both = [luminance(shrunk(images.float(), scale)).flatten(1) for images in (stylized, photos)]
+    both = [luminance(downsample(images.float(), scale)).flatten(1) for images in (stylized, photos)]
     first, second = (tones - tones.mean(1, keepdim=True) for tones in both)
     energies = [tones.square().mean(1).clamp_min(FLAT) for tones in (first, second)]
     return 1 - (first * second).mean(1) / (energies[0] * energies[1]).sqrt()
@@ -96,12 +96,12 @@ def fits(images: Float[Tensor, "b c h w"], scale: int, side: int = SMALLEST_SIDE
     return min(images.shape[2:]) // scale >= side
 
 
-def shrunk(images: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
+def downsample(images: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b c h2 w2"]:
     """Means over squares of `scale` pixels; a remainder at the right and bottom is left out."""
     return F.avg_pool2d(images, scale) if scale > 1 else images
 
 
-def tiled(features: Float[Tensor, "b c h w"], across: int) -> Float[Tensor, "n c h2 w2"]:
+def split_into_tiles(features: Float[Tensor, "b c h w"], across: int) -> Float[Tensor, "n c h2 w2"]:
     """Cut into `across` parts each way; a remainder at the right and bottom is left out."""
     across = min(across, *features.shape[2:])
     if across == 1:

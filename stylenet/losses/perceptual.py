@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from stylenet.errors import UserError
 from stylenet.losses.measures import (
     balanced_distance,
+    downsample,
     fits,
     gram_matrix,
     mean_squared_distance,
-    shrunk,
     squared_distance,
 )
 from stylenet.losses.settings import LossSettings, loss_preset
 from stylenet.losses.terms import LOSS_TERMS, StepContext
 from stylenet.losses.vgg import VGGFeatures
-from stylenet.media.lab import lightened, with_chroma
+from stylenet.media.lab import raise_lightness, with_chroma
 
 __all__ = [
     "LossSettings",
@@ -70,7 +70,7 @@ class PerceptualLoss(nn.Module):
     @torch.no_grad()
     def register_painting(self, painting: Float[Tensor, "1 3 h w"]) -> None:
         """Keeps what the terms need of the painting."""
-        painting = with_chroma(lightened(painting, self.settings.lightness), self.settings.chroma)
+        painting = with_chroma(raise_lightness(painting, self.settings.lightness), self.settings.chroma)
         features = self.features(painting)
         for scale, layer in ((scale, layer) for scale, layers in self.style_weights.items() for layer in layers):
             feature = features[scale][layer]
@@ -95,12 +95,12 @@ class PerceptualLoss(nn.Module):
         """The loss network's features that the terms compare, by scale and layer."""
         layers: dict[int, set[str]] = {scale: set(self.style_weights[scale]) for scale in self.style_scales(stylized)}
         layers.setdefault(self.content_scale(stylized), set()).update(self.content_weights)
-        return {scale: self.vgg(shrunk(stylized, scale), layers[scale]) for scale in sorted(layers)}
+        return {scale: self.vgg(downsample(stylized, scale), layers[scale]) for scale in sorted(layers)}
 
     @torch.no_grad()
     def references(self, photos: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
         """The photos' features that content is compared with, by layer."""
-        found: dict[str, Tensor] = self.vgg(shrunk(photos, self.content_scale(photos)), self.content_weights)
+        found: dict[str, Tensor] = self.vgg(downsample(photos, self.content_scale(photos)), self.content_weights)
         return found
 
     @property

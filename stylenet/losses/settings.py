@@ -81,7 +81,7 @@ class LossSettings:
     @classmethod
     def from_card(cls, values: Mapping[str, Any]) -> "LossSettings":
         """The settings on a style file's card, also on one older than some term: that term then weighs nothing."""
-        return cls(**upgraded({"weights": {}, **values}))
+        return cls(**upgrade_loss({"weights": {}, **values}))
 
     def layer_weights(self, term: str) -> dict[str, float]:
         """The layers of a term and their weights; `scale_free` takes their mean, `johnson` their sum."""
@@ -95,7 +95,7 @@ class LossSettings:
         return {layer: weight / whole for layer, weight in zip(layers, weights, strict=True)}
 
 
-def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_loss(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of the loss, maybe of 0.1.0, with its weights in one mapping."""
     old = {name: value for key, name in OLD_NAMES.items() if (value := values.get(key)) is not None}
     current = {key: value for key, value in values.items() if key not in OLD_NAMES}

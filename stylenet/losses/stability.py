@@ -33,18 +33,18 @@ def stability_loss(
     Shift and noise depend on `number` alone, so that a resumed run continues with what would have come next. `share`
     is the rank of this process and the number of processes, which draw different parts of one noise.
     """
-    generator, down, right, sigma = drawn(number)
+    generator, down, right, sigma = draw_shift_and_noise(number)
     height, width = photos.shape[-2:]
     wider = F.pad(photos, (REACH, REACH, REACH, REACH), mode="replicate")
     shifted = wider[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width]
     noisy = shifted + sigma * standard_noise(photos, number, generator, share)
     with pattern_at(network, float(down), float(right)):
         again = network(noisy.contiguous(memory_format=torch.channels_last))
-    difference = (cropped(again, 0, 0) - cropped(stylized, down, right)).float().square().mean((1, 2, 3))
+    difference = (crop_border(again, 0, 0) - crop_border(stylized, down, right)).float().square().mean((1, 2, 3))
     return (difference / contrast(stylized)).mean()
 
 
-def drawn(number: int) -> tuple[torch.Generator, int, int, float]:
+def draw_shift_and_noise(number: int) -> tuple[torch.Generator, int, int, float]:
     """The shift of batch `number` in pixels and its noise's standard deviation, and the generator that gave them."""
     generator = torch.Generator().manual_seed(number)
     down, right = torch.randint(-REACH, REACH + 1, (2,), generator=generator).tolist()
@@ -62,7 +62,7 @@ def standard_noise(
     return torch.randn(shape, generator=generator, device=photos.device)[rank].to(photos.dtype)
 
 
-def cropped(images: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h2 w2"]:
+def crop_border(images: Float[Tensor, "b 3 h w"], down: int, right: int) -> Float[Tensor, "b 3 h2 w2"]:
     """Crop without the border, offset by (down, right)."""
     height, width = images.shape[-2:]
     margin = REACH + min(MARGIN, height // 8, width // 8)

@@ -14,7 +14,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.device import generator_on
-from stylenet.losses.measures import contrast, detail, fits, shrunk, tiled, tone_distance, total_variation
+from stylenet.losses.measures import (
+    contrast,
+    detail,
+    downsample,
+    fits,
+    split_into_tiles,
+    tone_distance,
+    total_variation,
+)
 from stylenet.losses.sliced import kept_positions, sliced_distance
 from stylenet.losses.stability import stability_loss
 
@@ -76,13 +84,13 @@ def content(step: StepContext) -> Float[Tensor, ""]:
     features, flat = step.features[criterion.content_scale(step.stylized)], criterion.settings.flat_content
     found = None if flat == 1 else detail(step.photos)
     distances = {
-        layer: criterion.distance(discounted(features[layer], reference, found, flat), reference)
+        layer: criterion.distance(reduce_flat_differences(features[layer], reference, found, flat), reference)
         for layer, reference in step.references.items()
     }
     return weighted_sum(distances, criterion.content_weights)
 
 
-def discounted(features: Tensor, reference: Tensor, found: Tensor | None, flat: float) -> Tensor:
+def reduce_flat_differences(features: Tensor, reference: Tensor, found: Tensor | None, flat: float) -> Tensor:
     """The features, moved toward the photos' where those are flat, so that squared differences count less.
 
     `found` is the photos' `detail` at any size; without it, all areas count alike.
@@ -102,7 +110,9 @@ def style(step: StepContext) -> Float[Tensor, ""]:
     criterion, by_scale = step.criterion, []
     for scale in criterion.style_scales(step.stylized):
         distances = {
-            layer: criterion.style_distance(layer, scale, tiled(step.features[scale][layer], tiles_across(step, scale)))
+            layer: criterion.style_distance(
+                layer, scale, split_into_tiles(step.features[scale][layer], tiles_across(step, scale))
+            )
             for layer in criterion.style_weights[scale]
         }
         by_scale.append(weighted_sum(distances, criterion.style_weights[scale]))
@@ -121,7 +131,7 @@ def sliced_features(step: StepContext, generator: torch.Generator) -> Float[Tens
         across = tiles_across(step, scale)
         distances = {
             layer: sliced_distance(
-                tiled(step.features[scale][layer], across),
+                split_into_tiles(step.features[scale][layer], across),
                 step.painting("sliced", f"{layer}_{scale}"),
                 generator,
                 min(across, *step.features[scale][layer].shape[2:]) ** 2,
@@ -136,7 +146,7 @@ def sliced_pixels(step: StepContext, generator: torch.Generator) -> Float[Tensor
     """The distance of the colors, mean over scales up to 16 px; of whole images, as no tile needs every color."""
     scales = [scale for scale in pixel_scales(step) if hasattr(step.criterion, f"painting_sliced_pixels_{scale}")]
     distances = [
-        sliced_distance(shrunk(step.stylized, scale), step.painting("sliced", f"pixels_{scale}"), generator)
+        sliced_distance(downsample(step.stylized, scale), step.painting("sliced", f"pixels_{scale}"), generator)
         for scale in scales
     ]
     return torch.stack(distances).mean()
@@ -151,7 +161,7 @@ def positions(step: StepContext) -> dict[str, Tensor]:
     """Positions of the painting's style layers and of its pixels, at each scale."""
     weights = step.criterion.style_weights
     of_layers = {f"{layer}_{at}": kept_positions(step.features[at][layer]) for at in weights for layer in weights[at]}
-    of_pixels = {f"pixels_{scale}": kept_positions(shrunk(step.stylized, scale)) for scale in pixel_scales(step)}
+    of_pixels = {f"pixels_{scale}": kept_positions(downsample(step.stylized, scale)) for scale in pixel_scales(step)}
     return of_layers | of_pixels
 
 

@@ -28,12 +28,12 @@ def write_image(path: str | os.PathLike[str], image: Image.Image | Tensor) -> No
     """
     target = Path(path)
     form = format_of(target)
-    data = encoded(image if isinstance(image, Image.Image) else to_image(image), form)
+    data = encode_image(image if isinstance(image, Image.Image) else to_image(image), form)
     with atomic_write(target) as temporary:
         temporary.write_bytes(data)
 
 
-def encoded(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None = None) -> bytes:
+def encode_image(image: Image.Image, form: Format, kept: Mapping[str, bytes] | None = None) -> bytes:
     """An image, RGB or, where the format holds transparency, RGBA, as a whole file's bytes.
 
     `kept` is what the file tells besides: EXIF, a profile; in a format that holds no profile, colors become sRGB.

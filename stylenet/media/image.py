@@ -146,7 +146,7 @@ def _by_profile(image: Image.Image) -> Image.Image:
     return converted or image.convert("RGB")
 
 
-def fitted(size: tuple[int, int], short: int | None = None, long: int | None = None) -> tuple[int, int]:
+def fitted_size(size: tuple[int, int], short: int | None = None, long: int | None = None) -> tuple[int, int]:
     """Width and height in pixels with the short side at `short`, and the long side at `long` at most."""
     scale = short / min(size) if short is not None else 1.0
     scale = min(scale, long / max(size)) if long is not None else scale
@@ -154,9 +154,9 @@ def fitted(size: tuple[int, int], short: int | None = None, long: int | None = N
     return width, height
 
 
-def resized(image: Image.Image, size: int) -> Image.Image:
+def resize(image: Image.Image, size: int) -> Image.Image:
     """The image with its short side at `size` pixels, smaller ones enlarged."""
-    return image.resize(fitted(image.size, size), Image.Resampling.LANCZOS)
+    return image.resize(fitted_size(image.size, size), Image.Resampling.LANCZOS)
 
 
 def to_tensor(image: Image.Image) -> Float[Tensor, "3 h w"]:

@@ -14,7 +14,7 @@ from torch import Tensor
 RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 RGB_TO_XYZ /= RGB_TO_XYZ.sum(1, keepdims=True)
 XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
-WHITE, LIGHTEST = 95.0, 0.99  # `lightened`: the lightness that this share of the pixels is to stay below
+WHITE, LIGHTEST = 95.0, 0.99  # `raise_lightness`: the lightness that this share of the pixels is to stay below
 KNEE = 6 / 29  # of Lab's cube root; linear below
 
 
@@ -22,7 +22,7 @@ def rgb_to_lab(pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """CIE 1976 L*a*b* of sRGB; what lies outside of [0, 1] is clipped."""
     rgb = pictures.clamp(0, 1)
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    xyz = mixed(RGB_TO_XYZ, linear)
+    xyz = apply_matrix(RGB_TO_XYZ, linear)
     roots = torch.where(xyz > KNEE**3, xyz.clamp(min=KNEE**3) ** (1 / 3), xyz / (3 * KNEE**2) + 4 / 29)
     x, y, z = roots.unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
@@ -34,7 +34,7 @@ def lab_to_rgb(lab: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     y = (lightness + 16) / 116
     roots = torch.stack([y + a / 500, y, y - b / 200], dim=1)
     xyz = torch.where(roots > KNEE, roots**3, 3 * KNEE**2 * (roots - 4 / 29))
-    linear = mixed(XYZ_TO_RGB, xyz).clamp(0, 1)
+    linear = apply_matrix(XYZ_TO_RGB, xyz).clamp(0, 1)
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
@@ -46,7 +46,7 @@ def with_chroma(images: Float[Tensor, "b 3 h w"], factor: float) -> Float[Tensor
     return lab_to_rgb(torch.stack([lightness, factor * a, factor * b], dim=1))
 
 
-def lightened(images: Float[Tensor, "b 3 h w"], most: float) -> Float[Tensor, "b 3 h w"]:
+def raise_lightness(images: Float[Tensor, "b 3 h w"], most: float) -> Float[Tensor, "b 3 h w"]:
     """The images with their lightness multiplied, by at most `most`, until the lightest hundredth of each is white.
 
     Many photographs of paintings are darker than the paintings.
@@ -61,7 +61,7 @@ def lightened(images: Float[Tensor, "b 3 h w"], most: float) -> Float[Tensor, "b
     return lab_to_rgb(torch.stack([factor * lightness, a, b], dim=1))
 
 
-def mixed(matrix: np.ndarray, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+def apply_matrix(matrix: np.ndarray, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """Each pixel's three values, multiplied by the matrix; as plain numbers, which no GPU has to wait for."""
     x, y, z = pictures.unbind(1)
     return torch.stack([i * x + j * y + k * z for i, j, k in matrix.tolist()], dim=1)

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFile
 
 from stylenet.media.decoders import Source, check_size, opened_image
-from stylenet.media.image import conversions, fitted, to_rgb_or_rgba, upright
+from stylenet.media.image import conversions, fitted_size, to_rgb_or_rgba, upright
 from stylenet.media.limits import MAXIMUM_PIXELS, ImageError
 from stylenet.media.metadata import kept_metadata
 
@@ -30,7 +30,7 @@ class Size:
 
     def of(self, width: int, height: int) -> tuple[int, int]:
         """Width and height to work at. Raises `ImageError` when that's too many pixels."""
-        size = fitted((width, height), self.short, self.long)
+        size = fitted_size((width, height), self.short, self.long)
         check_size(*size, self.max_pixels)
         return size
 

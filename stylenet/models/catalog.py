@@ -29,7 +29,7 @@ def single_styles() -> dict[str, Path]:
     return {name: path for name, path in styles().items() if not holds_many(path)}
 
 
-def offered() -> list[str]:
+def style_choices() -> list[str]:
     """What `-s` takes, for messages: names of style files, and `gallery#…` for one that holds many styles."""
     return [f"{printable(name)}#…" if holds_many(path) else printable(name) for name, path in styles().items()]
 
@@ -61,7 +61,7 @@ def find_style(style: str | os.PathLike[str]) -> Path:
         return path
     if path.suffix == SUFFIX or path.name != os.fspath(style):
         raise UserError(f"there is no style file {printable(path)}")
-    names = ", ".join(offered()) or "none yet: train one first"
+    names = ", ".join(style_choices()) or "none yet: train one first"
     raise UserError(f"there is no style {printable(path)}; available: {names}")
 
 

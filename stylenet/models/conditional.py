@@ -158,7 +158,7 @@ def _through(layer: nn.Module, x: Tensor, pairs: Iterator[tuple[Tensor, Tensor]]
     return layer(x)  # type: ignore[no-any-return]
 
 
-def interpolated(networks: Sequence[nn.Module], weights: Sequence[float]) -> TransformerNet | None:
+def interpolate_networks(networks: Sequence[nn.Module], weights: Sequence[float]) -> TransformerNet | None:
     """One network with the weighted mean of the networks' norm parameters; None unless all else in them is equal."""
     first = networks[0]
     if not isinstance(first, TransformerNet) or any(_form(each) != _form(first) for each in networks):

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def reflected(x: Float[Tensor, "b c h w"], sides: Sequence[int]) -> Float[Tensor, "b c p q"]:
+def pad_by_reflection(x: Float[Tensor, "b c h w"], sides: Sequence[int]) -> Float[Tensor, "b c p q"]:
     """The input extended by reflection: by so many columns left and right, and rows above and below.
 
     CUDA's own reflection padding returns NCHW whatever it is given, adds up its gradient in random order, and takes no
@@ -43,7 +43,7 @@ class ReflectConv2d(nn.Conv2d):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d p q"]:
         with torch.autocast(x.device.type, enabled=False):  # which would take x to fp32 for the reflection, and back
-            padded = reflected(x, self.reach)
+            padded = pad_by_reflection(x, self.reach)
         return F.conv2d(padded, self.weight, self.bias, self.stride, dilation=self.dilation)
 
 
@@ -75,7 +75,7 @@ class InstanceNorm2d(nn.InstanceNorm2d):
         return instance_norm(x, self.weight, self.bias, self.eps)
 
 
-def normalized(convolution: nn.Conv2d) -> list[nn.Module]:
+def convolution_norm_relu(convolution: nn.Conv2d) -> list[nn.Module]:
     """A convolution, its instance norm and its ReLU."""
     return [convolution, InstanceNorm2d(convolution.out_channels), nn.ReLU()]
 
@@ -86,7 +86,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
         first, second = (ReflectConv2d(channels, channels, 3, dilation=dilation) for _ in range(2))
-        self.branch = nn.Sequential(*normalized(first), *normalized(second)[:2])
+        self.branch = nn.Sequential(*convolution_norm_relu(first), *convolution_norm_relu(second)[:2])
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         sum_: Tensor = x + self.branch(x)

@@ -21,10 +21,10 @@ def load_style(style: str | os.PathLike[str], device: torch.device | str = "cpu"
     Raises `UserError` when there is no such style or the file is not a style file.
     """
     reference = find_reference(style)
-    return chosen(reference, *read_style(reference.file, device))
+    return select_style(reference, *read_style(reference.file, device))
 
 
-def chosen(reference: StyleReference, network: StyleNetwork, card: Card) -> tuple[StyleNetwork, Card]:
+def select_style(reference: StyleReference, network: StyleNetwork, card: Card) -> tuple[StyleNetwork, Card]:
     """The style that is meant, of those in a file, named as its results are. Raises `UserError` if it is not there."""
     if reference.style is None:
         return network, card

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylenet.errors import UserError
-from stylenet.models.layers import reflected
+from stylenet.models.layers import pad_by_reflection
 
 # What the last convolution's numbers become.
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
@@ -103,7 +103,7 @@ class StyleNetwork(nn.Module):
         height, width = photos.shape[-2:]
         check_sides(self, height, width)
         left, right, above, below = self.padding(height, width)
-        stylized = layers(reflected(photos, (left, right, above, below)))
+        stylized = layers(pad_by_reflection(photos, (left, right, above, below)))
         return stylized[..., above : above + height, left : left + width]
 
 

@@ -10,7 +10,7 @@ Differences from the paper, each for a reason the field agrees on:
 
 from torch import nn
 
-from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, normalized
+from stylenet.models.layers import InstanceNorm2d, ReflectConv2d, ResidualBlock, convolution_norm_relu
 from stylenet.models.network import OUTPUTS, NetworkSettings, StyleNetwork, initialize, parameter_count
 from stylenet.models.plane_waves import PlaneWaves
 
@@ -31,13 +31,13 @@ class TransformerNet(StyleNetwork):
     def __init__(self, settings: NetworkSettings = NetworkSettings()) -> None:
         super().__init__(settings)
         width = settings.width
-        into_half, from_half = folded(width) if settings.fold == 2 else convolved(width)
+        into_half, from_half = folded_layers(width) if settings.fold == 2 else convolution_layers(width)
         self.layers = nn.Sequential(
             *into_half,
             *into_quarter(width, settings.waves),
             *self.blocks(4 * width, settings.blocks),
             nn.Upsample(scale_factor=2, mode="nearest"),
-            *normalized(ReflectConv2d(4 * width, 2 * width, 3)),
+            *convolution_norm_relu(ReflectConv2d(4 * width, 2 * width, 3)),
             *from_half,
             OUTPUTS[settings.output](),
         )
@@ -49,26 +49,26 @@ class TransformerNet(StyleNetwork):
 
 def into_quarter(width: int, waves: int) -> list[nn.Module]:
     """Layers from half to a quarter of the resolution; there the pattern is added, if there is one."""
-    convolution, norm, relu = normalized(ReflectConv2d(2 * width, 4 * width, 3, stride=2))
+    convolution, norm, relu = convolution_norm_relu(ReflectConv2d(2 * width, 4 * width, 3, stride=2))
     # Within one layer, so that all others have the same names with and without it.
     return [convolution, norm, nn.Sequential(relu, PlaneWaves(4 * width, waves)) if waves else relu]
 
 
-def convolved(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
+def convolution_layers(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
     """Layers from pixels to half resolution and back, as in the paper."""
     into_half = [
-        *normalized(ReflectConv2d(3, width, 9)),
-        *normalized(ReflectConv2d(width, 2 * width, 3, stride=2)),
+        *convolution_norm_relu(ReflectConv2d(3, width, 9)),
+        *convolution_norm_relu(ReflectConv2d(width, 2 * width, 3, stride=2)),
     ]
     from_half = [
         nn.Upsample(scale_factor=2, mode="nearest"),
-        *normalized(ReflectConv2d(2 * width, width, 3)),
+        *convolution_norm_relu(ReflectConv2d(2 * width, width, 3)),
         ReflectConv2d(width, 3, 9),
     ]
     return into_half, from_half
 
 
-def folded(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
+def folded_layers(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
     """Layers from pixels to half resolution and back by folding: 2x2 pixels of 3 colors are 12 channels."""
-    into_half = [nn.PixelUnshuffle(2), *normalized(ReflectConv2d(12, 2 * width, 3))]
+    into_half = [nn.PixelUnshuffle(2), *convolution_norm_relu(ReflectConv2d(12, 2 * width, 3))]
     return into_half, [ReflectConv2d(2 * width, 12, 3), nn.PixelShuffle(2)]

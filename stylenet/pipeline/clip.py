@@ -37,7 +37,7 @@ from stylenet.media.video.writing import VideoWriter
 from stylenet.pipeline.progress import Progress
 from stylenet.pipeline.unfinished import CutShortError, Stopped, keep_unfinished
 from stylenet.prefetch import Stopwatch, ahead, behind
-from stylenet.signals import handled, leave_terminal
+from stylenet.signals import handle_signals, leave_terminal
 
 Say = Callable[[str], None]
 Source = Clip | AnimationFrames | SequenceFrames
@@ -80,7 +80,7 @@ def stylize_clip(styler: Styler, job: ClipJob, say: Say, progress: Say | None = 
         failure: UserError | OSError | None = None
         with open_writer(job, source, temporary) as writer:
             if writer.left_out():
-                say(f"{source.name}: left out of the {job.target.suffix} file: {listed(writer.left_out())}")
+                say(f"{source.name}: left out of the {job.target.suffix} file: {list_streams(writer.left_out())}")
             shown = Progress(source.name, frames_of(source), progress)
             watch = Stopwatch()
             try:
@@ -177,7 +177,7 @@ def stylize_items(
     """Takes the clip through the network into the writer, until its end or a signal."""
     reading, stylizing = ahead(source.items(set(writer.copies))), steady_stylizing(styler, job.memory)
     with progress, behind(writer.write) as put, stylizing as stylize, reading as items:
-        for item in within(items, source.name, job.pixels):
+        for item in limit_pixels(items, source.name, job.pixels):
             if caught:
                 break
             if isinstance(item, ClipFrame):
@@ -188,7 +188,7 @@ def stylize_items(
             put(item)
 
 
-def within(items: Iterable[Item], name: str, most: int | None) -> Iterator[Item]:
+def limit_pixels(items: Iterable[Item], name: str, most: int | None) -> Iterator[Item]:
     """The items, until the pixels of all frames together are too many. Raises `TooManyPixelsError`.
 
     They are counted as they come, as a file may say anything of its own length.
@@ -217,11 +217,11 @@ def collected_signals() -> Iterator[list[int]]:
         leave_terminal()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    with handled(catch):
+    with handle_signals(catch):
         yield caught
 
 
-def listed(streams: list[Stream]) -> str:
+def list_streams(streams: list[Stream]) -> str:
     """Names streams, as in `subtitle 2 (subrip), data 3`."""
     return ", ".join(f"{stream.type} {stream.index}{codec(stream)}" for stream in streams)
 

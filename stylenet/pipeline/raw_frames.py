@@ -15,7 +15,7 @@ from stylenet.inference.styler import Styler
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.limits import MINIMUM_SIDE
 from stylenet.prefetch import Stopwatch, ahead, behind
-from stylenet.signals import ending
+from stylenet.signals import signals_to_handle
 
 RATE = 25  # frames per second, for the temporal statistics: a pipe has no times
 
@@ -80,5 +80,5 @@ def stream_errors(name: str) -> Iterator[None]:
 def end_as_filters_do() -> None:
     """Lets a signal, or a closed pipe, end the process at once, as nothing has to be finished."""
     pipe = getattr(signal, "SIGPIPE", None)  # which Windows lacks
-    for number in (*ending(), *(() if pipe is None else (pipe,))):
+    for number in (*signals_to_handle(), *(() if pipe is None else (pipe,))):
         signal.signal(number, signal.SIG_DFL)

@@ -17,7 +17,7 @@ from PIL import Image
 from stylenet.inference.styler import Styler
 from stylenet.media.animation import AnimationInfo, join
 from stylenet.media.decoders import Source
-from stylenet.media.encoders import encoded
+from stylenet.media.encoders import encode_image
 from stylenet.media.formats import Format, own_format
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
 from stylenet.prefetch import ahead, in_order
@@ -103,7 +103,7 @@ class Restyling:
         """Returns the stylized image as a file's bytes."""
         frame = self._decoded()
         self.frame = None
-        return encoded(frame.with_alpha(), self.format, frame.kept)
+        return encode_image(frame.with_alpha(), self.format, frame.kept)
 
     def animate(self, stylize: Stylize, file: BufferedIOBase, pool: Executor | None = None) -> None:
         """Decodes, stylizes and encodes an animation into `file`, frame by frame, the next one decoded in a thread.
@@ -150,4 +150,4 @@ def _still(form: Format, frame: Frame) -> tuple[bytes, float]:
     """Encodes an animation's frame as a file of its own; returns it with its duration in milliseconds."""
     image = frame.with_alpha()
     image = image.convert("RGBA") if form.name == "PNG" else image  # all frames of a PNG have one mode
-    return encoded(image, form, frame.kept), frame.milliseconds
+    return encode_image(image, form, frame.kept), frame.milliseconds

@@ -123,7 +123,7 @@ def cell(found: Mapping[str, Any], key: str) -> str:
     value = with_coarse(found).get(key)
     if value is None:
         return "–"
-    return f"**{value:.3g}**" if key in missed(found) else f"{value:.3g}"
+    return f"**{value:.3g}**" if key in missed_goals(found) else f"{value:.3g}"
 
 
 def at_goal_size(figures: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -137,7 +137,7 @@ def goal(key: str) -> str:
     return most + (f" (at least {AT_LEAST[key]:g})" if key in AT_LEAST else "")
 
 
-def missed(found: Mapping[str, Any]) -> dict[str, float]:
+def missed_goals(found: Mapping[str, Any]) -> dict[str, float]:
     """The goals that a figure falls short of at `GOAL_SIZE`; one that was not measured falls short of none."""
     if found["size"] != GOAL_SIZE:
         return {}
@@ -173,7 +173,7 @@ def verdict(figures: Sequence[Mapping[str, Any]]) -> str:
 def shortcomings(found: Mapping[str, Any]) -> list[str]:
     size = f"at {found['size']} px"
     values = with_coarse(found)
-    texts = [f"{FIGURES[key]} {values[key]:.3g} {size}, goal {value:g}" for key, value in missed(found).items()]
+    texts = [f"{FIGURES[key]} {values[key]:.3g} {size}, goal {value:g}" for key, value in missed_goals(found).items()]
     return texts + [f"{complaint} {size}" for complaint in found["complaints"]] + slow_gatys(found, size)
 
 
@@ -199,7 +199,7 @@ def index(cards: Mapping[str, Mapping[str, Any]], many: Mapping[str, int] | None
     rows = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     rows += [index_row(name, facts) for name, facts in sorted(cards.items())]
     about = f"On the built-in held-out photos at {GOAL_SIZE} px; bold misses its goal; a name leads to its page."
-    made = "Made by `python -m stylenet.release`, as the pages are."
+    made = "Made by `stylenet release`, as the pages are."
     for name, count in sorted((many or {}).items()):
         rows += ["", f"[{name}]({name}.md): one network, {count} styles."]
     for name in sorted(cards):

@@ -69,7 +69,7 @@ def write_page(file: Path, settings: EvaluationSettings) -> None:
 def with_figures(file: Path, settings: EvaluationSettings) -> Card:
     """Evaluates the network at every size and stores the figures in its file; Gatys equivalent at the first."""
     log.info("%s: evaluated at %s px", file.stem, " and ".join(map(str, SIZES)))
-    left_out = missing(settings.judge, settings.lpips)
+    left_out = missing_weights(settings.judge, settings.lpips)
     asked = replace(
         settings,
         judge=None if "judge" in left_out else settings.judge,
@@ -90,7 +90,7 @@ def with_figures(file: Path, settings: EvaluationSettings) -> Card:
 
 
 @cache  # fetched and reported once, and only where there is something to measure
-def missing(judge: str | None, with_lpips: bool) -> tuple[str, ...]:
+def missing_weights(judge: str | None, with_lpips: bool) -> tuple[str, ...]:
     """The parts of the evaluation whose weights are not available here."""
     fetches = {"judge": judge and (lambda: load_once(judge, ARCHITECTURE)), "lpips": with_lpips and fetch_alexnet}
     found = []

@@ -52,7 +52,7 @@ def chart(name: str, curves: Sequence[Curve], points: int = 200) -> str:
     grid = "".join(_tick(tick, y(tick)) for tick in ticks(low, high, logarithmic))
     lines = "".join(
         f'<path class="line" data-run="{number}" style="--hue:{hue(number)}"'
-        f' d="{_path(thinned(curve, points), x, y)}"/>'
+        f' d="{_path(thin_out(curve, points), x, y)}"/>'
         for number, curve in enumerate(curves)
         if curve
     )
@@ -74,7 +74,7 @@ def _path(curve: Curve, x: Callable[[float], float], y: Callable[[float], float]
     return "M" + "L".join(f"{x(float(step)):.1f} {y(value):.1f}" for step, value in curve)
 
 
-def thinned(curve: Curve, points: int) -> Curve:
+def thin_out(curve: Curve, points: int) -> Curve:
     """At most so many points: the mean of each stretch, the first and the last as they are."""
     if len(curve) <= points:
         return curve

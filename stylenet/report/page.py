@@ -154,15 +154,15 @@ def cell(value: Any, form: str = "{:.4g}") -> str:
     if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
         text = f"{value:,}" if isinstance(value, int) else form.format(value)
         return f'<td data-value="{value!r}">{text}</td>'
-    text = written(value)
+    text = setting_text(value)
     return f"<td>{escape(text if len(text) <= MAXIMUM_VALUE else text[: MAXIMUM_VALUE - 1] + '…')}</td>"
 
 
-def written(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A setting as it is typed."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
-    return f"[{','.join(map(written, value))}]" if isinstance(value, list) else str(value)
+    return f"[{','.join(map(setting_text, value))}]" if isinstance(value, list) else str(value)
 
 
 def settings_that_differ(runs: Sequence[Run]) -> list[str]:
@@ -172,7 +172,7 @@ def settings_that_differ(runs: Sequence[Run]) -> list[str]:
     """
     read = [run.settings for run in runs if run.settings and run.folder != Path()]
     names = dict.fromkeys(name for settings in read for name in settings if not name.startswith(DESCRIPTIVE))
-    differing = [name for name in names if len({written(settings.get(name)) for settings in read}) > 1]
+    differing = [name for name in names if len({setting_text(settings.get(name)) for settings in read}) > 1]
     return differing[:MAXIMUM_COLUMNS]
 
 
@@ -194,7 +194,7 @@ def section(number: int, run: Run, place: Path, shown: Shown, with_settings: boo
     head = f'<span class="swatch" style="--hue:{hue(number)}"></span>{escape(run.name)}'
     head += f'<span class="faint">{escape(", ".join([run.started, *facts]).strip(", "))}</span>'
     settings = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(written(value))}</dd>" for name, value in run.settings.items()
+        f"<dt>{escape(name)}</dt><dd>{escape(setting_text(value))}</dd>" for name, value in run.settings.items()
     )
     parts = [
         f'<p class="bad">{escape(run.problem)}</p>' if run.problem else "",

@@ -47,7 +47,7 @@ def thumbnails(sheets: Sequence[tuple[int, Path]], budget: int) -> Shown:
         chosen = spread(sheets, count)
         if BYTES_PER_PIXEL / 4 * 0.4 * (last**2 + (len(chosen) - 1) * others**2) > budget and level + 1 < len(LEVELS):
             continue
-        shown = encoded(chosen, last, others)
+        shown = encode_sheet(chosen, last, others)
         if sum(len(data) for _, data in shown.sheets) <= budget:
             return Shown(shown.sheets, shown.size, shown.cells, len(sheets) - len(shown.sheets), level > 0)
     return Shown(left_out=len(sheets), reduced=bool(sheets))
@@ -61,12 +61,12 @@ def spread(sheets: Sequence[tuple[int, Path]], count: int) -> list[tuple[int, Pa
     return [sheets[round(float(place))] for place in places]
 
 
-def encoded(sheets: Sequence[tuple[int, Path]], last: int, others: int) -> Shown:
+def encode_sheet(sheets: Sequence[tuple[int, Path]], last: int, others: int) -> Shown:
     found: list[tuple[int, str]] = []
     size: tuple[int, int] = (0, 0)
     cells: tuple[Cell, ...] = ()
     for number, (step, path) in enumerate(sheets, start=1):
-        picture = opened(path)
+        picture = open_sheet(path)
         if picture is None:
             continue
         final = number == len(sheets)
@@ -75,7 +75,7 @@ def encoded(sheets: Sequence[tuple[int, Path]], last: int, others: int) -> Shown
     return Shown(tuple(found), size, cells)
 
 
-def opened(path: Path) -> Image.Image | None:
+def open_sheet(path: Path) -> Image.Image | None:
     try:
         with Image.open(path, formats=("JPEG",)) as file:
             return file.convert("RGB") if file.width * file.height <= PIXELS else None

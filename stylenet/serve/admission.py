@@ -67,7 +67,7 @@ class Gate:
         self.load.inside += stylize
         self.metrics.inside.set(self.load.inside)
         try:
-            await self.app(scope, limited(receive, self.limits(endpoint)), send)
+            await self.app(scope, limit_body(receive, self.limits(endpoint)), send)
         finally:
             self.load.inside -= stylize
             self.metrics.inside.set(self.load.inside)
@@ -133,7 +133,7 @@ def unfit(headers: Mapping[bytes, bytes], limits: Limits) -> Refusal | None:
     return None
 
 
-def limited(receive: Receive, limits: Limits) -> Receive:
+def limit_body(receive: Receive, limits: Limits) -> Receive:
     """The same body, limited in bytes and in the seconds until it has arrived. Raises `HTTPException` 408 or 413."""
     count, end = 0, time.monotonic() + limits.seconds
     complete = False

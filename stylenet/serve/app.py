@@ -14,7 +14,7 @@ from stylenet.serve import documentation, job_routes, page, state_routes, styliz
 from stylenet.serve.admission import Gate
 from stylenet.serve.options import one_line
 from stylenet.serve.refusal import DISCONNECTED
-from stylenet.serve.service import Service, build, running
+from stylenet.serve.service import Service, build, run_service
 from stylenet.serve.settings import ServiceSettings
 from stylenet.version import __version__
 
@@ -25,7 +25,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(service):
+        async with run_service(service):
             yield
 
     app = FastAPI(
@@ -44,11 +44,11 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     state_routes.add(app, service)
     documentation.add(app, bool(settings.api_keys), next(iter(service.files)))
     page.add(app, list(service.files))
-    gated(app, service)
+    add_limits(app, service)
     return app
 
 
-def gated(app: FastAPI, service: Service) -> None:
+def add_limits(app: FastAPI, service: Service) -> None:
     """Adds the middleware that checks limits before anything else."""
     app.add_middleware(
         Gate,

@@ -144,7 +144,7 @@ def add(app: FastAPI, keys: bool, style: str) -> None:
         return Response(contents.joinpath(name).read_bytes(), media_type=ASSETS[name])
 
     def finished() -> dict[str, Any]:
-        schema = tidied(plain(), style)
+        schema = tidy_schema(plain(), style)
         if keys:
             schema["components"] = {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
             schema["security"] = [{"key": []}]
@@ -153,7 +153,7 @@ def add(app: FastAPI, keys: bool, style: str) -> None:
     app.openapi = finished  # type: ignore[method-assign]
 
 
-def tidied(schema: dict[str, Any], style: str) -> dict[str, Any]:
+def tidy_schema(schema: dict[str, Any], style: str) -> dict[str, Any]:
     """The schema without FastAPI's own error type, and without `null` for options that may be omitted."""
     schema.pop("components", None)
     for operation in (operation for path in schema["paths"].values() for operation in path.values()):

@@ -36,13 +36,13 @@ def add(app: FastAPI, service: Service) -> None:
         /v1/stylize; mask, format and quality are for images only. Answers at once with the job; its `result` can be
         fetched once its `state` is `done`."""
         job = await queue_job(service, request, query)
-        return JSONResponse(described(job, service.settings), HTTPStatus.ACCEPTED, {"Location": f"{JOBS}/{job.id}"})
+        return JSONResponse(describe_job(job, service.settings), HTTPStatus.ACCEPTED, {"Location": f"{JOBS}/{job.id}"})
 
     @app.head(f"{JOBS}/{{id}}", include_in_schema=False)
     @app.get(f"{JOBS}/{{id}}", tags=["jobs"], summary="The state of a job", responses=documentation.JOB_RESPONSES)
     async def state(id: str) -> Response:  # noqa: A002, the parameter's name in the path
         """States are `queued`, `running`, `done` and `failed`; a failed job has an `error`."""
-        return JSONResponse(described(found(service, id), service.settings))
+        return JSONResponse(describe_job(found(service, id), service.settings))
 
     @app.head(f"{JOBS}/{{id}}/result", include_in_schema=False)
     @app.get(
@@ -127,7 +127,7 @@ def found(service: Service, id_: str) -> Job:
     return job
 
 
-def described(job: Job, settings: ServiceSettings) -> dict[str, Any]:
+def describe_job(job: Job, settings: ServiceSettings) -> dict[str, Any]:
     """A job as JSON."""
     facts: dict[str, Any] = {"id": job.id, "state": job.state, "style": job.style, "created": round(job.created, 3)}
     if job.done is not None:

@@ -59,7 +59,7 @@ class Options(BaseModel):
         return Brush(self.strength, self.stroke, self.colors == "keep", self.colors == "match")
 
 
-def merged(query: Options, fields: Mapping[str, str]) -> Options:
+def merge_options(query: Options, fields: Mapping[str, str]) -> Options:
     """The options of the query with those of a form. Raises `UserError`, in one line."""
     try:
         return Options.model_validate({**query.model_dump(exclude_unset=True), **fields})

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from stylenet.errors import UserError
 from stylenet.media.picture import Size
-from stylenet.serve.options import Options, merged
+from stylenet.serve.options import Options, merge_options
 from stylenet.serve.refusal import not_stored
 from stylenet.serve.service import Service
 from stylenet.serve.settings import Limits
@@ -55,7 +55,7 @@ async def chunks_of(file: UploadFile) -> AsyncIterator[bytes]:
 async def body_of(request: Request, query: Options) -> Body:
     """The body, with a form's fields among the options. Raises `HTTPException` for a form that cannot be read."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return Body(checked(query, {}), request)
+        return Body(check_options(query, {}), request)
     form = await form_of(request)
     files: dict[str, UploadFile] = {}
     fields: dict[str, Any] = {}
@@ -71,7 +71,7 @@ async def body_of(request: Request, query: Options) -> Body:
         raise HTTPException(UNPROCESSABLE, f"{next(iter(files))[:100]}: no such file, only image and mask")
     if image is None:
         raise HTTPException(UNPROCESSABLE, "image: the form must have this file")
-    return Body(checked(query, fields), request, image, await read_mask(mask))
+    return Body(check_options(query, fields), request, image, await read_mask(mask))
 
 
 async def form_of(request: Request) -> FormData:
@@ -92,10 +92,10 @@ async def read_mask(mask: UploadFile | None) -> bytes | None:
     return await mask.read()
 
 
-def checked(query: Options, fields: dict[str, Any]) -> Options:
+def check_options(query: Options, fields: dict[str, Any]) -> Options:
     """The options. Raises `HTTPException` if one is wrong or the style is missing."""
     try:
-        options = merged(query, fields)
+        options = merge_options(query, fields)
     except UserError as error:
         raise HTTPException(UNPROCESSABLE, str(error)) from error
     if options.style is None:

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from stylenet.disk import check_folder, locked, printable, refusal
+from stylenet.disk import check_folder, file_lock, printable, refusal
 from stylenet.errors import UserError
 
 FOLDER, LOCK = "stylenet-jobs", ".stylenet-serve.lock"
@@ -47,7 +47,7 @@ class ResultsFolder:
         taken = f"another service has its results in {printable(named)}"
         try:
             check_own(path)
-            alone = self.ending.enter_context(locked(path / LOCK, taken))
+            alone = self.ending.enter_context(file_lock(path / LOCK, taken))
         except OSError as error:
             raise UserError(refusal(error, path)) from error
         if alone:

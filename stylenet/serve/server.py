@@ -41,7 +41,7 @@ def run(settings: ServiceSettings, host: str, port: int, proxies: str | None = N
     server = Server(config)
     server.announcement = announcement(app.state.service, host)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ignored)  # uvicorn raises it once more when all is done
+        signal.signal(number, ignore_signal)  # uvicorn raises it once more when all is done
     server.run()
     return 0 if server.started else 1
 
@@ -117,5 +117,5 @@ def announcement(service: Service, host: str) -> str:
     return f"stylenet serve: http://{shown}:{{port}}, {len(service.files)} styles, {workers}"
 
 
-def ignored(number: int, frame: FrameType | None) -> None:
+def ignore_signal(number: int, frame: FrameType | None) -> None:
     """Ignores a signal that uvicorn raises again after it has ended."""

@@ -9,7 +9,7 @@ from typing import Any
 from stylenet.disk import printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_reference, styles
-from stylenet.models.loading import chosen
+from stylenet.models.loading import select_style
 from stylenet.models.style_file import Card, read_card, read_style
 from stylenet.serve.jobs import Jobs
 from stylenet.serve.load import Load
@@ -39,17 +39,17 @@ class Service:
 
 def build(settings: ServiceSettings) -> Service:
     """The parts, not started yet. Raises `UserError` for a style that is missing or damaged."""
-    files = served(settings.styles, settings.fallback is not None)
+    files = served_styles(settings.styles, settings.fallback is not None)
     cards = cards_of(files)
     pool = Pool(files, devices_for(settings.device, settings.workers))
     metrics = Metrics()
     jobs = Jobs(settings, pool, ResultsFolder(settings.results), on_done=metrics.stylized)
     metrics.watch(pool, jobs)
-    facts = [described(name, card) for name, card in cards.items()]
+    facts = [describe_style(name, card) for name, card in cards.items()]
     return Service(settings, files, facts, pool, jobs, Load(settings, pool), metrics)
 
 
-def served(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
+def served_styles(wanted: Sequence[str], fallback: bool) -> dict[str, StyleReference]:
     """The styles by the names under which they are served; with their tiny networks where they may fall back.
 
     Those with a file of their own come first: the first one is the example of `/docs` and of the form. Raises
@@ -84,7 +84,7 @@ def references(style: str) -> dict[str, StyleReference]:
 def cards_of(files: Mapping[str, StyleReference]) -> dict[str, Card]:
     """The card of each style. Each file is read whole, once, so that no worker fails on one. Raises `UserError`."""
     whole = {file: read_style(file) for file in {reference.file for reference in files.values()}}
-    return {name: chosen(reference, *whole[reference.file])[1] for name, reference in files.items()}
+    return {name: select_style(reference, *whole[reference.file])[1] for name, reference in files.items()}
 
 
 def tiny_of(style: str) -> str:
@@ -92,7 +92,7 @@ def tiny_of(style: str) -> str:
     return f"{style.removesuffix('-tiny').removesuffix('-small')}-tiny"
 
 
-def described(name: str, card: Card) -> dict[str, Any]:
+def describe_style(name: str, card: Card) -> dict[str, Any]:
     """A style's entry in /v1/styles."""
     painting = card.facts.get("painting")
     painting = painting if isinstance(painting, dict) else {}
@@ -101,7 +101,7 @@ def described(name: str, card: Card) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(service: Service) -> AsyncIterator[None]:
+async def run_service(service: Service) -> AsyncIterator[None]:
     """Starts the workers; ends them after the block and deletes all results."""
     service.pool.start()
     sweeping = asyncio.create_task(service.jobs.sweep_forever())

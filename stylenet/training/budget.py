@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from stylenet.data.datamodule import PhotoCrops
-from stylenet.device import sent
+from stylenet.device import to_device
 from stylenet.losses.terms import CYCLE
 from stylenet.training.module import StyleTransferModule, make_optimizer
 from stylenet.training.step import as_floats, total_of
@@ -77,7 +77,7 @@ def seconds_per_batch(
 
     def batch(number: int) -> None:
         photos = next(batches)
-        photos = sent(photos[: len(photos) // devices], device)
+        photos = to_device(photos[: len(photos) // devices], device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             total = total_of(module.weighted_losses(photos, number))
         optimizer.zero_grad()
@@ -90,7 +90,7 @@ def seconds_per_batch(
             batch(number)
 
     batch(0)  # the first takes longer
-    times = [timed(cycle, device) for _ in range(sum(rounds))]
+    times = [seconds_taken(cycle, device) for _ in range(sum(rounds))]
     optimizer.zero_grad()
     return median(times[rounds[0] :]) / CYCLE
 
@@ -99,17 +99,17 @@ def seconds_per_batch(
 def seconds_between_steps(module: StyleTransferModule, held_out: Tensor, steps: int) -> float:
     """Seconds of a run for contact sheets, validations and checkpoints; one photo of each is timed."""
     photos = as_floats(held_out[:1])
-    timed(lambda: module(photos), photos.device)
-    sheet = timed(lambda: module(photos), photos.device)
+    seconds_taken(lambda: module(photos), photos.device)
+    sheet = seconds_taken(lambda: module(photos), photos.device)
     drawn = steps // sheet_interval(steps) * SHEET_PHOTOS * sheet if steps else 0.0
     between = drawn + min(steps, CHECKPOINTS) * CHECKPOINT_SECONDS
     if validations := max(0, steps - 1) // validation_interval(steps):
-        validation = timed(lambda: module.figures(photos), photos.device)
+        validation = seconds_taken(lambda: module.figures(photos), photos.device)
         between += validations * len(held_out) * validation
     return between
 
 
-def timed(work: Callable[[], object], device: torch.device) -> float:
+def seconds_taken(work: Callable[[], object], device: torch.device) -> float:
     """Seconds that the work takes, to its end on the device."""
     start = time.perf_counter()
     work()

@@ -64,10 +64,10 @@ def training_facts(inputs: TrainingInputs, steps: int | None) -> Facts:
 def versions(device: torch.device) -> dict[str, str]:
     """Versions of what the run uses; they may differ between runs that are otherwise equal."""
     machine = {"device": device_name(device), "python": platform.python_version()}
-    return machine | {name: found for name in PACKAGES if (found := installed(name))}
+    return machine | {name: found for name in PACKAGES if (found := installed_version(name))}
 
 
-def installed(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
     """The version of a package, where it is installed and known to be."""
     try:
         return version(package)

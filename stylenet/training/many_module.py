@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from stylenet.device import sent
+from stylenet.device import to_device
 from stylenet.evaluation.held_out import photo_by_photo
 from stylenet.losses.terms import CYCLE
 from stylenet.models.conditional import ConditionalNet
@@ -84,13 +84,13 @@ class ManyStylesModule(StyleTransferModule):
         return paintings_of(number, photos, len(self.criteria), self.seed)
 
     def forward(self, photos: Batch) -> Float[Tensor, "b 3 h w"]:
-        styles = sent(self.styles_of(0, len(photos)), self.network.table.device)
+        styles = to_device(self.styles_of(0, len(photos)), self.network.table.device)
         return self.network.with_parameters(as_floats(photos), self.parameters_of(styles)).float()
 
     def weighted_losses(self, batch: Batch, number: int) -> dict[str, Tensor]:
         """The means over the photos of the weighted terms, each by the criterion of its painting."""
         chosen, each = self.styles_of(number, len(batch)), []
-        styles = sent(chosen, self.network.table.device)
+        styles = to_device(chosen, self.network.table.device)
         # By whole cycles, so that terms taken at every n-th batch meet both kinds of parameters.
         alone = number // CYCLE % ALONE == ALONE - 1
         with shown_photos(self.network, batch, self.flat_areas, number) as photos:
@@ -107,7 +107,7 @@ class ManyStylesModule(StyleTransferModule):
         found = []
         for number, photo in enumerate(photos, first):
             style = self.styles_of(number, 1)
-            one = OneStyle(self.network, self.parameters_of(sent(style, photos.device))[0])
+            one = OneStyle(self.network, self.parameters_of(to_device(style, photos.device))[0])
             found += photo_by_photo(self.criteria.of(int(style)), one, photo[None])
         return found
 

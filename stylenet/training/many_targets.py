@@ -21,7 +21,7 @@ from stylenet import losses
 from stylenet.data import unit_photos
 from stylenet.data.paintings import Painting
 from stylenet.disk import atomic_write, file_sha256
-from stylenet.losses.criterion import measure_units, untouched
+from stylenet.losses.criterion import measure_units, photo_context
 from stylenet.losses.perceptual import PerceptualLoss
 from stylenet.losses.settings import LossSettings
 from stylenet.losses.sliced import some_of
@@ -50,7 +50,7 @@ class Criteria:
 
     def of(self, index: int) -> PerceptualLoss:
         """The criterion, with the targets of a painting until the next call."""
-        give(self.criterion, self.targets[index])
+        load_targets(self.criterion, self.targets[index])
         return self.criterion
 
     @property
@@ -105,7 +105,7 @@ class TargetMaker:
         criterion = self.criterion(painting)
         if not self.steps:
             photos = unit_photos()[:: 8 // UNIT_PHOTOS].to(self.device)
-            self.steps = [untouched(criterion, photo[None]) for photo in photos]
+            self.steps = [photo_context(criterion, photo[None]) for photo in photos]
         measure_units(criterion, (replace(step, criterion=criterion) for step in self.steps))
         buffers = ((name, value) for name, value in criterion.named_buffers() if not name.startswith("vgg."))
         return {name: compact(name, value) for name, value in buffers}
@@ -119,7 +119,7 @@ def compact(name: str, value: Tensor) -> Tensor:
     return value[some_of(len(value), KEPT, torch.Generator().manual_seed(0))].half()
 
 
-def give(criterion: PerceptualLoss, targets: Targets) -> None:
+def load_targets(criterion: PerceptualLoss, targets: Targets) -> None:
     """Puts a painting's targets into the criterion. Those of another had the same names: all have one short side."""
     for name, value in targets.items():
         criterion.register_buffer(name, value.float(), persistent=False)

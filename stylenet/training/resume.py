@@ -69,7 +69,7 @@ def newest_run(wanted: Wanted) -> Path:
     Runs that are active in a process are left alone. One that is finished is taken where none was stopped: it may have
     been killed before its style file was in `checkpoints/`.
     """
-    found = {folder: match for folder in begun_runs() if (match := matching(folder, wanted))}
+    found = {folder: match for folder in begun_runs() if (match := match_quality(folder, wanted))}
     ended = [folder for folder in found if not is_going(folder)]
     if not ended:
         still = f" ({len(found)} still running)" if found else ""
@@ -92,7 +92,7 @@ def has_figures(file: Path) -> bool:
         return False
 
 
-def matching(folder: Path, wanted: Wanted) -> int:
+def match_quality(folder: Path, wanted: Wanted) -> int:
     """How well a run suits: 2 where it is of the very painting that is wanted, 1 by its name alone, 0 not at all."""
     try:
         settings, inputs = read_settings(folder), read_resolved(folder).get("inputs") or {}

@@ -8,7 +8,7 @@ from typing import Any
 from stylenet.disk import file_sha256, find_file, find_painting
 from stylenet.errors import UserError
 from stylenet.training.run_folder import keep_painting, read_resolved, read_settings
-from stylenet.training.settings import MISSING, Length, Settings, style_settings, upgraded
+from stylenet.training.settings import MISSING, Length, Settings, style_settings, upgrade_settings
 
 FREE = ("replace", "resume")  # which change nothing of what is learned
 
@@ -26,7 +26,7 @@ def resumed_settings(folder: Path, asked: Settings | str | PathLike[str] | None,
         asked = replace(recorded, style=replace(recorded.style, image=style_settings(asked).image))
     asked = replace(asked, **changes)
     check_same_painting(asked.style.image, recorded.style.image, folder)
-    before, now = upgraded(asdict(recorded)), upgraded(asdict(asked))
+    before, now = upgrade_settings(asdict(recorded)), upgrade_settings(asdict(asked))
     before["style"]["image"] = now["style"]["image"]
     for name in now:
         if name not in FREE and now[name] not in (before[name], MISSING, asdict(Length())):

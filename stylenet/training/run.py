@@ -31,7 +31,7 @@ from stylenet.training.resumed_settings import resumed_settings
 from stylenet.training.run_folder import (
     disk_errors,
     keep_inputs,
-    locked,
+    lock_folder,
     new_run_folder,
     read_resolved,
     write_resolved,
@@ -135,7 +135,7 @@ def lead(
         inputs = prepare(settings, resolved, checkpoint is not None, start and start.folder, photos)
     folder = start.folder if start else new_run_folder(inputs.name)
     export_worker_context(folder, checkpoint)
-    with disk_errors(folder), locked(folder), memory_errors(too_large(settings)):
+    with disk_errors(folder), lock_folder(folder), memory_errors(too_large(settings)):
         write_settings(folder, dict(composed))
         keep_inputs(folder, settings)
         write_resolved(folder, inputs.resolved)

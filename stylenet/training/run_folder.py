@@ -21,7 +21,7 @@ from stylenet.disk import LONGEST_NAME, atomic_write, find_file, home_expanded, 
 from stylenet.errors import UserError
 from stylenet.models.catalog import CHECKPOINTS, styles
 from stylenet.models.limits import SUFFIX
-from stylenet.training.settings import Settings, upgraded
+from stylenet.training.settings import Settings, upgrade_settings
 
 OUTPUTS = Path("outputs")
 SETTINGS, RESOLVED, FILES, LOCK = "config.yaml", "resolved.json", "files.json", ".lock"
@@ -58,12 +58,12 @@ def new_run_folder(style: str) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Locks the folder for this run, so that two never write into one. Raises `UserError`.
 
     A killed run's lock ends with it; the partial files that it left are removed.
     """
-    with disk.locked(folder / LOCK, f"resume: the run in {printable(folder)} is still running"):
+    with disk.file_lock(folder / LOCK, f"resume: the run in {printable(folder)} is still running"):
         for part in folder.glob(".*.part"):
             part.unlink()
         yield
@@ -175,7 +175,7 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
     """A hash of all settings that can change the network."""
     telling = {
         name: value
-        for name, value in upgraded(settings).items()
+        for name, value in upgrade_settings(settings).items()
         if name not in ("logger", "replace", "resume", "objective")
     }
     telling = {name: value for name, value in telling.items() if name not in UNSET or value is not None}
@@ -187,7 +187,7 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
 def read_settings(folder: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
-        return upgraded(dict(values))
+        return upgrade_settings(dict(values))
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"resume: {folder} is not a run folder: its config.yaml cannot be read") from error
 

@@ -14,7 +14,7 @@ import yaml
 from stylenet.data.settings import PhotoSettings
 from stylenet.disk import shipped_files
 from stylenet.losses.settings import LossSettings, loss_preset
-from stylenet.losses.settings import upgraded as upgraded_loss
+from stylenet.losses.settings import upgrade_loss as upgraded_loss
 
 MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
 ONE_DEVICE = {"accelerator": "auto", "devices": 1, "precision": None}
@@ -83,7 +83,7 @@ class Length:
     minutes: float | None = None
 
 
-def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Composed settings, maybe of an older version: weights by their terms, 0 for those that the loss then lacked."""
     values = {"flat_areas": 0.0, **values} if "loss" in values else dict(values)
     if "network" in values:

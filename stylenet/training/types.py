@@ -34,7 +34,7 @@ def check_types(settings: Any, group: str = "") -> None:
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
         if value != MISSING and not suits(value, kind):
-            raise UserError(f"{group}{name} must be {wanted(kind)}, got {value!r}")
+            raise UserError(f"{group}{name} must be {type_words(kind)}, got {value!r}")
         if is_dataclass(kind):
             check_types(value, f"{group}{name}.")
 
@@ -53,9 +53,9 @@ def suits(value: object, kind: Any) -> bool:
     return all(suits(each, get_args(kind)[-1]) for each in values)
 
 
-def wanted(kind: Any) -> str:
+def type_words(kind: Any) -> str:
     """The words for a type."""
     if isinstance(kind, UnionType):
-        return " or ".join(map(wanted, get_args(kind)))
+        return " or ".join(map(type_words, get_args(kind)))
     plain = get_origin(kind) or kind
     return WORDS.get(plain) or f"of the class {plain.__module__}.{plain.__name__}"

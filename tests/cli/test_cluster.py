@@ -10,7 +10,7 @@ from service_client import save_gallery
 
 from stylenet.cli.main import main
 from stylenet.cluster.places import Place
-from stylenet.cluster.plan import planned
+from stylenet.cluster.plan import plan_rows
 
 Refused = Callable[..., str]
 
@@ -70,5 +70,5 @@ def test_clips_between_the_images_are_left_out(tmp_path: Path, monkeypatch: pyte
     pytest.importorskip("fsspec")
     picture(tmp_path / "in/a.png")
     (tmp_path / "in/b.mp4").write_bytes(b"clip")
-    todo = planned(Place(source.format(tmp_path)), Place("out"), "night", None, False)
+    todo = plan_rows(Place(source.format(tmp_path)), Place("out"), "night", None, False)
     assert (todo.names, todo.results, todo.clips) == (["a.png"], ["a-night.png"], 1)

@@ -150,7 +150,7 @@ def test_optimize_sees_the_photo_in_the_colors_of_its_profile_and_says_when_it_i
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return photo
 
-    monkeypatch.setattr(optimize_run, "refined", refined)
+    monkeypatch.setattr(optimize_run, "optimize_at_size", refined)
     Image.new("RGB", (64, 64), (200, 30, 30)).save(tmp_path / "photo.png", icc_profile=GREEN_FIRST)
     output, small = tmp_path / "out.png", ["--size", "64", "--style-size", "64", "--scales", "1"]
     command = [str(tmp_path / "photo.png"), str(STYLES / "wave.jpg"), "-o", str(output), *small]

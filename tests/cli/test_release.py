@@ -22,7 +22,7 @@ from stylenet.models.transformer_net import NetworkSettings, TransformerNet, ini
 from stylenet.release import pages
 from stylenet.release.model_card import index, page, verdict
 from stylenet.training.run_folder import settings_digest, write_settings
-from stylenet.training.settings import upgraded
+from stylenet.training.settings import upgrade_settings
 
 FACTS = {
     "painting": {"title": "Wave", "artist": "Hokusai", "year": "1831", "size": 384},
@@ -123,7 +123,7 @@ def test_a_run_that_was_stopped_goes_on_unless_its_settings_were_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = upgraded({"steps": 5})
+    settings = upgrade_settings({"steps": 5})
     digest = settings_digest(settings)
     assert release.stopped_run("wave", digest) is None
     for time, held_out, stopped in (("1", {}, True), ("2", {"style": 0.1}, False), ("3", {}, True)):
@@ -266,9 +266,9 @@ def test_what_needs_weights_that_cannot_be_had_is_left_out(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     caplog.set_level("INFO")
-    pages.missing.cache_clear()
-    assert pages.missing("torchvision", True) == ("judge", "lpips")
-    assert pages.missing(None, False) == ()
+    pages.missing_weights.cache_clear()
+    assert pages.missing_weights("torchvision", True) == ("judge", "lpips")
+    assert pages.missing_weights(None, False) == ()
     assert [record.getMessage()[:12] for record in caplog.records].count("not measured") == 2
 
 

@@ -11,8 +11,8 @@ from run_folders import make_run
 from runs import SMALL
 
 from stylenet.cli.sweep import labels, sweep
-from stylenet.cli.sweep_record import recorded
-from stylenet.cli.train_arguments import as_typed, in_grammar, quoted
+from stylenet.cli.sweep_record import record_calls
+from stylenet.cli.train_arguments import as_typed, in_grammar, quote
 from stylenet.cli.train_hydra import end_if_stopped, stopped_code
 from stylenet.errors import UserError
 from stylenet.report.sweep import read_records
@@ -65,7 +65,7 @@ def test_a_run_of_a_grid_that_a_signal_stopped_has_no_objective(
         return 143
 
     monkeypatch.setattr(loggers, "run_folders", [make_run(tmp_path / "outputs/wave/2026-11-25_10-00-00")])
-    call = recorded(train, tmp_path / "sweep")
+    call = record_calls(train, tmp_path / "sweep")
     with suppress(SystemExit):
         assert call(["objective=held_out/style"]) == 143
     (record,) = read_records(tmp_path / "sweep")
@@ -111,7 +111,7 @@ def test_in_a_sweep_commas_separate_paintings_unless_a_file_has_the_whole_name(
 
 @pytest.mark.parametrize("typed", ["style.image=it's (1).jpg", "style.image=a\\", "loss.weights.style=3", "batch=2"])
 def test_settings_are_shown_as_they_were_typed(typed: str) -> None:
-    assert as_typed(quoted(typed)) == typed
+    assert as_typed(quote(typed)) == typed
 
 
 def test_without_a_sweep_a_comma_is_part_of_the_name() -> None:

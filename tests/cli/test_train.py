@@ -20,8 +20,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 from runs import ROOT, SMALL, Run
 
-from stylenet.cli.resumption import recorded
-from stylenet.cli.train_arguments import quoted
+from stylenet.cli.resumption import recorded_settings
+from stylenet.cli.train_arguments import quote
 from stylenet.cli.train_compose import CONFIGS, composed_settings
 from stylenet.cli.train_hydra import with_budget
 from stylenet.losses.perceptual import check_terms, loss_preset
@@ -222,7 +222,7 @@ def test_every_config_composes(choice: Path) -> None:
 def composed(options: list[str]) -> Settings:
     ConfigStore.instance().store("settings", schema())
     with initialize_config_dir(CONFIGS, version_base="1.3"):
-        settings = OmegaConf.to_object(compose("train", [quoted(option) for option in options]))
+        settings = OmegaConf.to_object(compose("train", [quote(option) for option in options]))
     assert isinstance(settings, Settings)
     return settings
 
@@ -230,14 +230,14 @@ def composed(options: list[str]) -> Settings:
 @pytest.mark.parametrize("text", ["Sea, night", "it's", "[untitled]", "Rain: a study", "1e5", "true", "${x}", "auto"])
 def test_a_text_reaches_the_settings_as_typed_and_is_no_sweep(text: str) -> None:
     assert composed(["style=wave", f"style.title={text}"]).style.title == text
-    assert quoted(f"style.title={text}", sweep=True) == quoted(f"style.title={text}")
+    assert quote(f"style.title={text}", sweep=True) == quote(f"style.title={text}")
 
 
 def test_names_are_texts_and_may_be_listed() -> None:
     assert composed(["style=wave", "style.name=1e5"]).style.name == "1e5"
     assert composed(["style=wave", "style.title='Sea, night'"]).style.title == "Sea, night"
     assert composed(["style=wave", "style.title=null"]).style.title is None
-    assert quoted("style.name=a,b", sweep=True) == "style.name='a','b'"
+    assert quote("style.name=a,b", sweep=True) == "style.name='a','b'"
 
 
 def test_a_weight_is_set_by_its_term() -> None:
@@ -248,7 +248,7 @@ def test_a_weight_is_set_by_its_term() -> None:
 def test_a_run_folder_with_the_old_names_keeps_its_weights(tmp_path: Path) -> None:
     old = {"content_layers": ["relu2_2"], "content_weight": 1.0, "style_weight": 3.0, "calm_weight": 0.5}
     (tmp_path / "config.yaml").write_text(json.dumps({"style": {"image": "x.jpg"}, "loss": old}))
-    loss: Any = OmegaConf.to_object(recorded(tmp_path).loss)
+    loss: Any = OmegaConf.to_object(recorded_settings(tmp_path).loss)
     assert loss.weights == {"content": 1.0, "style": 3.0, "sliced": 0.0, "tone": 0.0, "tv": 0.0, "stability": 0.5}
     assert (loss.content_scale, loss.style_scales, loss.balanced) == (1, [1], False)
 

@@ -5,7 +5,7 @@ import pytest
 from infer_command import picture
 
 from stylenet.cluster.places import Place
-from stylenet.cluster.plan import planned
+from stylenet.cluster.plan import plan_rows
 from stylenet.cluster.run import block_size, check_answers
 from stylenet.errors import UserError
 
@@ -13,7 +13,7 @@ from stylenet.errors import UserError
 def test_results_are_named_as_infer_names_them(tmp_path) -> None:
     for name in ("b.png", "sub/a.png", ".hidden.png", "notes.txt"):
         picture(tmp_path / "in" / name)
-    todo = planned(Place(str(tmp_path / "in")), Place(str(tmp_path / "out")), "night", None, False)
+    todo = plan_rows(Place(str(tmp_path / "in")), Place(str(tmp_path / "out")), "night", None, False)
     assert dict(zip(todo.names, todo.results, strict=True)) == {
         "b.png": "b-night.png",
         "sub/a.png": "sub/a-night.png",
@@ -26,14 +26,14 @@ def test_results_of_one_name_are_told_apart_on_disk_and_behind_a_url(tmp_path) -
         picture(tmp_path / "in" / name)
         memory.pipe_file(f"/alike/{name}", b"")
     for source, target in ((str(tmp_path / "in"), str(tmp_path / "out")), ("memory://alike", "memory://made")):
-        todo = planned(Place(source), Place(target), "night", ".jpg", False)
+        todo = plan_rows(Place(source), Place(target), "night", ".jpg", False)
         assert todo.results == ["a-jpg-night.jpg", "a-png-night.jpg"]
 
 
 def test_what_is_there_is_skipped(tmp_path) -> None:
     for name in ("in/a.png", "in/b.png", "out/a-night.jpg"):
         picture(tmp_path / name)
-    todo = planned(Place(str(tmp_path / "in")), Place(str(tmp_path / "out")), "night", ".jpg", True)
+    todo = plan_rows(Place(str(tmp_path / "in")), Place(str(tmp_path / "out")), "night", ".jpg", True)
     assert (todo.names, todo.results, todo.present) == (["b.png"], ["b-night.jpg"], 1)
 
 
@@ -42,12 +42,12 @@ def test_urls_are_listed_read_and_written_by_fsspec() -> None:
     for name in ("a.JPG", "sub/b.avif", ".c.png", "notes.txt"):
         memory.pipe_file(f"/photos/{name}", name.encode())
     source, target = Place("memory://photos"), Place("memory://styled")
-    todo = planned(source, target, "night", None, False)
+    todo = plan_rows(source, target, "night", None, False)
     assert todo.names == ["a.JPG", "sub/b.avif"]
     assert todo.results == ["a-night.JPG", "sub/b-night.png"]
     target.write("sub/b-night.png", source.read("sub/b.avif"))
     assert memory.cat_file("/styled/sub/b-night.png") == b"sub/b.avif"
-    assert planned(source, target, "night", None, True).names == ["a.JPG"]
+    assert plan_rows(source, target, "night", None, True).names == ["a.JPG"]
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_what_cannot_work_is_one_line(tmp_path, monkeypatch, source: str, target
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
     if not line:
-        assert planned(Place(source), Place(target), "night", None, False).names == ["a.png"]
+        assert plan_rows(Place(source), Place(target), "night", None, False).names == ["a.png"]
         return
     with pytest.raises(UserError) as error:
-        planned(Place(source), Place(target), "night", None, False)
+        plan_rows(Place(source), Place(target), "night", None, False)
     assert line in str(error.value).replace("no images", "no pictures")
     assert "\n" not in str(error.value)
 
@@ -90,7 +90,7 @@ def test_an_output_inside_the_input_is_found_in_any_spelling(tmp_path, source: s
     picture(tmp_path / "in/a.png")
     (tmp_path / "link").symlink_to("in")
     with pytest.raises(UserError, match="is inside the input"):
-        planned(Place(source.format(tmp_path)), Place(target.format(tmp_path)), "night", None, False)
+        plan_rows(Place(source.format(tmp_path)), Place(target.format(tmp_path)), "night", None, False)
 
 
 def test_blocks_are_small_enough_for_all_actors_and_large_enough_for_ray() -> None:
@@ -105,7 +105,7 @@ def test_a_place_that_cannot_be_written_is_one_line_before_ray_starts(tmp_path, 
     picture(tmp_path / "photo.png")
     place = target if "://" in target else str(tmp_path / target)
     with pytest.raises(UserError, match=reason):
-        planned(Place(str(tmp_path / "in")), Place(place), "night", None, False)
+        plan_rows(Place(str(tmp_path / "in")), Place(place), "night", None, False)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "no.such.host.invalid:6379"])

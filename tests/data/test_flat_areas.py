@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from stylenet.data.flat_areas import flattened, line, with_flat_areas
+from stylenet.data.flat_areas import flatten_part, line, with_flat_areas
 
 
 def photos(count: int) -> torch.Tensor:
@@ -25,7 +25,7 @@ def test_a_batch_depends_on_its_number_alone() -> None:
 
 def test_one_side_of_a_line_is_flat_and_the_other_as_it_was() -> None:
     before = photos(1)
-    after = flattened(before, np.random.default_rng(3))
+    after = flatten_part(before, np.random.default_rng(3))
     difference = (after - before).abs().mean(1)[0]
     steps = after.diff(dim=3).abs().mean(1)[0]
     flat = difference[:, 1:] > 1e-4

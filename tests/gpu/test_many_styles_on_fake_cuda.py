@@ -34,7 +34,7 @@ from stylenet.training.many_module import ManyStylesModule
 from stylenet.training.many_targets import Criteria
 
 FORM = NetworkSettings(4, 1, architecture="conditional", styles=3, predictor=4, waves=3)
-SHIFT = stability.drawn(0)
+SHIFT = stability.draw_shift_and_noise(0)
 PLACES = torch.tensor([2, 0])
 
 
@@ -54,7 +54,7 @@ def criteria(network: ConditionalNet, drawn: Drawn, monkeypatch: pytest.MonkeyPa
         criterion = PerceptualLoss(VGGFeatures(tiny_weights()), torch.rand(1, 3, 32, 32), settings)
         targets = {name: value for name, value in criterion.named_buffers() if not name.startswith("vgg.")}
     moved(criterion)
-    monkeypatch.setattr(stability, "drawn", lambda number: SHIFT)
+    monkeypatch.setattr(stability, "draw_shift_and_noise", lambda number: SHIFT)
     monkeypatch.setattr(many_module, "paintings_of", lambda *_: PLACES)  # values of the host's, which a fake has not
     return Criteria(criterion, [{name: there(value) for name, value in targets.items()} for _ in range(3)])
 

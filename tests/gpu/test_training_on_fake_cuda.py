@@ -25,7 +25,7 @@ from stylenet.training.module import StyleTransferModule, make_optimizer
 from stylenet.training.step import total_of
 
 WEIGHTS = dict.fromkeys(LOSS_TERMS, 1.0)
-SHIFT = stability.drawn(0)  # on the host, where reading a value costs nothing
+SHIFT = stability.draw_shift_and_noise(0)  # on the host, where reading a value costs nothing
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def module(fake: FakeTensorMode, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) 
         criterion = PerceptualLoss(VGGFeatures(tiny_weights()), torch.rand(1, 3, 32, 32), settings)
         made = StyleTransferModule(TransformerNet(NetworkSettings(4, 1, waves=3)), criterion, flat_areas=1.0)
     moved(made)
-    monkeypatch.setattr(stability, "drawn", lambda number: SHIFT)
+    monkeypatch.setattr(stability, "draw_shift_and_noise", lambda number: SHIFT)
     return made
 
 

@@ -12,10 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylenet import Brush, Stylizer
 from stylenet.errors import UserError
-from stylenet.inference.brush import apply_controls, fade, matching
-from stylenet.inference.color import keep_colors, palette_of, recolored
-from stylenet.inference.mask import Mask, as_mask, fitted
-from stylenet.inference.stroke import back_at_full_size, resampled, scaled
+from stylenet.inference.brush import apply_controls, fade, fit_colors
+from stylenet.inference.color import apply_color_map, keep_colors, palette_of
+from stylenet.inference.mask import Mask, as_mask, fit_to_image
+from stylenet.inference.stroke import back_at_full_size, resample, scale_down
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -80,7 +80,7 @@ def test_colors_come_before_strength_and_the_mask_last() -> None:
     photos, stylized = noise(0, 20, 24), noise(1, 20, 24)
     mask = torch.rand(1, 1, 20, 24, generator=torch.Generator().manual_seed(2))
     brush = Brush(strength=1.5, keep_colors=True, match_colors=True)
-    colored = keep_colors(photos, recolored(stylized, matching(photos, stylized)))
+    colored = keep_colors(photos, apply_color_map(stylized, fit_colors(photos, stylized)))
     further = (photos + 1.5 * (colored - photos)).clamp(0, 1)
     expected = mask * further + (1 - mask) * photos
     torch.testing.assert_close(apply_controls(photos, stylized, brush, mask), expected, atol=1e-5, rtol=0)
@@ -90,7 +90,7 @@ def test_a_strip_is_finished_as_it_is_in_the_whole() -> None:
     photos, stylized = noise(0, 20, 24), noise(1, 20, 24)
     mask = torch.linspace(0, 1, 20).view(1, 1, 20, 1).expand(1, 1, 20, 24)
     brush = Brush(0.7, keep_colors=True, match_colors=True)
-    colors = matching(photos, stylized)
+    colors = fit_colors(photos, stylized)
     strips = [[x[:, :, rows] for x in (photos, stylized, mask)] for rows in (slice(0, 7), slice(7, 20))]
     parts = [apply_controls(photo, picture, brush, part, colors) for photo, picture, part in strips]
     torch.testing.assert_close(torch.cat(parts, 2), apply_controls(photos, stylized, brush, mask))
@@ -167,10 +167,10 @@ def test_another_mask_is_refused_with_what_came(stylizer: Stylizer, photo: np.nd
 def test_a_mask_is_stretched_to_the_picture_with_soft_edges() -> None:
     mask = torch.tensor([[0.0, 1.0]])
     expected = torch.tensor([0, 0.25, 0.75, 1]).expand(1, 1, 3, 4)
-    torch.testing.assert_close(fitted(mask, 3, 4), expected)
+    torch.testing.assert_close(fit_to_image(mask, 3, 4), expected)
     stripes = (torch.arange(80) % 20 == 0).float().expand(4, 80)  # one column in twenty
-    torch.testing.assert_close(fitted(stripes, 4, 4)[0, 0, :, 1:3], torch.full((4, 2), 0.05))
-    assert torch.equal(fitted(stripes, 4, 80)[0, 0], stripes)
+    torch.testing.assert_close(fit_to_image(stripes, 4, 4)[0, 0, :, 1:3], torch.full((4, 2), 0.05))
+    assert torch.equal(fit_to_image(stripes, 4, 80)[0, 0], stripes)
 
 
 def test_a_mask_leaves_the_photo_where_it_is_black(stylizer: Stylizer, photo: np.ndarray) -> None:
@@ -188,7 +188,7 @@ def test_a_mask_leaves_the_photo_where_it_is_black(stylizer: Stylizer, photo: np
 def test_wider_strokes_are_painted_on_a_smaller_photo(
     size: tuple[int, int], stroke: float, expected: tuple[int, int]
 ) -> None:
-    assert scaled(torch.zeros(1, 3, *size), stroke).shape == (1, 3, *expected)
+    assert scale_down(torch.zeros(1, 3, *size), stroke).shape == (1, 3, *expected)
 
 
 @pytest.fixture
@@ -199,8 +199,8 @@ def room() -> Tensor:
 
 
 def test_at_full_size_the_photos_edges_are_back_and_its_grain_is_not(room: Tensor) -> None:
-    small = scaled(room, 2.0)
-    soft, found = resampled(small, 40, 48), back_at_full_size(small, small, room)
+    small = scale_down(room, 2.0)
+    soft, found = resample(small, 40, 48), back_at_full_size(small, small, room)
     edge, wall = slice(21, 25), slice(4, 18)
     assert (soft - room)[..., edge].abs().max() > 0.3
     assert (found - room)[..., edge].abs().max() < 0.07
@@ -209,9 +209,9 @@ def test_at_full_size_the_photos_edges_are_back_and_its_grain_is_not(room: Tenso
 
 
 def test_edges_are_as_faint_as_the_style_made_them(room: Tensor) -> None:
-    small = scaled(room, 2.0)
+    small = scale_down(room, 2.0)
     styles = (0.1 + 0.8 * small, 0.4 + 0.2 * small)
-    edges, faint_edges = (back_at_full_size(style, small, room) - resampled(style, 40, 48) for style in styles)
+    edges, faint_edges = (back_at_full_size(style, small, room) - resample(style, 40, 48) for style in styles)
     assert edges.abs().max() > 0.2
     torch.testing.assert_close(faint_edges, edges / 4, atol=0.02, rtol=0)
 
@@ -219,7 +219,7 @@ def test_edges_are_as_faint_as_the_style_made_them(room: Tensor) -> None:
 def test_finer_strokes_come_back_without_help_from_the_photo(room: Tensor) -> None:
     large = noise(3, 80, 96)
     plain = F.interpolate(large, size=(40, 48), mode="bicubic", antialias=True).clamp(0, 1)
-    assert torch.equal(back_at_full_size(large, scaled(room, 0.5), room), plain)
+    assert torch.equal(back_at_full_size(large, scale_down(room, 0.5), room), plain)
 
 
 def test_a_picture_too_small_is_refused_in_its_own_size(stylizer: Stylizer) -> None:

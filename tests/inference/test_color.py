@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from stylenet.inference.color import (
     Palette,
+    apply_color_map,
+    fit_color_map,
     keep_colors,
     lab_to_rgb,
     luma,
     palette_of,
-    recolored,
-    recoloring,
     rgb_to_lab,
 )
 
@@ -83,7 +83,7 @@ def test_a_matched_picture_has_the_photos_palette() -> None:
     photo = 0.2 + 0.5 * torch.einsum("ij,bjhw->bihw", weights, noise(0))
     stylized = noise(1, 0.2, 0.8)
     wanted = palette_of(photo)
-    matched = palette_of(recolored(stylized, recoloring(palette_of(stylized), wanted)))
+    matched = palette_of(apply_color_map(stylized, fit_color_map(palette_of(stylized), wanted)))
     np.testing.assert_allclose(matched.mean, wanted.mean, atol=0.01)
     np.testing.assert_allclose(matched.covariance.numpy(), wanted.covariance.numpy(), atol=1)
 
@@ -105,13 +105,13 @@ def palette(mean: tuple[float, float, float], *variances: float) -> Palette:
 
 def test_the_map_of_independent_channels_is_the_ratio_of_their_spreads() -> None:
     # Variances of 63 and 143 become 64 and 144 by the 1² that nobody sees: a ratio of spreads of 1.5.
-    found = recoloring(palette((50, 0, 0), 63, 0, 5), palette((60, 10, -5), 143, 0, 5))
+    found = fit_color_map(palette((50, 0, 0), 63, 0, 5), palette((60, 10, -5), 143, 0, 5))
     np.testing.assert_allclose(found.matrix[0], np.diag([1.5, 1.0, 1.0]), atol=1e-9)
     np.testing.assert_allclose(found.shift[0], [60 - 1.5 * 50, 10, -5], atol=1e-9)
 
 
 def test_no_palette_is_spread_to_more_than_twice_its_width() -> None:
-    found = recoloring(palette((50, 0, 0), 15, 0, 5), palette((60, 10, -5), 143, 0, 5))  # 3 times as wide
+    found = fit_color_map(palette((50, 0, 0), 15, 0, 5), palette((60, 10, -5), 143, 0, 5))  # 3 times as wide
     np.testing.assert_allclose(found.matrix[0], np.diag([2.0, 1.0, 1.0]), atol=1e-9)
     np.testing.assert_allclose(found.shift[0], [60 - 2 * 50, 10, -5], atol=1e-9)
 
@@ -121,7 +121,7 @@ def test_the_map_of_mixed_channels_is_symmetric_and_carries_one_covariance_into_
     source, target = (
         Palette(torch.zeros(1, 3).double(), torch.from_numpy(a @ a.mT)) for a in draw.random((2, 1, 3, 3))
     )
-    matrix = recoloring(source, target).matrix[0].numpy()
+    matrix = fit_color_map(source, target).matrix[0].numpy()
     before, after = (one.covariance[0].numpy() + np.eye(3) for one in (source, target))
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-9)
     np.testing.assert_allclose(matrix @ before @ matrix, after)
@@ -130,14 +130,14 @@ def test_the_map_of_mixed_channels_is_symmetric_and_carries_one_covariance_into_
 def test_a_picture_matched_with_itself_stays_as_it_is() -> None:
     photo = noise(0, 0.0, 1.0)
     own = palette_of(photo)
-    torch.testing.assert_close(recolored(photo, recoloring(own, own)), photo, atol=1e-3, rtol=0)
+    torch.testing.assert_close(apply_color_map(photo, fit_color_map(own, own)), photo, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("flat", [(0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)])
 def test_flat_pictures_match_without_noise_or_nonsense(flat: tuple[float, float, float]) -> None:
     photo, colors = noise(0), picture(flat, 40, 50)
-    to_photo = recolored(colors, recoloring(palette_of(colors), palette_of(photo)))
+    to_photo = apply_color_map(colors, fit_color_map(palette_of(colors), palette_of(photo)))
     assert to_photo.std((2, 3)).max() < 1e-3
     torch.testing.assert_close(to_photo.mean((2, 3)), photo.mean((2, 3)), atol=0.05, rtol=0)
-    to_flat = recolored(photo, recoloring(palette_of(photo), palette_of(colors)))
+    to_flat = apply_color_map(photo, fit_color_map(palette_of(photo), palette_of(colors)))
     torch.testing.assert_close(to_flat, colors, atol=0.12, rtol=0)

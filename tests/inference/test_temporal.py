@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stylenet.inference.stylizer import Stylizer
-from stylenet.inference.temporal import CUT, FrameWeight, changed, histogram, temporal_statistics
+from stylenet.inference.temporal import CUT, FrameWeight, changed_share, histogram, temporal_statistics
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialize
 
@@ -105,7 +105,7 @@ def test_a_fast_pan_is_no_cut_and_a_cut_is_found() -> None:
 
 def test_a_sky_that_grows_lighter_is_no_cut() -> None:
     skies = [np.full((40, 60, 3), level, np.uint8) for level in range(60, 200)]
-    steps = [changed(histogram(a), histogram(b)) for a, b in itertools.pairwise(skies)]
+    steps = [changed_share(histogram(a), histogram(b)) for a, b in itertools.pairwise(skies)]
     assert max(steps) < CUT
 
 

@@ -6,7 +6,7 @@ import torch
 
 from stylenet.inference.stylizer import Stylizer
 from stylenet.inference.temporal import steady_stylizing
-from stylenet.inference.temporal_average import Camera, TemporalAverage, edges_of, moved
+from stylenet.inference.temporal_average import Camera, TemporalAverage, edges_of, movement
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -96,9 +96,9 @@ def test_neither_a_cut_nor_another_size_keeps_anything() -> None:
 def test_movement_is_told_from_noise_by_the_mean_change_of_a_square() -> None:
     before, now = torch.full((2, 1, 3, 9, 9), 90.0)
     now[..., 4, 4] += 200  # over 5 x 5 pixels, 8
-    assert moved(before, now)[0, 0, 2, 2].item() == pytest.approx(0.5)
-    assert moved(before, now)[0, 0, 1, 1].item() == 0
-    assert moved(before, before + 12).min().item() == 1  # up to the border
+    assert movement(before, now)[0, 0, 2, 2].item() == pytest.approx(0.5)
+    assert movement(before, now)[0, 0, 1, 1].item() == 0
+    assert movement(before, before + 12).min().item() == 1  # up to the border
 
 
 def test_edges_are_steps_to_the_right_and_below_beyond_noise() -> None:

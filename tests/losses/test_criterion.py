@@ -5,7 +5,7 @@ import torch
 from test_perceptual import pictures
 
 from stylenet.data import unit_photos
-from stylenet.losses.criterion import criterion_for, untouched
+from stylenet.losses.criterion import criterion_for, photo_context
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
 
@@ -15,7 +15,7 @@ def settings(form: str) -> LossSettings:
 
 
 def style_of_photos(criterion: PerceptualLoss, photos: torch.Tensor) -> torch.Tensor:
-    return torch.stack([criterion.value("style", untouched(criterion, photo[None])) for photo in photos]).mean()
+    return torch.stack([criterion.value("style", photo_context(criterion, photo[None])) for photo in photos]).mean()
 
 
 @pytest.mark.parametrize("strength", [0.1, 1.0])

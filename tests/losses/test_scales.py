@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from stylenet.errors import UserError
-from stylenet.losses.measures import balanced_distance, detail, squared_distance, tiled, tone_distance
+from stylenet.losses.measures import balanced_distance, detail, split_into_tiles, squared_distance, tone_distance
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
 from stylenet.losses.vgg import VGGFeatures
-from stylenet.media.lab import lightened, rgb_to_lab, with_chroma
+from stylenet.media.lab import raise_lightness, rgb_to_lab, with_chroma
 
 
 def settings(**changes: object) -> LossSettings:
@@ -101,9 +101,9 @@ def test_chroma_is_of_the_painting_that_is_learned_from(tiny_vgg: VGGFeatures) -
 def test_a_dull_painting_is_learned_from_as_a_lighter_one(tiny_vgg: VGGFeatures) -> None:
     painting, photo = 0.1 + 0.3 * pictures(1, side=64), pictures(1, side=64, seed=2)
     more = PerceptualLoss(tiny_vgg, painting, settings(lightness=1.3))
-    by_hand = PerceptualLoss(tiny_vgg, lightened(painting, 1.3), settings())
+    by_hand = PerceptualLoss(tiny_vgg, raise_lightness(painting, 1.3), settings())
     assert more(photo, photo)["style"].item() == by_hand(photo, photo)["style"].item()
-    lab, lighter = rgb_to_lab(painting), rgb_to_lab(lightened(painting, 1.3))
+    lab, lighter = rgb_to_lab(painting), rgb_to_lab(raise_lightness(painting, 1.3))
     torch.testing.assert_close(lighter[:, 0], 1.3 * lab[:, 0], rtol=0, atol=0.5)
     torch.testing.assert_close(lighter[:, 1:], lab[:, 1:], rtol=0, atol=1.0)
 
@@ -111,24 +111,24 @@ def test_a_dull_painting_is_learned_from_as_a_lighter_one(tiny_vgg: VGGFeatures)
 def test_a_painting_with_bright_highlights_stays_as_it_is() -> None:
     gray = torch.full((1, 3, 10, 20), 0.5)
     gray[..., :2, :2] = 1  # 2 % of the pixels
-    torch.testing.assert_close(lightened(gray, 1.3), gray, rtol=0, atol=1e-4)
-    assert lightened(gray, 1.0) is gray
+    torch.testing.assert_close(raise_lightness(gray, 1.3), gray, rtol=0, atol=1e-4)
+    assert raise_lightness(gray, 1.0) is gray
     one_white = torch.full((1, 3, 10, 20), 0.5)
     one_white[..., 0, 0] = 1  # less than a hundredth
-    assert lightened(one_white, 1.3)[0, 0, 5, 5] > 0.6
+    assert raise_lightness(one_white, 1.3)[0, 0, 5, 5] > 0.6
     black = torch.zeros(1, 3, 4, 4)
-    torch.testing.assert_close(lightened(black, 1.3), black, rtol=0, atol=1e-6)
+    torch.testing.assert_close(raise_lightness(black, 1.3), black, rtol=0, atol=1e-6)
 
 
 def test_tiles_are_the_parts_of_a_image_row_by_row() -> None:
     image = torch.arange(25.0).view(1, 1, 5, 5)  # the last row and column are left off
-    assert tiled(image, 2)[:, 0].tolist() == [
+    assert split_into_tiles(image, 2)[:, 0].tolist() == [
         [[0, 1], [5, 6]],
         [[2, 3], [7, 8]],
         [[10, 11], [15, 16]],
         [[12, 13], [17, 18]],
     ]
-    assert tiled(image, 1) is image
+    assert split_into_tiles(image, 1) is image
 
 
 @pytest.mark.parametrize("sliced_weight", [0.0, 1.0])

@@ -10,7 +10,7 @@ from pictures import encoded
 from PIL import Image
 
 from stylenet.media.animation import AnimationInfo, join
-from stylenet.media.encoders import encoded as still
+from stylenet.media.encoders import encode_image as still
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import ImageError
 from stylenet.media.picture import Picture

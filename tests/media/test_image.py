@@ -251,9 +251,9 @@ def test_heic_is_read_upright_where_its_plugin_is(tmp_path: Path, orientation: i
 def test_only_a_picture_of_no_great_size_is_counted_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     counted, straight = (encoded(noise(), "JPEG", quality=92, subsampling=0, optimize=yes) for yes in (True, False))
     assert len(counted) < len(straight)
-    assert encoders.encoded(noise(), JPEG) == counted
+    assert encoders.encode_image(noise(), JPEG) == counted
     monkeypatch.setattr(encoders, "COUNTED", 40 * 50 - 1)
-    assert encoders.encoded(noise(), JPEG) == straight
+    assert encoders.encode_image(noise(), JPEG) == straight
 
 
 @pytest.mark.parametrize("brightest", [1.0, 1.2, 7.5])

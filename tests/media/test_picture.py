@@ -10,7 +10,7 @@ from hostile import stretched_gif
 from pictures import CONVERTED, GRADIENT, GREEN_FIRST, chunk, encoded, exif_of
 from PIL import ExifTags, Image, ImageCms
 
-from stylenet.media.encoders import encoded as encoded_result
+from stylenet.media.encoders import encode_image
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import ImageError
 from stylenet.media.metadata import ReadText
@@ -54,7 +54,7 @@ def test_text_in_the_exif_keeps_its_bytes(suffix: str) -> None:
     exif[CAMERA] = {ExifTags.Base.DateTimeOriginal: ReadText(text.decode("latin-1"))}
     exif[PLACE] = {ExifTags.GPS.GPSLatitudeRef: ReadText(text.decode("latin-1"))}
     kept = only(encoded(PHOTO, "JPEG", exif=exif.tobytes())).kept
-    with Image.open(BytesIO(encoded_result(PHOTO, WRITABLE[suffix], kept))) as result:
+    with Image.open(BytesIO(encode_image(PHOTO, WRITABLE[suffix], kept))) as result:
         found = result.getexif()
         assert found[ExifTags.Base.Artist].encode("latin-1") == text
         for ifd, tag in ((CAMERA, ExifTags.Base.DateTimeOriginal), (PLACE, ExifTags.GPS.GPSLatitudeRef)):
@@ -66,7 +66,7 @@ def test_text_in_the_exif_keeps_its_bytes(suffix: str) -> None:
 def test_exif_is_kept_but_for_what_is_no_longer_true(source: str, suffix: str) -> None:
     frame = only(encoded(PHOTO, source, exif=camera_exif().tobytes()), Size(short=20))
     assert frame.colors.size == (20, 30)
-    with Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept))) as result:
+    with Image.open(BytesIO(encode_image(frame.colors, WRITABLE[suffix], frame.kept))) as result:
         exif = result.getexif()
         assert exif[ExifTags.Base.Make] == "Maker"
         assert ExifTags.Base.Orientation not in exif
@@ -101,7 +101,7 @@ def test_nonsense_in_the_exif_is_left_behind(exif: bytes) -> None:
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 def test_the_profile_stays_with_rgb(suffix: str) -> None:
     frame = only(encoded(PHOTO, "PNG", icc_profile=SRGB))
-    with Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept))) as result:
+    with Image.open(BytesIO(encode_image(frame.colors, WRITABLE[suffix], frame.kept))) as result:
         assert result.info["icc_profile"] == SRGB
 
 
@@ -109,7 +109,7 @@ def test_the_profile_stays_with_rgb(suffix: str) -> None:
 def test_colors_of_a_wide_gamut_are_srgb_where_the_format_holds_no_profile(suffix: str, error: float) -> None:
     alike = Image.new("RGB", (32, 20), (200, 40, 90))
     frame = only(encoded(alike, "PNG", icc_profile=GREEN_FIRST))
-    result = Image.open(BytesIO(encoded_result(frame.colors, WRITABLE[suffix], frame.kept)))
+    result = Image.open(BytesIO(encode_image(frame.colors, WRITABLE[suffix], frame.kept)))
     assert np.abs(np.asarray(result.convert("RGB"), float) - (40, 200, 90)).max() <= error
 
 
@@ -162,7 +162,7 @@ def test_transparency_survives_where_the_format_holds_it(suffix: str) -> None:
     alpha = np.zeros((40, 60), np.uint8)
     alpha[:, 20:] = 255
     image = Image.fromarray(np.dstack([GRADIENT, alpha]))
-    back = only(encoded_result(image, WRITABLE[suffix]))
+    back = only(encode_image(image, WRITABLE[suffix]))
     assert back.alpha is not None
     np.testing.assert_array_equal(np.asarray(back.alpha), alpha)
     colors, expected = np.asarray(back.colors, float)[:, 24:], GRADIENT[:, 24:].astype(float)

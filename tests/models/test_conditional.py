@@ -18,10 +18,10 @@ from stylenet.models.catalog import (
     find_reference,
     find_weighted_style,
     holds_many,
-    offered,
     single_styles,
+    style_choices,
 )
-from stylenet.models.conditional import ConditionalNet, interpolated
+from stylenet.models.conditional import ConditionalNet, interpolate_networks
 from stylenet.models.network import NetworkSettings, initialize
 from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, check_styles, read_card, save_style
 from stylenet.models.transformer_net import TransformerNet
@@ -206,8 +206,8 @@ def test_what_holds_many_styles_is_known_from_its_card(gallery: Path) -> None:
     gallery.with_name("folder.safetensors").mkdir()
     assert [path.stem for path in gallery.parent.iterdir() if holds_many(path)] == ["gallery"]
     assert not holds_many(gallery.with_name("missing.safetensors"))
-    assert {"gallery#…", "one", "list"} < set(offered())
-    assert "gallery" not in {*offered(), *single_styles()}
+    assert {"gallery#…", "one", "list"} < set(style_choices())
+    assert "gallery" not in {*style_choices(), *single_styles()}
 
 
 def test_a_blend_of_styles_of_one_file_is_one_pass(gallery: Path) -> None:
@@ -244,8 +244,8 @@ def test_styles_of_one_file_and_another_are_two_passes(gallery: Path) -> None:
 
 def test_networks_that_differ_in_more_than_norms_are_not_one() -> None:
     first, second = (initialize(TransformerNet(NetworkSettings(2, 1)), seed) for seed in (0, 1))
-    assert interpolated([first, second], [1.0, 1.0]) is None
-    assert interpolated([first, nn.Identity()], [1.0, 1.0]) is None
+    assert interpolate_networks([first, second], [1.0, 1.0]) is None
+    assert interpolate_networks([first, nn.Identity()], [1.0, 1.0]) is None
 
 
 def metadata(styles: object, count: int = 3) -> dict[str, str]:

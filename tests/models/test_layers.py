@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from stylenet.models import layers
-from stylenet.models.layers import ReflectConv2d, instance_norm, reflected
+from stylenet.models.layers import ReflectConv2d, instance_norm, pad_by_reflection
 from stylenet.models.network import NetworkSettings
 from stylenet.models.registry import build_network
 
@@ -31,17 +31,17 @@ def as_on_cuda(function: object, x: Tensor, *rest: object) -> Tensor:
 @pytest.mark.parametrize("reach", [1, 4])
 def test_reflection_on_a_gpu_is_numpys_and_keeps_the_layout(reach: int) -> None:
     x = torch.rand(2, 3, 9, 7).contiguous(memory_format=LAYOUT)
-    found = as_on_cuda(reflected, x, [reach] * 4)
+    found = as_on_cuda(pad_by_reflection, x, [reach] * 4)
     expected = np.pad(x.numpy(), [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode="reflect")
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(reflected(x, [reach] * 4), expected)
+    np.testing.assert_array_equal(pad_by_reflection(x, [reach] * 4), expected)
     assert found.is_contiguous(memory_format=LAYOUT)
 
 
 def test_the_gradient_of_the_reflection_on_a_gpu_is_that_of_the_padding() -> None:
     x, weight = torch.rand(2, 3, 9, 7, dtype=torch.float64), torch.rand(2, 3, 13, 11, dtype=torch.float64)
     gradients = []
-    for padded in (lambda x: F.pad(x, [2] * 4, mode="reflect"), lambda x: as_on_cuda(reflected, x, [2] * 4)):
+    for padded in (lambda x: F.pad(x, [2] * 4, mode="reflect"), lambda x: as_on_cuda(pad_by_reflection, x, [2] * 4)):
         leaf = x.clone().requires_grad_()
         (padded(leaf) * weight).sum().backward()
         gradients.append(leaf.grad)
@@ -74,11 +74,11 @@ def test_a_network_in_half_precision_stays_on_the_gpu_and_in_channels_last(
     seen: list[Tensor] = []
 
     def padded(x: Tensor, sides: list[int]) -> Tensor:
-        result = reflected(x, sides)
+        result = pad_by_reflection(x, sides)
         seen.extend((x, result))
         return result
 
-    monkeypatch.setattr(layers, "reflected", padded)
+    monkeypatch.setattr(layers, "pad_by_reflection", padded)
     with FakeTensorMode(), torch.no_grad():
         with torch.device("meta"):
             network = build_network(NetworkSettings(8, 3, fold, architecture=architecture))

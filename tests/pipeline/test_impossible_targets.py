@@ -81,10 +81,10 @@ def test_a_side_that_the_format_cannot_hold_is_refused_at_once(tmp_path: Path, s
 
 @pytest.mark.parametrize(("suffix", "longest"), [(".jpg", 65500), (".webp", 16383), (".gif", 65535)])
 def test_the_longest_side_can_be_written(suffix: str, longest: int) -> None:
-    assert encoders.encoded(Image.new("RGB", (longest, 1)), WRITABLE[suffix])
+    assert encoders.encode_image(Image.new("RGB", (longest, 1)), WRITABLE[suffix])
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".gif"])
 def test_an_encoders_own_refusal_is_one_line(suffix: str) -> None:
     with pytest.raises(ImageError, match="cannot hold 65536 x 1 pixels"):
-        encoders.encoded(Image.fromarray(np.zeros((1, 65536, 3), np.uint8)), WRITABLE[suffix])
+        encoders.encode_image(Image.fromarray(np.zeros((1, 65536, 3), np.uint8)), WRITABLE[suffix])

@@ -14,7 +14,7 @@ from infer_command import Run
 from pictures import GRADIENT
 from PIL import Image
 
-from stylenet.cli.infer_video_run import advised
+from stylenet.cli.infer_video_run import with_advice
 from stylenet.errors import UserError
 from stylenet.media.video.timing import Span, read_time
 from stylenet.pipeline.clip import ClipJob, Stopped, stylize_clip
@@ -57,7 +57,7 @@ def stopped_start(source: Path, target: Path, rate: Fraction, span: Span) -> Spa
     stopping = unchanged(lambda count: os.kill(os.getpid(), signal.SIGTERM) if count == 3 else None)
     with pytest.raises(Stopped) as stop:
         stylize_clip(stopping, ClipJob(source, target, 0.0, span, rate=rate), print)
-    return Span(read_time(re.search(r"--start (\S+)$", advised(stop.value))[1]))
+    return Span(read_time(re.search(r"--start (\S+)$", with_advice(stop.value))[1]))
 
 
 @pytest.mark.parametrize("kind", SOURCES)

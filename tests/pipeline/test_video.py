@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from clips import STEADY, TIME_BASE, UNEVEN, corners, fonts, make_clip, packets, pictures, times, unchanged
 
-from stylenet.cli.infer_video_run import advised
+from stylenet.cli.infer_video_run import with_advice
 from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.video.codecs import CODECS, Codec
@@ -172,7 +172,7 @@ def test_a_stop_leaves_what_was_done_as_a_file_that_plays(
     # Of 25 frames a second, that from 0.08 s is on show at 0.1 s; the tenth ends at 0.48.
     message = f"{clip}: stopped; frames so far are in {unfinished}"
     assert (str(stop.value), stop.value.resume_at) == (message, Fraction("0.48"))
-    assert advised(stop.value) == f"{message}; continue with --start 0:00:00.480"
+    assert with_advice(stop.value) == f"{message}; continue with --start 0:00:00.480"
     assert len(pictures(unfinished)) == 10
     assert len(packets(unfinished, "audio")) > 0
     assert (tmp_path / "out.mp4").read_text() == "from before"

@@ -13,12 +13,12 @@ from run_folders import make_run, save_picture
 from stylenet.cli.main import main
 from stylenet.errors import UserError
 from stylenet.report import write_report
-from stylenet.report.curves import thinned, ticks
+from stylenet.report.curves import thin_out, ticks
 from stylenet.report.page import settings_that_differ
 from stylenet.report.runs import Run, read_run
 from stylenet.report.sheets import find_cells, spread
 from stylenet.report.sweep import Record, best_of, read_records, table, write_record
-from stylenet.training.run_folder import locked
+from stylenet.training.run_folder import lock_folder
 
 
 def cells_of(text: str, row: int) -> list[str]:
@@ -55,7 +55,7 @@ def test_a_run_that_failed_before_it_had_a_folder_is_not_compared(tmp_path: Path
 
 def test_a_run_that_is_going_is_not_called_stopped(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "wave/2026-11-25_10-00-00", finished=False)
-    with locked(folder):
+    with lock_folder(folder):
         assert read_run(folder).status == "running, step 95 of 100"
     assert read_run(folder).status == "stopped at step 95 of 100"
 
@@ -207,8 +207,8 @@ def test_sheets_are_spread_evenly_with_the_last_among_them() -> None:
 
 def test_a_thinned_curve_keeps_its_ends_and_the_mean_of_each_stretch() -> None:
     curve = [(step, float(step)) for step in range(10)]
-    assert thinned(curve, 4) == [(0, 0.0), (2, 2.5), (6, 6.5), (9, 9.0)]
-    assert thinned(curve, 10) == curve
+    assert thin_out(curve, 4) == [(0, 0.0), (2, 2.5), (6, 6.5), (9, 9.0)]
+    assert thin_out(curve, 10) == curve
 
 
 @pytest.mark.parametrize(("low", "high", "logarithmic"), [(0.1, 90.0, True), (0.0, 1.0, False), (-3.0, 2000.0, False)])

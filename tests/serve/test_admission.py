@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from stylenet.errors import UserError
-from stylenet.serve.admission import endpoint_of, limited, unfit
+from stylenet.serve.admission import endpoint_of, limit_body, unfit
 from stylenet.serve.load import Rates
 from stylenet.serve.refusal import Refusal, refuse
 from stylenet.serve.settings import Limits, ServiceSettings
@@ -106,7 +106,7 @@ def test_a_body_that_trickles_in_is_408() -> None:
     from starlette.exceptions import HTTPException
 
     async def read() -> None:
-        receive = limited(Wire(b"a").receive, LIMITS)
+        receive = limit_body(Wire(b"a").receive, LIMITS)
         await receive()
         await receive()
 

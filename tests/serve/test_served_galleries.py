@@ -15,7 +15,7 @@ from stylenet.models import catalog
 from stylenet.models.catalog import StyleReference
 from stylenet.pipeline.restyle import restyle
 from stylenet.serve import page, worker
-from stylenet.serve.service import served
+from stylenet.serve.service import served_styles
 
 NAMES = ["wave", "gallery#wave", "gallery#波"]
 
@@ -75,11 +75,11 @@ def test_chosen_styles_of_many_and_links_keep_their_names(checkpoints: Path, tmp
     link = tmp_path / "sea.safetensors"
     link.symlink_to(checkpoints / "wave.safetensors")
     gallery = checkpoints / "gallery.safetensors"
-    assert list(served([f"{gallery}#波", str(link)], fallback=False)) == ["sea", "gallery#波"]
-    assert list(served([f"{gallery}#波", str(gallery)], fallback=False)) == ["gallery#波", "gallery#wave"]
+    assert list(served_styles([f"{gallery}#波", str(link)], fallback=False)) == ["sea", "gallery#波"]
+    assert list(served_styles([f"{gallery}#波", str(gallery)], fallback=False)) == ["gallery#波", "gallery#wave"]
     other = save_tiny(tmp_path / "wave.safetensors")
     with pytest.raises(UserError, match="two styles are named wave"):
-        served([str(checkpoints / "wave.safetensors"), str(other)], fallback=False)
+        served_styles([str(checkpoints / "wave.safetensors"), str(other)], fallback=False)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from stylenet.training.settings import (
     Style,
     plain,
     style_settings,
-    upgraded,
+    upgrade_settings,
     with_budget,
 )
 
@@ -206,9 +206,9 @@ def test_a_run_is_resumed_with_its_own_painting_and_settings_only(place: Path, t
         train(small(tiny_vgg_file), PHOTOS, start=start)
 
     def resumed(asked: Settings | str, **changes: object) -> dict[str, object]:
-        return upgraded(asdict(resumed_settings(start.folder, asked, changes)))
+        return upgrade_settings(asdict(resumed_settings(start.folder, asked, changes)))
 
-    expected = upgraded(asdict(recorded))
+    expected = upgrade_settings(asdict(recorded))
     assert resumed(small(tiny_vgg_file), learning_rate=1e-3) == expected
     (place / "painting.png").rename(place / "moved.png")
     assert resumed("painting.png") == expected

@@ -18,7 +18,7 @@ from trackers import names_in_csv, names_in_tensorboard, names_in_trackio, names
 from stylenet.errors import UserError
 from stylenet.training.loggers import (
     check_loggers,
-    chosen,
+    chosen_trackers,
     close_loggers,
     log_metrics,
     log_settings,
@@ -119,16 +119,16 @@ def test_the_group_and_its_switch_choose_the_trackers(
     overrides: list[str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("WANDB_MODE", raising=False)
-    assert list(chosen(composed(*overrides))) == names
+    assert list(chosen_trackers(composed(*overrides))) == names
 
 
 def test_a_run_folder_from_before_the_group_has_the_tracker_that_it_named() -> None:
-    assert list(chosen(Logging(wandb=True))) == ["wandb"]
+    assert list(chosen_trackers(Logging(wandb=True))) == ["wandb"]
 
 
 def test_wandb_can_be_disabled_by_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert list(chosen(composed("logger=[wandb,tensorboard]"))) == ["tensorboard"]
+    assert list(chosen_trackers(composed("logger=[wandb,tensorboard]"))) == ["tensorboard"]
 
 
 def test_every_logger_of_the_group_that_needs_an_extra_names_one_that_exists() -> None:

@@ -24,7 +24,7 @@ from stylenet.training.resume import Start, Wanted, find_start, is_whole, newest
 from stylenet.training.run_folder import (
     disk_errors,
     keep_inputs,
-    locked,
+    lock_folder,
     read_files,
     read_resolved,
     with_recorded_files,
@@ -116,7 +116,7 @@ def test_auto_takes_the_run_that_lived_last_and_none_that_is_going(
     assert find_start("auto", WAVE) == Start(runs / "a", newer)
     with FileLock(runs / "a" / ".lock"):
         assert find_start("auto", WAVE) == Start(runs / "b", older)
-        with pytest.raises(UserError, match="is still running"), locked(runs / "a"):
+        with pytest.raises(UserError, match="is still running"), lock_folder(runs / "a"):
             pass
     newer.unlink()
     os.utime(runs / "a" / "resolved.json", (300, 300))
@@ -166,7 +166,7 @@ def test_a_path_may_be_a_run_folder_or_one_of_its_checkpoints(tmp_path: Path) ->
 
 def test_a_claim_clears_away_what_a_killed_run_was_writing(tmp_path: Path) -> None:
     (tmp_path / ".0123456789abcdef.part").write_bytes(b"half")
-    with locked(tmp_path):
+    with lock_folder(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 

@@ -12,7 +12,7 @@ from stylenet.errors import UserError
 from stylenet.media.limits import ImageError
 
 
-def counted(number: int, what: str) -> str:
+def number_of(number: int, what: str) -> str:
     """A number of things: `1 frame`, `2 frames`."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 

@@ -30,7 +30,7 @@ def to_sdr(pixels: UInt16[np.ndarray, "h w 3"], transfer: int, wide: bool = True
     if transfer == HLG:  # the scene's light, of which a screen of 1,000 cd/m² makes (BT.2100's OOTF)
         light *= PEAK * np.maximum(light @ LUMINANCE, 1e-6)[..., None] ** 0.2
     brightest = light.max(-1, keepdims=True)
-    light *= np.interp(brightest, *dimming()).astype(np.float32)  # all three alike, so that no hue changes
+    light *= np.interp(brightest, *tone_map_gain()).astype(np.float32)  # all three alike, so that no hue changes
     if wide:
         light = light @ TO_BT709.T
     return np.asarray(((light / WHITE).clip(0, 1) ** (1 / GAMMA) * 255).round().astype(np.uint8))
@@ -58,14 +58,14 @@ def hlg_to_light(code: np.ndarray) -> np.ndarray:
 
 
 @cache
-def dimming() -> tuple[np.ndarray, np.ndarray]:
+def tone_map_gain() -> tuple[np.ndarray, np.ndarray]:
     """Brightness in cd/m², and what it is multiplied by to lie below SDR's white."""
     bright = np.concatenate([[0], np.geomspace(1, 10_000, 1000)])
-    shown = pq_to_light(pressed(light_to_pq(bright)))
+    shown = pq_to_light(tone_curve(light_to_pq(bright)))
     return bright, np.divide(shown, bright, out=np.ones_like(bright), where=bright > 0)
 
 
-def pressed(code: np.ndarray) -> np.ndarray:
+def tone_curve(code: np.ndarray) -> np.ndarray:
     """BT.2390's curve, from PQ code to PQ code: straight up to its knee, then a spline that ends flat at white."""
     peak, white = (light_to_pq(np.array(light)) for light in (PEAK, WHITE))
     top = white / peak

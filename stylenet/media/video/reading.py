@@ -19,7 +19,7 @@ from stylenet.errors import UserError
 from stylenet.media.picture import OWN_SIZE, Size, resized_pixels
 from stylenet.media.video.colors import Colors, Converter
 from stylenet.media.video.deinterlace import Deinterlacer, kind_of
-from stylenet.media.video.files import counted, one_line_errors, url
+from stylenet.media.video.files import number_of, one_line_errors, url
 from stylenet.media.video.resets import AnyPacket, Resets
 from stylenet.media.video.timing import Span, written_time
 from stylenet.media.video.turning import UPRIGHT, Turn, turn, upright
@@ -142,9 +142,9 @@ class Clip:
             yield f"{len(self.resets.offsets)} parts, as its times begin again or jump, follow each other"
         if self.scaled and self.first is not None:
             height, width = self.first.pixels.shape[:2]
-            yield f"{counted(self.scaled, 'frame')} of another size scaled to {width} x {height}"
+            yield f"{number_of(self.scaled, 'frame')} of another size scaled to {width} x {height}"
         if self.damaged:
-            yield f"{counted(self.damaged, 'damaged packet')} left out"
+            yield f"{number_of(self.damaged, 'damaged packet')} left out"
         length = self.length if self.whole and self.span.end is None else None
         if length is not None and self.end < length - MISSED:
             yield f"the file ends at {written_time(self.end)} of {written_time(length)}"

@@ -16,7 +16,7 @@ from PIL import Image
 from stylenet.disk import atomic_write, printable
 from stylenet.errors import UserError
 from stylenet.media.animation import WRITERS, AnimationInfo, Writer
-from stylenet.media.encoders import encoded
+from stylenet.media.encoders import encode_image
 from stylenet.media.formats import WRITABLE, Format, format_of
 from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.picture import OWN_SIZE, Frame, Picture, Size
@@ -250,7 +250,7 @@ class AnimationWriter(ImageWriter):
         mode = "RGBA" if self.format.name == "PNG" or image.mode == "RGBA" else "RGB"
         if self.writer is None:
             self.writer = WRITERS[self.format.name](self.file, AnimationInfo(*image.size))
-        self.waiting = encoded(image.convert(mode), self.format), time, time + duration
+        self.waiting = encode_image(image.convert(mode), self.format), time, time + duration
 
     def put(self, still: bytes, begin: Fraction, end: Fraction) -> None:
         """Writes a still; durations are differences of rounded times, so that no error adds up."""
@@ -279,6 +279,6 @@ class SequenceWriter(ImageWriter):
 
     def add(self, image: Image.Image, item: ClipFrame) -> None:
         pixels = image if self.format.alpha else Image.fromarray(on_white(np.asarray(image)))
-        data = encoded(pixels, self.format)
+        data = encode_image(pixels, self.format)
         with atomic_write(self.sequence.file(item.number)) as temporary:
             temporary.write_bytes(data)

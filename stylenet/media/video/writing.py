@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from stylenet.errors import UserError
 from stylenet.media.video.codecs import Encoding
 from stylenet.media.video.colors import Converter
-from stylenet.media.video.files import counted, one_line_errors, url
+from stylenet.media.video.files import number_of, one_line_errors, url
 from stylenet.media.video.reading import Clip, ClipFrame
 from stylenet.media.video.resets import AnyPacket
 from stylenet.media.video.timing import Span
@@ -196,7 +196,7 @@ def no_frames(source: FrameSource) -> UserError:
     """The error of a source that gave none."""
     if source.span != Span():
         return UserError(f"{source.name}: no frames in that range")
-    damage = f" ({counted(source.damaged, 'damaged packet')})" if source.damaged else ""
+    damage = f" ({number_of(source.damaged, 'damaged packet')})" if source.damaged else ""
     return UserError(f"{source.name}: has no frame that can be decoded{damage}")
 
 

@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from stylenet.distributed import any_rank
-from stylenet.signals import ending, leave_terminal, received
+from stylenet.signals import leave_terminal, received, signals_to_handle
 
 ASK_EVERY = 10  # steps: each asking makes a GPU wait
 
@@ -38,7 +38,7 @@ class StopOnSignal(Callback):
 
     def catch(self) -> dict[signal.Signals, Any]:
         """Sets the handlers. Returns those before."""
-        return {number: signal.signal(number, self.note) for number in ending()}
+        return {number: signal.signal(number, self.note) for number in signals_to_handle()}
 
     def note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:

@@ -37,7 +37,7 @@ def check_loggers(settings: Logging) -> None:
 
     Logs a line where a tracker has no use for a setting.
     """
-    for name, tracker in (chosen(settings) or {"csv": {}}).items():
+    for name, tracker in (chosen_trackers(settings) or {"csv": {}}).items():
         if unused := unused_settings(tracker, settings):
             log.warning("the logger %s does not take %s", name, ", ".join(unused))
     with TemporaryDirectory() as folder:
@@ -78,10 +78,10 @@ def make_trackers(folder: Path, style: str, settings: Logging) -> dict[str, Logg
     project, entity = project_and_entity(settings)
     run = f"{style} {folder.name}"
     values = dict(zip(ARGUMENTS, (folder, run, style, project, entity, list(settings.tags)), strict=True))
-    return {name: make_tracker(name, tracker, values) for name, tracker in chosen(settings).items()}
+    return {name: make_tracker(name, tracker, values) for name, tracker in chosen_trackers(settings).items()}
 
 
-def chosen(settings: Logging) -> dict[str, Mapping[str, Any]]:
+def chosen_trackers(settings: Logging) -> dict[str, Mapping[str, Any]]:
     """Class and arguments of each tracker by name. The switch `wandb` adds or removes Weights & Biases."""
     trackers = dict(settings.use)
     if settings.wandb:
@@ -111,7 +111,9 @@ def make_tracker(name: str, tracker: Mapping[str, Any], values: Mapping[str, Any
     """
     with one_line_errors(name, tracker.get("_install_")):
         made = logger_class(str(tracker.get("_target_")))
-        return made(**{key: filled(value, values) for key, value in tracker.items() if not key.startswith("_")})
+        return made(
+            **{key: fill_placeholders(value, values) for key, value in tracker.items() if not key.startswith("_")}
+        )
 
 
 @contextmanager
@@ -137,7 +139,7 @@ def logger_class(target: str) -> type[Logger]:
     return found
 
 
-def filled(value: Any, values: Mapping[str, Any]) -> Any:
+def fill_placeholders(value: Any, values: Mapping[str, Any]) -> Any:
     """The argument with its placeholders replaced; one that is only a placeholder takes the value as it is."""
     if not isinstance(value, str):
         return value

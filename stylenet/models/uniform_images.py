@@ -26,7 +26,7 @@ def is_even(found: Extremes) -> Bool[Tensor, "b 1 1 1"]:
     return (high - low).amax(1, keepdim=True) <= NOTHING
 
 
-def evened(photos: Float[Tensor, "b 3 n w"], found: Extremes) -> Float[Tensor, "b 3 n w"]:
+def replace_uniform_images(photos: Float[Tensor, "b 3 n w"], found: Extremes) -> Float[Tensor, "b 3 n w"]:
     """The photos, or parts of them; of one that spans no more than `NOTHING` in all, its color alone.
 
     No value is read back, for which a GPU would have to finish first.

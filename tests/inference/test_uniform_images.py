@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from stylenet.inference.stylizer import Stylizer
-from stylenet.models.evenness import evened, extremes
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
+from stylenet.models.uniform_images import extremes, replace_uniform_images
 
 SETTINGS = NetworkSettings(width=4, blocks=1, waves=3)
 NOISE = np.random.default_rng(0).integers(-1, 2, (160, 40, 3))
@@ -56,8 +56,8 @@ def test_one_visible_pixel_is_something_to_see() -> None:
     images = torch.full((2, 3, 40, 40), 100, dtype=torch.uint8)
     images[1, 2, 33, 7] = 105
     floats = images.float() / 255
-    result = evened(floats, extremes(images))
+    result = replace_uniform_images(floats, extremes(images))
     assert torch.equal(result[1], floats[1])
     assert torch.equal(result[0], floats[0])
     images[0, 0, 5, 5] = 102
-    assert evened(images.float() / 255, extremes(images))[0].unique().numel() == 2  # one number a color
+    assert replace_uniform_images(images.float() / 255, extremes(images))[0].unique().numel() == 2  # one number a color
