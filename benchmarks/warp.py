@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from measuring import machine
 
-from stylenet.inference.settings import MEMORY
+from stylenet.inference.settings import SMOOTHING
 from stylenet.inference.stylizer import Stylizer
 from stylenet.inference.temporal import steady_stylizing
 from stylenet.media.image import decode_image
@@ -157,8 +157,8 @@ def explained(clip: Clip) -> Clip:
     return replace(clip, seen=seen)
 
 
-def stylized(stylizer: Stylizer, clip: Clip, memory: float) -> list[np.ndarray]:
-    with steady_stylizing(stylizer, memory) as stylize:
+def stylized(stylizer: Stylizer, clip: Clip, smoothing: float) -> list[np.ndarray]:
+    with steady_stylizing(stylizer, smoothing) as stylize:
         return [stylize(frame, number / clip.rate) for number, frame in enumerate(clip.frames)]
 
 
@@ -169,25 +169,25 @@ def main() -> None:
     parser.add_argument("--photo", type=Path, help="to pan and zoom over")
     parser.add_argument("--height", type=int, default=320, help="of the frames, in pixels")
     parser.add_argument("--frames", type=int, default=24)
-    parser.add_argument("--memory", type=float, nargs="*", default=[0.0, MEMORY], help="seconds; 0: frame by frame")
+    parser.add_argument("--steady", type=float, nargs="*", default=[0.0, SMOOTHING], help="seconds; 0: frame by frame")
     options = parser.parse_args()
     clips = {path.stem: filmed(path, options.height, options.frames) for path in options.clips}
     if options.photo:
         clips |= made(np.asarray(decode_image(options.photo)), options.height, options.frames)
-    columns = ["clip", "style", "memory, s", "error", "contrast", "error / contrast", "explained"]
+    columns = ["clip", "style", "steady, s", "error", "contrast", "error / contrast", "explained"]
     print(f"{machine()}\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name, clip in clips.items():
         show(name, "the original", 0, clip, clip.frames)
-        for style, memory in itertools.product(options.styles, options.memory):
-            show(name, Path(style).stem, memory, clip, stylized(Stylizer.load(style), clip, memory))
+        for style, smoothing in itertools.product(options.styles, options.steady):
+            show(name, Path(style).stem, smoothing, clip, stylized(Stylizer.load(style), clip, smoothing))
 
 
-def show(name: str, style: str, memory: float, clip: Clip, pictures: list[np.ndarray]) -> None:
+def show(name: str, style: str, smoothing: float, clip: Clip, pictures: list[np.ndarray]) -> None:
     error, contrast = warp_error(clip, pictures)
     sure = explained(clip)
     quiet, share = warp_error(sure, pictures)[0] / contrast, np.sum(sure.seen) / np.sum(clip.seen)
     parts = [f"{error:.2f}", f"{contrast:.1f}", f"{error / contrast:.3f}", f"{quiet:.3f} ({100 * share:.0f} %)"]
-    print(f"| {name} | {style} | {memory:g} | {' | '.join(parts)} |", flush=True)
+    print(f"| {name} | {style} | {smoothing:g} | {' | '.join(parts)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser, typed_program, whole_number
-from stylenet.cli.infer_video import add_video_options, memory_of
+from stylenet.cli.infer_video import add_video_options, smoothing_of
 from stylenet.disk import printable
 from stylenet.engines.settings import ENGINES, TORCH, check_engine
 from stylenet.errors import UserError
@@ -174,7 +174,7 @@ def check_engine_options(options: argparse.Namespace, frames: bool) -> None:
     check_engine(options.engine)
     if options.device not in ("auto", "cpu"):
         raise UserError(f"--engine {options.engine} runs on the CPU, not on {printable(options.device)}")
-    if frames and memory_of(options):
+    if frames and smoothing_of(options):
         raise UserError(f"--engine {options.engine} has no temporal smoothing: --steady 0, or --engine {TORCH}")
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
-from stylenet.inference.settings import MEMORY
+from stylenet.inference.settings import SMOOTHING
 from stylenet.media.formats import WRITABLE
 from stylenet.media.limits import MAXIMUM_PIXELS
 from stylenet.media.numbered_images import NumberedImages
@@ -35,7 +35,7 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     add("--crf", type=int, metavar="NUMBER", help=crf)
     rate = f"frame rate of numbered images (frames/%%04d.png) as input; default: {RATE}"
     add("--rate", type=frame_rate, metavar="FPS", help=rate)
-    steady = f"temporal smoothing in seconds; 0 disables it; default: {MEMORY:g}"
+    steady = f"temporal smoothing in seconds; 0 disables it; default: {SMOOTHING:g}"
     add("--steady", type=time_constant, metavar="SECONDS", help=steady)
     add("--raw", metavar="WIDTHxHEIGHT", help="raw RGB frames from stdin to stdout, 3 bytes per pixel (without PyAV)")
     add("--camera", type=int, metavar="NUMBER", help="live from this camera into a window, or into -o /dev/videoN")
@@ -122,10 +122,10 @@ def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
             rate_factor(codec, options.crf)
 
 
-def memory_of(options: argparse.Namespace) -> float:
+def smoothing_of(options: argparse.Namespace) -> float:
     """Seconds of temporal smoothing."""
-    memory: float = MEMORY if options.steady is None else options.steady
-    return memory
+    smoothing: float = SMOOTHING if options.steady is None else options.steady
+    return smoothing
 
 
 def span_of(options: argparse.Namespace) -> Span:

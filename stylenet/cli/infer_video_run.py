@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
-from stylenet.cli.infer_video import RATE, memory_of, span_of
+from stylenet.cli.infer_video import RATE, smoothing_of, span_of
 from stylenet.device import memory_errors
 from stylenet.disk import printable
 from stylenet.errors import UserError, prefix_errors
@@ -29,7 +29,7 @@ def stylize_live(options: argparse.Namespace, styler: Styler, say: Say) -> int:
     with pyav():
         from stylenet.pipeline.camera import stylize_camera
     with prefix_errors("--camera"):
-        say(str(stylize_camera(styler, options.camera, memory_of(options), options.output)))
+        say(str(stylize_camera(styler, options.camera, smoothing_of(options), options.output)))
     return 0
 
 
@@ -39,11 +39,11 @@ def stylize_pipe(options: argparse.Namespace, styler: Styler, say: Say) -> int:
     from stylenet.pipeline.raw_frames import end_as_filters_do, read_size, stylize_raw
 
     with prefix_errors("--raw"):
-        size, memory = read_size(options.raw), memory_of(options)
+        size, smoothing = read_size(options.raw), smoothing_of(options)
         if sys.stdin.isatty() or sys.stdout.isatty():
             raise UserError("frames are read from and written to a pipe or file, not a terminal")
         end_as_filters_do()
-        say(str(stylize_raw(styler, size, memory, sys.stdin.buffer, sys.stdout.buffer)))
+        say(str(stylize_raw(styler, size, smoothing, sys.stdin.buffer, sys.stdout.buffer)))
     return 0
 
 
@@ -56,7 +56,7 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
         print_counts(0, 0, skipped)
         return 0
     settings: dict[str, Any] = {
-        "memory": memory_of(options),
+        "smoothing": smoothing_of(options),
         "span": span_of(options),
         "size": Size(options.size, options.max_size, options.max_pixels),
         "codec": options.codec,

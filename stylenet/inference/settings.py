@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stylenet.errors import UserError
 
-MEMORY = 0.5  # seconds: the time constant of temporal smoothing in videos
+SMOOTHING = 0.5  # seconds: the time constant of temporal smoothing in videos
 STRENGTHS, STROKES = (0.0, 1.5), (0.5, 2.0)
 
 

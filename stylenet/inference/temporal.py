@@ -8,7 +8,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from stylenet.engines.network import EngineNetwork
 from stylenet.errors import UserError
-from stylenet.inference.settings import MEMORY
+from stylenet.inference.settings import SMOOTHING
 from stylenet.inference.styler import Styler
 from stylenet.inference.temporal_average import TemporalAverage
 from stylenet.models.layers import InstanceNorm2d
@@ -29,20 +28,15 @@ CUT = 0.15
 BINS = 4  # a channel
 SAMPLES = 64  # rows and columns that the histogram looks at
 
-
-@dataclass
-class Pace:
-    """The weight of the next frame against those before it, for all norms of a network: 1 forgets them."""
-
-    share: float = 1.0
+Stylize = Callable[[np.ndarray, float], np.ndarray]
 
 
 class TemporalInstanceNorm(nn.Module):
     """Replaces an instance norm, with its scale and shift: normalizes a frame by statistics averaged over time."""
 
-    def __init__(self, norm: InstanceNorm2d, pace: Pace) -> None:
+    def __init__(self, norm: InstanceNorm2d, frame_weight: Float[Tensor, ""]) -> None:
         super().__init__()
-        self.pace, self.eps, self.num_features = pace, norm.eps, norm.num_features
+        self.frame_weight, self.eps, self.num_features = frame_weight, norm.eps, norm.num_features
         # In fp32 whatever the network is in: small steps towards the new frame would be lost in bf16.
         self.weight, self.bias = norm.weight.detach().float(), norm.bias.detach().float()
         # The variance as batch norm averages it, over one pixel less; instance norm divides by all.
@@ -51,16 +45,19 @@ class TemporalInstanceNorm(nn.Module):
     def forward(self, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
         mean, variance, scale, shift = self.mean, self.variance, self.weight, self.bias
         typed = with_fp32_statistics(x)
-        # For the averages alone, which it moves in place: no other way to the statistics of bf16 is as fast on a CPU.
-        F.batch_norm(typed, mean, variance, scale, shift, training=True, momentum=self.pace.share)
+        # For the frame's statistics alone: no other way to those of bf16 is as fast on a CPU. A momentum that changed
+        # from frame to frame would be a number, for each of which torch.compile compiles anew.
+        new_mean, new_variance = torch.zeros_like(mean), torch.zeros_like(variance)
+        F.batch_norm(typed, new_mean, new_variance, scale, shift, training=True, momentum=1.0)
+        mean.lerp_(new_mean, self.frame_weight)
+        variance.lerp_(new_variance, self.frame_weight)
         biased = self.biased(x.shape[-1] * x.shape[-2])
         return F.batch_norm(typed, mean, biased, scale, shift, eps=self.eps).to(x.dtype)
 
     def remember(self, mean: Float[Tensor, " c"], variance: Float[Tensor, " c"], pixels: int) -> None:
         """Moves the averages towards the statistics of a frame, as measured in strips: its mean and biased variance."""
-        share = self.pace.share
-        self.mean.lerp_(mean.to(self.mean), share)
-        self.variance.lerp_((variance * (pixels / (pixels - 1))).to(self.variance), share)
+        self.mean.lerp_(mean.to(self.mean), self.frame_weight)
+        self.variance.lerp_((variance * (pixels / (pixels - 1))).to(self.variance), self.frame_weight)
 
     def biased(self, pixels: int) -> Float[Tensor, " c"]:
         """The averaged variance of a frame of so many pixels, divided by all of them."""
@@ -73,14 +70,17 @@ def with_fp32_statistics(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def temporal_statistics(network: nn.Module) -> Iterator[Pace]:
-    """Swaps the network's instance norms for temporal ones while the block runs; frames go through one by one."""
-    pace = Pace()
+def temporal_statistics(network: nn.Module) -> Iterator[Float[Tensor, ""]]:
+    """Swaps the network's instance norms for temporal ones while the block runs; frames go through one by one.
+
+    Yields the weight of the next frame against those before it, to be filled in: 1 forgets them.
+    """
     norms = {name: module for name, module in network.named_modules() if isinstance(module, InstanceNorm2d)}
+    frame_weight = torch.ones((), device=next(network.parameters()).device)
     try:
         for name, norm in norms.items():
-            network.set_submodule(name, TemporalInstanceNorm(norm, pace))
-        yield pace
+            network.set_submodule(name, TemporalInstanceNorm(norm, frame_weight))
+        yield frame_weight
     finally:
         for name, norm in norms.items():
             network.set_submodule(name, norm)
@@ -89,43 +89,46 @@ def temporal_statistics(network: nn.Module) -> Iterator[Pace]:
 class FrameWeight:
     """The weight of each frame, by the time since the last one; 1 after a cut.
 
-    `memory`, in seconds, is the time in which what was remembered fades to 1/e.
+    `smoothing`, in seconds, is the time in which what was remembered fades to 1/e.
     """
 
-    def __init__(self, memory: float = MEMORY) -> None:
-        self.memory = memory
+    def __init__(self, smoothing: float = SMOOTHING) -> None:
+        self.smoothing = smoothing
         self.time = -math.inf
         self.histogram: np.ndarray | None = None
 
-    def share(self, frame: UInt8[np.ndarray, "h w 3"], time: float) -> float:
+    def weight(self, frame: UInt8[np.ndarray, "h w 3"], time: float) -> float:
         """The weight of the frame shown at `time`, in seconds."""
         before, self.histogram = self.histogram, histogram(frame)
         since, self.time = time - self.time, time
         if before is None or changed_share(before, self.histogram) > CUT or since < 0:
             return 1.0
-        return 1 - math.exp(-since / self.memory)
+        return 1 - math.exp(-since / self.smoothing)
 
 
 @contextmanager
-def steady_stylizing(styler: Styler, memory: float = MEMORY) -> Iterator[Callable[[np.ndarray, float], np.ndarray]]:
+def steady_stylizing(
+    styler: Styler, smoothing: float = SMOOTHING
+) -> Iterator[Callable[[np.ndarray, float], np.ndarray]]:
     """A function that stylizes the frames of one video, `h w 3` in bytes, each with its time in seconds.
 
-    `memory` as in `FrameWeight`; 0 stylizes each frame by itself. Each frame travels to the device and back once.
-    Raises `UserError` for a network that another engine than PyTorch applies, unless `memory` is 0.
+    `smoothing` as in `FrameWeight`; 0 stylizes each frame by itself. Each frame travels to the device and back once.
+    Raises `UserError` for a network that another engine than PyTorch applies, unless `smoothing` is 0.
     """
-    if not memory:
+    if not smoothing:
         yield lambda frame, time: styler.stylize(frame)
         return
     if engines := [network.engine.name for network in styler.networks if isinstance(network, EngineNetwork)]:
-        raise UserError(f"the engine {engines[0]} has no temporal smoothing: its memory must be 0")
+        raise UserError(f"the engine {engines[0]} has no temporal smoothing: it must be 0")
     networks = nn.ModuleList(styler.networks)
-    weights, average = FrameWeight(memory), TemporalAverage(next(networks.parameters()).device)
-    with temporal_statistics(networks) as pace:
+    weights, average = FrameWeight(smoothing), TemporalAverage(next(networks.parameters()).device)
+    with temporal_statistics(networks) as frame_weight:
 
         def stylize(frame: np.ndarray, time: float) -> np.ndarray:
-            pace.share = weights.share(frame, time)
+            weight = weights.weight(frame, time)
+            frame_weight.fill_(weight)
             pixels = average.pixels(frame)
-            return average.array(average.mixed(pixels, styler.stylize(pixels), pace.share))
+            return average.array(average.mixed(pixels, styler.stylize(pixels), weight))
 
         yield stylize
 

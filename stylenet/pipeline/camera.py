@@ -22,7 +22,7 @@ TITLE = "stylenet, q ends"
 Show = Callable[[UInt8[np.ndarray, "h w 3"]], bool]  # whether to go on
 
 
-def stylize_camera(styler: Styler, number: int, memory: float, output: str | None) -> Stopwatch:
+def stylize_camera(styler: Styler, number: int, smoothing: float, output: str | None) -> Stopwatch:
     """Stylizes until q or Ctrl-C. Raises `UserError` when there is no such camera, or nothing to show it on."""
     if output is not None and not Path(output).is_char_device():
         raise UserError(f"a camera's frames go to a window or a v4l2 device, /dev/videoN, got {printable(output)}")
@@ -31,13 +31,13 @@ def stylize_camera(styler: Styler, number: int, memory: float, output: str | Non
         there = ", ".join(sorted(path.name[5:] for path in Path("/dev").glob("video[0-9]*"))) or "none"
         raise UserError(f"there is no camera {number}; cameras here (v4l2, {device.parent}/video*): {there}")
     with window() if output is None else loopback(output) as show:
-        return stylize_live(styler, frames(str(device), "v4l2"), memory, show)
+        return stylize_live(styler, frames(str(device), "v4l2"), smoothing, show)
 
 
-def stylize_live(styler: Styler, source: Iterator[np.ndarray], memory: float, show: Show) -> Stopwatch:
+def stylize_live(styler: Styler, source: Iterator[np.ndarray], smoothing: float, show: Show) -> Stopwatch:
     watch = Stopwatch()
     # One ahead is the newest: a camera drops what nobody fetches.
-    with steady_stylizing(styler, memory) as stylize, ahead(source, depth=1) as taken:
+    with steady_stylizing(styler, smoothing) as stylize, ahead(source, depth=1) as taken:
         for frame in taken:
             with watch.running():
                 stylized = stylize(frame, time.monotonic())

@@ -49,7 +49,7 @@ Item = ClipFrame | AnyPacket
 class ClipJob:
     """A clip to stylize, and how. Source and target are files, or sequences by their pattern (`frames/%04d.png`).
 
-    `memory`, in seconds, is that of the temporal statistics. `codec` and `crf` are a video file's, `quality` an
+    `smoothing`, in seconds, is that of the temporal statistics. `codec` and `crf` are a video file's, `quality` an
     image's (JPEG, WebP), `rate` that of a sequence that is read, in frames per second. `pixels` limits all frames
     together, as they are stylized; None is any number. `keep`: what was done before an error stays, as after a signal.
     `name` is a video file's in messages, by default its path.
@@ -57,7 +57,7 @@ class ClipJob:
 
     source: Path
     target: Path
-    memory: float
+    smoothing: float
     span: Span = Span()
     size: Size = OWN_SIZE
     codec: str | None = None
@@ -175,7 +175,7 @@ def stylize_items(
     watch: Stopwatch,
 ) -> None:
     """Takes the clip through the network into the writer, until its end or a signal."""
-    reading, stylizing = ahead(source.items(set(writer.copies))), steady_stylizing(styler, job.memory)
+    reading, stylizing = ahead(source.items(set(writer.copies))), steady_stylizing(styler, job.smoothing)
     with progress, behind(writer.write) as put, stylizing as stylize, reading as items:
         for item in limit_pixels(items, source.name, job.pixels):
             if caught:

@@ -29,10 +29,12 @@ def read_size(text: str) -> tuple[int, int]:
     return size
 
 
-def stylize_raw(styler: Styler, size: tuple[int, int], memory: float, source: BinaryIO, target: BinaryIO) -> Stopwatch:
+def stylize_raw(
+    styler: Styler, size: tuple[int, int], smoothing: float, source: BinaryIO, target: BinaryIO
+) -> Stopwatch:
     """Stylizes all frames of `source`. Raises `UserError` when it ends within one, or a stream fails."""
     watch = Stopwatch()
-    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(styler, memory)
+    reading, stylizing = ahead(frames(source, *size)), steady_stylizing(styler, smoothing)
     with behind(written(target)) as put, stylizing as stylize, reading as taken:
         for frame in taken:
             with watch.running():

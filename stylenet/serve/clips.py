@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stylenet.errors import UserError
 from stylenet.inference.painter import BoundStyler
-from stylenet.inference.settings import MEMORY
+from stylenet.inference.settings import SMOOTHING
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.limits import UnknownImageError
 from stylenet.serve.options import Options
@@ -56,6 +56,6 @@ def stylize_upload(work: Work, stylizer: Stylizer) -> Done:
         width, height = work.size.of(clip.video.width, clip.video.height)
     # A network of its own: it keeps statistics of the clip in its norms.
     styler = BoundStyler(stylizer.with_network(deepcopy(stylizer.plain)), work.brush)
-    job = ClipJob(source, target, MEMORY, size=work.size, pixels=FRAMES * work.pixels, keep=False, name=NAME)
+    job = ClipJob(source, target, SMOOTHING, size=work.size, pixels=FRAMES * work.pixels, keep=False, name=NAME)
     stylize_clip(styler, job, notes.append)
     return Done(b"", MEDIA_TYPE, SUFFIX, width, height, notes, seconds=time.perf_counter() - start)

@@ -28,7 +28,7 @@ def no_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "stylenet.export.onnx.export_onnx",
         "stylenet.cli.convert_run.rebuilt",
         "stylenet.models.hub._download",
-        "stylenet.cli.optimize_run.stylized",
+        "stylenet.cli.optimize_run.optimize_image",
         "stylenet.report.page",
         "stylenet.web.site.write_site",
     ):

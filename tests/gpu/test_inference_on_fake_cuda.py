@@ -78,7 +78,7 @@ def test_controls_stay_on_the_gpu(fake: FakeTensorMode, brush: Brush, masked: bo
 
 def test_only_a_palette_comes_to_the_host_to_be_matched(fake: FakeTensorMode, monkeypatch: pytest.MonkeyPatch) -> None:
     identity = Recoloring(torch.eye(3, dtype=torch.float64)[None], torch.zeros(1, 3, dtype=torch.float64))
-    monkeypatch.setattr("stylenet.inference.brush.recoloring", lambda source, target: identity)
+    monkeypatch.setattr("stylenet.inference.brush.fit_color_map", lambda source, target: identity)
     stylizer = on_gpu()
     with Transfers() as transfers:
         stylizer.stylize(image(3, 40, 48), Brush(match_colors=True))
@@ -96,9 +96,9 @@ def test_blends_stay_on_the_gpu(fake: FakeTensorMode, masked: bool) -> None:
 
 def test_the_temporal_average_stays_on_the_gpu(fake: FakeTensorMode) -> None:
     average, stylizer = TemporalAverage(CUDA), on_gpu()
-    with temporal_statistics(nn.ModuleList(stylizer.networks)) as pace, Transfers() as transfers:
+    with temporal_statistics(nn.ModuleList(stylizer.networks)) as frame_weight, Transfers() as transfers:
         for share in (1.0, 0.1):
-            pace.share = share
+            frame_weight.fill_(share)
             frame = image(3, 32, 40)
             assert average.mixed(frame, stylizer.stylize(frame), share).device == CUDA
     assert transfers.copies == []

@@ -222,7 +222,7 @@ def test_networks_of_other_code_are_refused() -> None:
 def test_temporal_smoothing_is_refused() -> None:
     stylizer = Stylizer(night(), CARD, engine="onnx")
     with (
-        pytest.raises(UserError, match="the engine onnx has no temporal smoothing: its memory must be 0"),
+        pytest.raises(UserError, match="the engine onnx has no temporal smoothing: it must be 0"),
         steady_stylizing(stylizer),
     ):
         pass

@@ -30,14 +30,14 @@ def norm(scale: float = 2.0, shift: float = 0.5) -> torch.nn.Sequential:
 @torch.inference_mode()
 def test_the_first_frame_is_normalized_by_itself_and_the_next_by_the_average() -> None:
     first, second = torch.tensor([1.0, 3.0]).view(1, 1, 1, 2), torch.tensor([5.0, 13.0]).view(1, 1, 1, 2)
-    with temporal_statistics(module := norm()) as pace:
+    with temporal_statistics(module := norm()) as frame_weight:
         # Mean 2, variance 1.
         torch.testing.assert_close(module(first).flatten(), torch.tensor([-1.5, 2.5]), atol=1e-4, rtol=0)
-        pace.share = 0.25
+        frame_weight.fill_(0.25)
         # Means 2 and 9, variances 1 and 16: a quarter of the way to the second, 3.75 and 4.75.
         expected = (torch.tensor([5.0, 13.0]) - 3.75) / math.sqrt(4.75) * 2 + 0.5
         torch.testing.assert_close(module(second).flatten(), expected, atol=1e-4, rtol=0)
-        pace.share = 1.0
+        frame_weight.fill_(1.0)
         torch.testing.assert_close(module(second).flatten(), torch.tensor([-1.5, 2.5]), atol=1e-4, rtol=0)
 
 
@@ -45,9 +45,9 @@ def test_the_first_frame_is_normalized_by_itself_and_the_next_by_the_average() -
 def test_statistics_in_half_precision_are_kept_in_full() -> None:
     frames = [torch.full((1, 1, 4, 4), 100.0).add(torch.arange(16.0).view(1, 1, 4, 4) + step) for step in (0, 2)]
     module = norm(1.0, 0.0).to(torch.bfloat16)
-    with temporal_statistics(module) as pace:
+    with temporal_statistics(module) as frame_weight:
         module(frames[0].bfloat16())
-        pace.share = 0.05  # 0.1 towards the second frame: in bf16, numbers about 107 lie 0.5 apart
+        frame_weight.fill_(0.05)  # 0.1 towards the second frame: in bf16, numbers about 107 lie 0.5 apart
         module(frames[1].bfloat16())
         assert module[0].mean.item() == pytest.approx(107.6, abs=0.05)
 
@@ -63,18 +63,18 @@ def test_the_networks_own_norms_come_back_and_its_weights_are_the_same() -> None
 
 
 def test_a_shares_size_follows_the_time_and_not_the_number_of_frames() -> None:
-    rhythm = FrameWeight(memory=0.5)
-    assert rhythm.share(NOISE, 0.0) == 1
-    assert rhythm.share(NOISE, 0.5) == pytest.approx(1 - 1 / math.e)
-    slow = 1 - rhythm.share(NOISE, 0.7)
-    fast = math.prod(1 - rhythm.share(NOISE, 0.7 + step / 100) for step in range(1, 21))
+    rhythm = FrameWeight(smoothing=0.5)
+    assert rhythm.weight(NOISE, 0.0) == 1
+    assert rhythm.weight(NOISE, 0.5) == pytest.approx(1 - 1 / math.e)
+    slow = 1 - rhythm.weight(NOISE, 0.7)
+    fast = math.prod(1 - rhythm.weight(NOISE, 0.7 + step / 100) for step in range(1, 21))
     assert fast == pytest.approx(slow)
 
 
 def test_time_that_runs_backwards_begins_anew() -> None:
     rhythm = FrameWeight()
-    rhythm.share(NOISE, 5.0)
-    assert rhythm.share(NOISE, 1.0) == 1
+    rhythm.weight(NOISE, 5.0)
+    assert rhythm.weight(NOISE, 1.0) == 1
 
 
 def test_the_histogram_counts_colors_by_their_nearness_to_the_bins() -> None:
@@ -99,7 +99,7 @@ def test_a_fast_pan_is_no_cut_and_a_cut_is_found() -> None:
     first, second = scene(1), scene(2)
     rhythm = FrameWeight()
     film = [window(first, left) for left in range(0, 200, 10)] + [window(second, left) for left in range(0, 200, 10)]
-    found = [number for number, frame in enumerate(film) if rhythm.share(frame, number / 25) == 1]
+    found = [number for number, frame in enumerate(film) if rhythm.weight(frame, number / 25) == 1]
     assert found == [0, 20]
 
 
@@ -117,9 +117,9 @@ def test_a_passer_by_changes_the_rest_of_the_picture_less() -> None:
     far = slice(128, None)  # beyond what a convolution reaches
     changes = []
     for share in (1.0, 0.08):
-        with temporal_statistics(torch.nn.ModuleList(stylizer.networks)) as pace:
+        with temporal_statistics(torch.nn.ModuleList(stylizer.networks)) as frame_weight:
             before = stylizer.stylize(random).astype(int)
-            pace.share = share
+            frame_weight.fill_(share)
             after = stylizer.stylize(crossing).astype(int)
         changes.append(np.abs(after - before)[:, far].mean())
     assert 0 < changes[1] < changes[0] / 4
