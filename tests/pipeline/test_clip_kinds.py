@@ -242,3 +242,19 @@ def test_clips_that_are_skipped_are_counted_as_videos(call: Run, folder: Path) -
     assert call(*arguments) == (0, ["0 videos, 2 skipped"], [])
     (folder / "a-night.mp4").unlink()
     assert call(*arguments)[1][1:] == ["1 video, 1 skipped"]
+
+
+@pytest.mark.parametrize(
+    ("sound", "suffix", "kept"),
+    [("pcm_s16le", ".mp4", True), ("pcm_u8", ".mp4", False), ("flac", ".mov", False), ("flac", ".mp4", True)],
+)
+def test_sound_that_a_file_cannot_hold_is_left_out_before_the_first_frame(
+    tmp_path: Path, sound: str, suffix: str, kept: bool
+) -> None:
+    source = make_clip(tmp_path / "clip.mkv", STEADY[:3], sound=sound)
+    said = through(source, tmp_path / f"out{suffix}")
+    left_out = f"{source}: left out of the {suffix} file: audio 1 ({sound})"
+    assert (left_out in said) != kept
+    with av.open(str(tmp_path / f"out{suffix}")) as result:
+        assert [stream.codec_context.name for stream in result.streams.audio] == [sound] * kept
+        assert len(list(result.decode(video=0))) == 3

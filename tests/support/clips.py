@@ -30,7 +30,7 @@ def make_clip(
     path: Path,
     times: Sequence[int] = STEADY,
     picture: Callable[[int], np.ndarray] = lambda _: corners(),
-    sound: bool = True,
+    sound: bool | str = True,  # or its codec
     subtitle: str = "",
     font: bytes = b"",
     codec: str = "libx264",
@@ -48,7 +48,7 @@ def make_clip(
         video.codec_context.time_base = TIME_BASE
         if rotation is not None:
             video.set_display_rotation(rotation)
-        voice = container.add_stream("aac", rate=48000) if sound else None
+        voice = container.add_stream("aac" if sound is True else sound, rate=48000) if sound else None
         text = container.add_mux_stream("subrip", time_base=Fraction(1, 1000)) if subtitle else None
         if font:
             container.add_attachment("font.ttf", "application/x-truetype-font", font)

@@ -17,12 +17,12 @@ from av.video.stream import VideoStream
 from stylenet.errors import UserError
 from stylenet.media.video.codecs import Encoding
 from stylenet.media.video.colors import Converter
+from stylenet.media.video.copying import add_copy
 from stylenet.media.video.files import number_of, one_line_errors, url
 from stylenet.media.video.reading import Clip, ClipFrame
 from stylenet.media.video.resets import AnyPacket
 from stylenet.media.video.timing import Span
 
-COPIED = ("audio", "subtitle")
 ITS_OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # facts of a file, not of what it shows
 
 
@@ -62,7 +62,7 @@ class VideoWriter:
             self.container = av.open(url(path), "w", format=encoding.format.name, options=encoding.format.options)
             self.container.metadata.update({k: v for k, v in source.metadata.items() if k not in ITS_OWN})
             self.video = self.add_video()
-            self.copies = {stream.index: copy for stream in source.others if (copy := self.copy(stream)) is not None}
+            self.copies = {stream.index: copy for stream in source.others if (copy := add_copy(self.container, stream))}
             self.add_chapters()
         self.converter = Converter()
         self.begun, self.hdr, self.size = False, False, (0, 0)
@@ -89,19 +89,6 @@ class VideoWriter:
             return cast(VideoStream, self.container.add_stream(codec.encoder, rate=self.source.rate, options=options))
         except UnknownCodecError:
             raise UserError(f"PyAV here has no encoder {codec.encoder}; choose another codec") from None
-
-    def copy(self, stream: Stream) -> Stream | None:
-        """A stream to take the packets of another; None when this kind of file cannot hold it."""
-        fonts = stream.type == "attachment" and self.container.format.name == "matroska"
-        if stream.type not in COPIED and not fonts:
-            return None
-        try:
-            copy = self.container.add_stream_from_template(stream)
-        except ValueError:
-            return None
-        copy.metadata.update(stream.metadata)
-        copy.disposition = stream.disposition
-        return copy
 
     def add_chapters(self) -> None:
         """Copies the chapters of a whole clip; in a part they would name other places."""
