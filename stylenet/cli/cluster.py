@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 
 from stylenet.cli.command import Parser, complain, whole_number
 from stylenet.cli.infer_options import STYLE, add_brush_options, add_format_options, add_size_options, controls_of
@@ -47,6 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_on_cluster(parser().parse_args(arguments))
 
 
+def has_quality(result: str) -> bool:
+    """Whether a result of this name has a quality."""
+    from stylenet.media.formats import format_of
+
+    return "quality" in format_of(Path(result)).options
+
+
 def run_on_cluster(chosen: argparse.Namespace) -> int:
     """Checks everything that can be checked before Ray starts, then runs. Raises `UserError`."""
     if importlib.util.find_spec("ray") is None:
@@ -72,7 +80,9 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
         size=Size(chosen.size, chosen.max_size, chosen.max_pixels),
         quality=chosen.quality,
     )
-    todo = plan_rows(source, target, reference.name, suffix, chosen.skip_existing)
+    todo = plan_rows(source, target, reference.name, suffix, chosen.skip_existing, complain)
+    if chosen.quality is not None and todo.results and not any(map(has_quality, todo.results)):
+        raise UserError("--quality is for JPEG and WebP, which none of the results is")
     summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
     print(f"{printable(chosen.target)}: {summary}")
     return 1 if summary.failed else 0

@@ -15,7 +15,7 @@ from stylenet.cli.infer_video import check_jobs, is_live
 from stylenet.disk import OverwriteError, printable
 from stylenet.errors import UserError
 from stylenet.inference.settings import check_weights
-from stylenet.models.catalog import StyleReference, find_weighted_style, style_choices
+from stylenet.models.catalog import PREVIEW, StyleReference, find_weighted_style, style_choices
 from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job, Shard
 from stylenet.pipeline.plan import plan
 
@@ -59,7 +59,7 @@ def predicted_style(options: argparse.Namespace) -> tuple[Parts, str]:
     painting = Path(options.painting)
     if not os.path.isfile(painting):
         raise UserError(f"--painting: there is no file {printable(painting)}")
-    return [], f"preview-{painting.stem}"  # a trained style may have the painting's name
+    return [], f"{PREVIEW}{painting.stem}"  # a trained style may have the painting's name
 
 
 def plan_outputs(options: argparse.Namespace, name: str) -> list[Job]:

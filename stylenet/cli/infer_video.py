@@ -89,6 +89,8 @@ def check_jobs(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
         raise UserError(f"--{given[0]} is for videos ({' '.join(sorted(SUFFIXES))})")
     if options.rate is not None and not any(NumberedImages.of(os.fspath(job.source)) for job in clips):
         raise UserError("--rate is for numbered images as input, like frames/%04d.png")
+    if options.skip_existing and any(job.sequence and not NumberedImages.of(os.fspath(job.source)) for job in clips):
+        raise UserError("--skip-existing cannot tell how many numbered images a video becomes; leave it out")
     given = [name for name in IMAGE_OPTIONS if getattr(options, name)]
     if given and jobs and len(clips) == len(jobs):
         raise UserError(f"--{given[0]} is for images; the output's suffix chooses a video's format")

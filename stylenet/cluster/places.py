@@ -70,9 +70,9 @@ class Place:
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes a file of which no reader ever sees a part."""
-        if not self.is_url:
-            with atomic_write(Path(self.text, name)) as temporary:
+        """Writes a file of which no reader ever sees a part: on local and network disks, and in object stores."""
+        if not self.is_url or self.normalized[0] in LOCAL:
+            with atomic_write(Path(self.root, name)) as temporary:
                 temporary.write_bytes(data)
             return
         target = posixpath.join(self.root, name)

@@ -2,14 +2,19 @@
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from stylenet.cluster.places import Place
 from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.pipeline.inputs import IMAGE_SUFFIXES, SUFFIXES
+from stylenet.models.catalog import styles
+from stylenet.pipeline.earlier import left_out_line, without_results
+from stylenet.pipeline.inputs import IMAGE_SUFFIXES, SUFFIXES, Found, unsaid
 from stylenet.pipeline.plan import plan, result_name, told_apart
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,26 @@ class Todo:
     clips: int = 0
 
 
-def plan_rows(source: Place, target: Place, style: str, suffix: str | None, skip_existing: bool) -> Todo:
-    """What is to be done, named as `infer.py SOURCE -o TARGET` names it. Raises `UserError`."""
+def plan_rows(
+    source: Place,
+    target: Place,
+    style: str,
+    suffix: str | None,
+    skip_existing: bool,
+    say: Say = unsaid,
+) -> Todo:
+    """What is to be done, named as `infer.py SOURCE -o TARGET` names it; `say` takes a line about what is left out.
+
+    Raises `UserError`.
+    """
     check_apart(source, target)
     if target.is_url:
         target.check_writable()  # its driver, before anything is listed
-    pairs, clips = list_images(source, style, suffix) if source.is_url else found(source, target, style, suffix)
+    pairs, clips = (
+        list_images(source, style, suffix, say) if source.is_url else found(source, target, style, suffix, say)
+    )
+    if not pairs and source.is_url and not source.filesystem().exists(source.root):
+        raise UserError(f"there is no folder {printable(source.text)}")
     if not pairs:
         raise UserError(f"{printable(source.text)} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
     target.check_writable()
@@ -48,19 +67,19 @@ def check_apart(source: Place, target: Place) -> None:
         raise UserError(f"there is no folder {printable(source.text)}")
 
 
-def found(source: Place, target: Place, style: str, suffix: str | None) -> tuple[list[tuple[str, str]], int]:
+def found(source: Place, target: Place, style: str, suffix: str | None, say: Say) -> tuple[list[tuple[str, str]], int]:
     """The images of a folder, with the checks of `pipeline.plan`, and the number of its clips."""
     output = "/" if target.is_url else target.text  # where a URL's names are only names
-    every = plan([source.text], style, output, suffix)
+    every = plan([source.text], style, output, suffix, say=say)
     jobs = [job for job in every if not job.is_clip]
     pairs = [(os.path.relpath(job.source, source.text), os.path.relpath(job.target, output)) for job in jobs]
     return pairs, len(every) - len(jobs)
 
 
-def list_images(source: Place, style: str, suffix: str | None) -> tuple[list[tuple[str, str]], int]:
+def list_images(source: Place, style: str, suffix: str | None, say: Say) -> tuple[list[tuple[str, str]], int]:
     """The images of a URL, and the number of its clips. Raises `UserError` where two would become one result."""
     kinds = {name: posixpath.splitext(name)[1].lower() for name in source.files() if not is_hidden(name)}
-    names = [name for name, kind in kinds.items() if kind in IMAGE_SUFFIXES]
+    names = inputs_of([name for name, kind in kinds.items() if kind in IMAGE_SUFFIXES], style, say)
     results = [result_name(name, style, suffix) for name in names]
     same = told_apart((result, posixpath.splitext(name)[1]) for name, result in zip(names, results, strict=True))
     pairs = [
@@ -72,7 +91,16 @@ def list_images(source: Place, style: str, suffix: str | None) -> tuple[list[tup
         other = first.setdefault(result, name)
         if other != name:
             raise UserError(f"{printable(other)} and {printable(name)} would both become {printable(result)}")
-    return pairs, sum(kind in SUFFIXES for kind in kinds.values()) - len(names)
+    return pairs, sum(kind in SUFFIXES - IMAGE_SUFFIXES for kind in kinds.values())
+
+
+def inputs_of(names: Sequence[str], style: str, say: Say) -> list[str]:
+    """The names without results of earlier runs beside their images."""
+    every = [Found(Path(name), Path(name)) for name in names]
+    kept = without_results(every, {*styles(), style})
+    if left_out := [each.source for each in every if each not in kept]:
+        say(left_out_line(left_out))
+    return [str(each.source) for each in kept]
 
 
 def is_hidden(name: str) -> bool:

@@ -12,7 +12,10 @@ from io import BufferedIOBase
 from itertools import count
 from typing import Protocol, runtime_checkable
 
+from stylenet.media.limits import ImageError
+
 FOR_EVER = 0
+LONGEST = (1 << 32) - 1  # bytes of a WebP file, whose header has 32 bits for its length
 MOST = 65_535  # of milliseconds, hundredths of a second, or plays, where a format has 16 bits for them
 
 
@@ -110,7 +113,10 @@ class WebpWriter:
         self.frames += 1
         place = bytes(6) + self.sides + _three_bytes(round(milliseconds)) + b"\x02"  # drawn over nothing
         pixels = (_riff(name, chunks[name]) for name in (b"ALPH", b"VP8 ", b"VP8L") if name in chunks)
-        self.file.write(_riff(b"ANMF", place + b"".join(pixels)))
+        frame = _riff(b"ANMF", place + b"".join(pixels))
+        if self.file.tell() - self.start + len(frame) + len(self.exif) > LONGEST:
+            raise ImageError("a WebP file holds at most 4 GiB")
+        self.file.write(frame)
 
     def begin(self, chunks: dict[bytes, bytes]) -> None:
         profile, self.exif = (_riff(name, chunks[name]) if name in chunks else b"" for name in (b"ICCP", b"EXIF"))

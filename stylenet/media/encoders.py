@@ -51,7 +51,13 @@ def encode_image(image: Image.Image, form: Format, kept: Mapping[str, bytes] | N
         image = in_srgb(image)
     image = _with_palette(image) if form.name == "GIF" else image
     try:
-        image.save(buffer, form.name, **options)
+        try:
+            image.save(buffer, form.name, **options)
+        except OSError:  # with it, Pillow has room for a byte a pixel, which noise at a high quality exceeds
+            if not options.pop("optimize", False):
+                raise
+            buffer = io.BytesIO()
+            image.save(buffer, form.name, **options)
     except (OSError, ValueError, OverflowError, struct.error) as error:  # whichever an encoder has for large sides
         raise ImageError(f"{form.name} cannot hold {image.width} x {image.height} pixels") from error
     return buffer.getvalue()

@@ -14,6 +14,7 @@ from stylenet.models.limits import SUFFIX
 
 SHIPPED, CHECKPOINTS = shipped_files() / "checkpoints", Path("checkpoints")
 GALLERY = "gallery"  # the network of many styles that previews come from, and that short trainings start from
+PREVIEW = "preview-"  # before the painting's name, in the names of previews
 LONGEST_HEADER = 1_000_000  # bytes; a usual file has 12,000
 
 

@@ -1,8 +1,10 @@
 """Results of earlier runs among the files of a searched folder: they are no inputs."""
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
-from stylenet.models.catalog import GALLERY
+from stylenet.disk import printable
+from stylenet.models.catalog import GALLERY, PREVIEW
 from stylenet.pipeline.inputs import Found
 
 
@@ -15,6 +17,12 @@ def without_results(found: Sequence[Found], styles: Collection[str]) -> list[Fou
     stems = {(each.source.parent, each.source.stem) for each in found}
     stems |= {(each.source.parent, _with_suffix_inside(each)) for each in found}
     return [each for each in found if not (each.searched and _is_result(each, stems, styles))]
+
+
+def left_out_line(files: Sequence[Path]) -> str:
+    """Names the files that were left out as results."""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"results of earlier runs are no inputs unless they are named: {printable(min(files))}{more}"
 
 
 def _with_suffix_inside(found: Found) -> str:
@@ -34,5 +42,9 @@ def _divided(stem: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_style(name: str, styles: Collection[str]) -> bool:
-    """Whether it names a style, one of the gallery, or a blend of them."""
-    return name in styles or all(part in styles or part.startswith(f"{GALLERY}-") for part in name.split("+"))
+    """Whether it names a style, one of the gallery, a preview, or a blend of styles."""
+    return (
+        name in styles
+        or name.startswith(PREVIEW)
+        or all(part in styles or part.startswith(f"{GALLERY}-") for part in name.split("+"))
+    )

@@ -33,7 +33,8 @@ class Job:
         source, target = NumberedImages.of(os.fspath(self.source)), self.sequence
         if target is None:
             return os.path.exists(self.target)
-        return source is not None and all(target.file(number).exists() for number in source.files())
+        numbers = source.existing() if source is not None else {}
+        return bool(numbers) and all(target.file(number).exists() for number in numbers)
 
     def is_beside(self) -> bool:
         """Whether the result is written into the folder of the source."""

@@ -15,7 +15,7 @@ from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
 from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
 from stylenet.models.catalog import styles
-from stylenet.pipeline.earlier import without_results
+from stylenet.pipeline.earlier import left_out_line, without_results
 from stylenet.pipeline.inputs import Found, find, unsaid
 from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job
 from stylenet.pipeline.targets import check_inside, check_targets, entry
@@ -56,12 +56,13 @@ def plan(
     jobs = _folder_jobs(sources, style, folder, suffix)
     results = {entry(job.target) for job in jobs}
     parts = {entry(part) for job in jobs if job.is_clip for part in parts_of(job.target)}
-    jobs = [job for job in jobs if entry(job.source) not in parts]
+    named = {entry(each.source) for each in found if not each.searched}
+    jobs = [job for job in jobs if entry(job.source) not in parts - named]
     if skip_existing:
         jobs = [job for job in jobs if entry(job.source) not in results]
     left_out = [each.source for each in set(found) - set(sources) if entry(each.source) not in results]
     if left_out:
-        say(f"results of earlier runs are no inputs unless they are named: {_listed(left_out)}")
+        say(left_out_line(left_out))
     check_targets(jobs)
     if folder is not None:
         check_inside(jobs, folder)
@@ -176,7 +177,3 @@ def _job(found: Found, style: str, folder: Path | None, suffix: str | None, apar
     if job.is_clip and not is_video and job.sequence is None:
         raise UserError(f"{printable(target)} is no pattern of numbered images; choose another output")
     return job
-
-
-def _listed(files: Sequence[Path]) -> str:
-    return f"{printable(min(files))}{f' and {len(files) - 1} more' if len(files) > 1 else ''}"

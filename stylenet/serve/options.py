@@ -38,7 +38,8 @@ class Options(BaseModel):
         ge=STROKES[0],
         le=STROKES[1],
         allow_inf_nan=False,
-        description="Width of the strokes; 2 takes a quarter of the time, 0.5 four times as long.",
+        description="Width of the strokes; 2 takes a quarter of the time, 0.5 four times as long, "
+        "of an image of at most a quarter of the pixels.",
     )
     colors: Literal["style", "match", "keep"] = Field(
         "style", description="Colors of the style, fitted to the photo's palette, or the photo's own."

@@ -22,7 +22,7 @@ from stylenet.inference.mask import Mask, as_mask
 from stylenet.inference.painter import BoundStyler
 from stylenet.inference.settings import Brush
 from stylenet.inference.styler import Styler
-from stylenet.inference.stylizer import Stylizer
+from stylenet.inference.stylizer import NoMemoryError, Stylizer
 from stylenet.media.formats import WRITABLE
 from stylenet.media.image import decode_image
 from stylenet.media.limits import TooManyPixelsError, UnknownImageError
@@ -134,9 +134,11 @@ def reply_to(work: Work, style_of: StyleOf) -> Reply:
 
 
 def reply_about(error: Exception) -> Reply:
-    """The reply that an error becomes: the client's mistake, a disk that is full, or a bug."""
+    """The reply that an error becomes: the client's mistake, a disk that is full, too little memory, or a bug."""
     if is_disk_error(error):
         return Failed(traceback.format_exc(), HTTPStatus.SERVICE_UNAVAILABLE, FULL)
+    if isinstance(error, NoMemoryError):
+        return Failed(traceback.format_exc(), HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if isinstance(error, UserError):
         return Refused(status_of(error), str(error))
     return Failed(traceback.format_exc())
@@ -182,6 +184,8 @@ def check_frames(data: bytes, work: Work) -> None:
 def mask_of(work: Work) -> Mask | None:
     """The work's mask, inverted if it says so. Raises `UserError`."""
     if work.mask is None:
+        if work.mask_invert:
+            raise UserError("mask_invert: needs a mask")
         return None
     mask = as_mask(decode_image(work.mask, work.size.max_pixels, name="the mask"))
     return 1 - mask if work.mask_invert else mask

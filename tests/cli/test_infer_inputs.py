@@ -99,6 +99,11 @@ def test_results_beside_their_images_are_no_inputs(call: Run, folder: Path) -> N
     assert names(folder / "in") == sorted(
         [*before, *made, *(name.replace("-night.", "-night+night.") for name in made)]
     )
+    for name in ("in/a-preview-my.png", "in/sub/a-preview-my.png"):  # beside no a.png
+        picture(folder / name)
+    assert call("in", "-s", "night", "--skip-existing")[0] == 0
+    assert (folder / "in/sub/a-preview-my-night.png").exists()
+    assert not (folder / "in/a-preview-my-night.png").exists()
     assert call("in/a-night.png", "-s", "night")[0] == 0
     assert (folder / "in/a-night-night.png").exists()
 

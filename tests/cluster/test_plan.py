@@ -117,3 +117,29 @@ def test_a_cluster_where_nobody_listens_is_one_line_at_once(address: str) -> Non
 def test_other_addresses_are_left_to_ray() -> None:
     for address in (None, "auto", "local"):
         check_answers(address)
+
+
+@pytest.mark.parametrize("url", [False, True])
+def test_results_of_earlier_runs_are_left_out_with_a_line(tmp_path, url: bool) -> None:
+    for name in ("beach.png", "beach-starry.png", "other-starry.png"):
+        picture(tmp_path / "in" / name)
+    said: list[str] = []
+    source = Place(f"file://{tmp_path}/in" if url else str(tmp_path / "in"))
+    todo = plan_rows(source, Place(str(tmp_path / "out")), "night", None, False, said.append)
+    assert todo.names == ["beach.png", "other-starry.png"]
+    assert len(said) == 1
+    assert said[0].endswith("beach-starry.png")
+
+
+def test_a_result_behind_a_file_url_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
+    place = Place(f"file://{tmp_path}/out")
+    place.write("deep/a.png", b"whole")
+    assert place.read("deep/a.png") == b"whole"
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
+    with pytest.raises(OSError, match="disk full"):
+        place.write("deep/b.png", b"half")
+    assert place.files() == ["deep/a.png"]

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from stylenet.media import encoders
 from stylenet.media.decoders import count_scans
-from stylenet.media.encoders import write_image
+from stylenet.media.encoders import encode_image, write_image
 from stylenet.media.formats import JPEG, WRITABLE
 from stylenet.media.image import decode_image, to_image, to_rgb_or_rgba, to_tensor, to_uint8
 from stylenet.media.limits import ImageError
@@ -308,3 +308,9 @@ def test_the_transparent_value_of_a_png_of_16_bits_is_transparent_and_its_neighb
     clear = chunk(b"tRNS", struct.pack(">H", 1000))
     with Image.open(BytesIO(data[:33] + clear + data[33:])) as image:
         assert np.asarray(to_rgb_or_rgba(image))[0].tolist() == [[4, 4, 4, 0], [4, 4, 4, 255], [255, 255, 255, 255]]
+
+
+def test_a_jpeg_of_noise_which_is_larger_than_pillow_expects_is_written() -> None:
+    data = encode_image(to_image(torch.rand(3, 384, 384)), JPEG)
+    assert len(data) > 384 * 384  # Pillow's buffer with optimize=True
+    assert Image.open(BytesIO(data)).size == (384, 384)

@@ -241,6 +241,11 @@ def test_a_card_that_promises_another_network_is_refused_without_building_it(
     refused(style_file, "weights: do not fit the network on its card")
 
 
+def test_a_card_cannot_ask_for_any_number_of_waves(style_file: Path) -> None:
+    save_file(load_file(style_file), style_file, metadata(waves=65))  # each costs memory for every pixel
+    refused(style_file, "has no card")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import STEADY, UNEVEN, make_clip, unchanged
-from infer_command import Run
+from infer_command import Run, picture
 from pictures import GRADIENT
 from PIL import Image
 
@@ -108,3 +108,18 @@ def test_no_image_of_a_sequence_takes_the_place_of_the_mask(call: Run, folder: P
     assert (code, out) == (1, [])
     assert "--mask out/0001.png would be overwritten; choose another output with -o" in err[0]
     assert (folder / "out/0001.png").read_bytes() == before
+
+
+def test_a_missing_sequence_does_not_end_a_batch_that_skips_what_is_there(call: Run, folder: Path) -> None:
+    picture(folder / "one.png")
+    code, _, err = call("one.png", "missing/%04d.png", "-s", "night", "-o", "made", "--skip-existing")
+    assert (code, len(err)) == (1, 1)
+    assert "missing" in err[0]
+    assert (folder / "made/one-night.png").exists()
+
+
+def test_numbered_images_of_a_video_cannot_be_skipped(call: Run, folder: Path) -> None:
+    make_clip(folder / "clip.mp4", STEADY[:2], sound=False)
+    code, _, err = call("clip.mp4", "-s", "night", "-o", "f/%04d.png", "--skip-existing")
+    line = "infer.py: error: --skip-existing cannot tell how many numbered images a video becomes; leave it out"
+    assert (code, err) == (1, [line])

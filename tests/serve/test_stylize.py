@@ -158,6 +158,16 @@ def test_a_body_of_too_many_bytes_is_413_announced_or_not(small: TestClient) -> 
     assert small.post(URL, content=noise()).status_code == 200
 
 
+def test_narrower_strokes_need_more_memory_and_a_smaller_image(small: TestClient) -> None:
+    assert small.post(f"{URL}&stroke=0.5", content=noise()).status_code == 413
+    assert small.post(f"{URL}&stroke=0.95", content=noise()).status_code == 200
+
+
+def test_a_mask_is_inverted_only_where_there_is_one(service: TestClient) -> None:
+    answer = service.post(f"{URL}&mask_invert=true", content=noise())
+    assert (answer.status_code, answer.json()["detail"]) == (422, "mask_invert: needs a mask")
+
+
 def test_the_frames_of_an_animation_count_together(small: TestClient) -> None:
     frames = [Image.new("RGB", (30, 30), color) for color in ("red", "green", "blue")]  # 900 pixels each
     gif = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

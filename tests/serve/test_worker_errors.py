@@ -8,6 +8,7 @@ from service_client import noise
 
 from stylenet.disk import DiskError
 from stylenet.errors import UserError
+from stylenet.inference.stylizer import NoMemoryError
 from stylenet.media.picture import Size
 from stylenet.models.catalog import StyleReference
 from stylenet.serve.work import Failed, Refused, Work
@@ -44,6 +45,12 @@ def test_a_full_disk_is_503_without_the_services_own_paths(
     assert isinstance(reply, Failed)
     assert (reply.status, reply.message) == (503, FULL)
     assert str(error) in reply.traceback  # which is logged
+
+
+def test_too_little_memory_is_503_as_another_time_it_may_do(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = about(NoMemoryError("the image does not fit"), night, monkeypatch)
+    assert isinstance(reply, Failed)
+    assert (reply.status, reply.message) == (503, "the image does not fit")
 
 
 def test_other_errors_are_the_clients_or_bugs(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
