@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from stylenet.errors import UserError
+from stylenet.host import usable_memory
 
 MAXIMUM_WORKING_MEMORY = 1 << 30  # bytes, unless the device is a GPU
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "allocate memory", "create a memory")  # of torch's errors
@@ -63,24 +64,20 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 
 
 def working_memory(device: torch.device) -> int:
-    """Bytes that one image may take: a quarter of a GPU's memory; of the machine's own too, but at most 1 GiB.
+    """Bytes that one image may take: a quarter of a GPU's memory; of the machine's, or container's, at most 1 GiB.
 
     By what there is and not by what is free, so that equal calls give equal images.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 4
-    if not hasattr(os, "sysconf"):  # Windows
-        return MAXIMUM_WORKING_MEMORY
-    return min(MAXIMUM_WORKING_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4)
+    return int(min(MAXIMUM_WORKING_MEMORY, usable_memory() / 4))
 
 
 def total_memory(device: torch.device) -> float:
     """Bytes that the device has at all, free or not; infinite where the system does not say."""
     if device.type == "cuda":
         return float(torch.cuda.get_device_properties(device).total_memory)
-    if not hasattr(os, "sysconf"):  # Windows
-        return math.inf
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return usable_memory()
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

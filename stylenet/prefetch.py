@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import repeat, takewhile
 from typing import Any, TypeVar
 
-from stylenet.cores import usable_cores
+from stylenet.host import usable_cores
 
 WORKERS = min(16, usable_cores())
 DEPTH = 8  # items that wait: of a clip, frames with the sound between them

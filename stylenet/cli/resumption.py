@@ -15,6 +15,7 @@ from stylenet.training.run_folder import read_settings
 from stylenet.training.settings import Settings
 
 PAINTING = ("style", "style.image")
+MOVED = ("data.path", "loss_network.weights")  # files that may be elsewhere now; their content is compared
 
 
 def resume_settings(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
@@ -28,15 +29,27 @@ def resume_settings(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start
     if file:
         wanted = wanted._replace(name=base_name(composed), painting_sha256=file_sha256(file))
     start = find_start(composed.resume, wanted)
-    allowed = {"resume", "replace", "styles", *PAINTING, *(["network", "add_to"] if composed.resume == "auto" else [])}
+    allowed = {
+        "resume",
+        "replace",
+        "styles",
+        *MOVED,
+        *PAINTING,
+        *(["network", "add_to"] if composed.resume == "auto" else []),
+    }
     for name, override in given.items():
-        if name not in allowed:
+        if name not in allowed and name.partition(".")[0] != "logger":
             raise UserError(f"resume uses the settings of that run, so {override} cannot be set")
     if file:
         check_painting(file, start.folder, composed.style.image)
     found = recorded_settings(start.folder, replace=composed.replace)
     if composed.styles and not found.styles:
         raise UserError(f"resume: the run in {printable(start.folder)} is not on a folder of paintings")
+    for name in MOVED:
+        if name in given:
+            OmegaConf.update(found, name, OmegaConf.select(composed, name))
+    if any(name.partition(".")[0] == "logger" for name in given):
+        found.logger = composed.logger
     found.styles = composed.styles or found.styles  # the paintings may have been moved
     return found, start
 

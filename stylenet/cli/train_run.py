@@ -67,6 +67,8 @@ def check_paintings(composed: Any, overrides: Sequence[str]) -> None:
     from stylenet.training.limits import check_subject
 
     names = [name_of(override) for override in overrides]
+    if "style.image" in names and any(name_of(each) == "style" and not each.endswith("=own") for each in overrides):
+        raise UserError("style=NAME has its own painting, and a card about it: without it, style.image= names another")
     if composed.styles:
         other = [each for each in overrides if name_of(each) in ("style", "style.image", "add_to")]
         if other:

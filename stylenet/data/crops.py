@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from torch.utils.data import IterableDataset
 
 from stylenet.data.sets import Photos
 from stylenet.distributed import rank_and_world
+from stylenet.host import usable_cores
 from stylenet.prefetch import in_order
 
 SMALLEST_AREA = 0.08  # of the largest square that fits into the photo: users have larger images than this
@@ -54,7 +54,7 @@ class RandomCrops(IterableDataset[Tensor]):
         self.crop, self.batch = crop, batch
         share = batch // world
         self.share = range(rank * share, (rank + 1) * share)
-        self.threads = threads or min(8, max(1, (os.cpu_count() or 2) // 2 // world))  # the machine's, shared out
+        self.threads = threads or min(8, max(1, usable_cores() // 2 // world))  # the machine's, shared out
         self.waited = 0.0
 
     def __iter__(self) -> Iterator[UInt8[Tensor, "b 3 crop crop"]]:

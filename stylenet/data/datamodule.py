@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ class PhotoCrops(pl.LightningDataModule):
         held_out: UInt8[Tensor, "n 3 h w"] | None = None,
     ) -> None:
         super().__init__()
-        self.photos = as_photos(PhotoSettings(size=max(crop, 288)) if photos is None else photos, crop)
+        self.photos = as_photos(PhotoSettings() if photos is None else photos, crop)
         self.crop, self.batch, self.seed = crop, batch, seed
         self.held_out = held_out_photos(HELD_OUT_SIZE)[0] if held_out is None else held_out
         self._crops: RandomCrops | None = None
@@ -63,14 +64,14 @@ class PhotoCrops(pl.LightningDataModule):
         return self._crops.waited if self._crops else 0.0
 
 
-def as_photos(photos: PhotosLike, crop: int) -> Photos:
-    """A set of photos from any description of one. Raises `UserError`."""
+def as_photos(photos: PhotosLike, crop: int, processes: int = 1) -> Photos:
+    """A set of photos from any description of one, large enough for the crop. Raises `UserError`."""
     if isinstance(photos, Photos):
         return photos
     if isinstance(photos, str | os.PathLike):
-        photos = PhotoSettings("folder", str(Path(photos)), size=max(crop, 288))
+        photos = PhotoSettings("folder", str(Path(photos)))
     if isinstance(photos, PhotoSettings):
-        return open_photos(photos)
+        return open_photos(replace(photos, size=max(photos.size, crop)), processes)
     if not hasattr(photos, "__iter__"):
         raise PhotosError(f"photos must be a folder, PhotoSettings or arrays, got {photos!r}")
     return ArrayPhotos(photos)

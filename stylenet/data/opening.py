@@ -1,8 +1,7 @@
 """The photos that a run trains on, and those that it is judged by."""
 
-import contextlib
 import logging
-import os
+import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -31,6 +30,7 @@ from stylenet.data.sources import (
     streamed_rows,
 )
 from stylenet.disk import printable
+from stylenet.host import usable_memory
 from stylenet.media.limits import MINIMUM_SIDE
 
 if TYPE_CHECKING:
@@ -102,12 +102,8 @@ SOURCES: dict[str, Callable[[PhotoSettings, int], Photos]] = {
 
 def quarter_of_memory() -> int:
     """A quarter of this machine's memory in bytes, or of the container's where that is less."""
-    limits = []
-    if hasattr(os, "sysconf"):
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
-        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(limits, default=8 << 30) // 4
+    memory = usable_memory()
+    return int(memory / 4) if math.isfinite(memory) else 2 << 30
 
 
 @cache

@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -17,11 +16,12 @@ from torch import Tensor
 from stylenet.data.decoder import GONE, DecodedPhoto, UnusablePhotoError, decode_photo
 from stylenet.data.photo_stats import PhotoStats
 from stylenet.data.sources import PhotosError, Row, Rows, one_line
+from stylenet.host import usable_cores
 from stylenet.media.limits import MINIMUM_SIDE
 
 Pixels = UInt8[np.ndarray, "h w 3"]
 PATIENCE = 1000  # rows of a stream without one usable photo
-DECODERS = min(8, os.cpu_count() or 2)  # threads of a stream
+DECODERS = min(8, max(2, usable_cores()))  # threads of a stream
 AHEAD = 2 * DECODERS  # rows of a stream that are decoded before they are asked for
 
 

@@ -28,6 +28,7 @@ from stylenet.evaluation.similarity import lpips, ssim
 from stylenet.evaluation.stability import stability
 from stylenet.losses.criterion import criterion_for
 from stylenet.losses.perceptual import LossSettings, PerceptualLoss
+from stylenet.losses.terms import LOSS_TERMS
 from stylenet.losses.vgg import VGGFeatures, load_vgg_weights
 from stylenet.models.loading import load_single_style
 from stylenet.models.style_file import Card
@@ -140,7 +141,10 @@ def rebuilt_criterion(card: Card, painting: Path, weights: str) -> PerceptualLos
     found = load_once(weights, architecture)
     if found.sha256 != digest:
         log.warning("%s was trained with other weights than %s: losses are not comparable", card.name, found.name)
-    plain = replace(loss, chroma=1.0, flat_content=1.0)
+    known = {name: weight for name, weight in loss.weights.items() if name in LOSS_TERMS}
+    if unknown := sorted(loss.weights.keys() - known):
+        log.warning("%s was trained with a further term, which is left out: %s", card.name, ", ".join(unknown))
+    plain = replace(loss, chroma=1.0, flat_content=1.0, weights=known)
     return criterion_for(VGGFeatures(found), read_painting(painting, size), plain, unit_photos())
 
 

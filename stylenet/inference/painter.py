@@ -113,7 +113,8 @@ class Painter(ABC):
         if stylized.dtype == torch.uint8:
             apply_controls_in_strips(pixels, stylized, self._photos, brush, fitting)
             return stylized
-        return apply_controls(self._photos(pixels), stylized, brush, fitting)
+        # In strips, the result is in the pixels' own type and on their device.
+        return apply_controls(self._photos(pixels), stylized.to(self.device, torch.float32), brush, fitting)
 
     def _photos(self, pixels: Tensor) -> Float[Tensor, "b 3 h w"]:
         """The pixels on the device, as floats in [0, 1]."""

@@ -175,7 +175,7 @@ def interpolate_networks(networks: Sequence[nn.Module], weights: Sequence[float]
     shares = torch.tensor(weights) / sum(weights)
     mixed = {name: _mean([state[name] for state in states], shares) for name in norms}
     with torch.device("meta"):
-        network = TransformerNet(first.settings)
+        network = type(first)(first.settings)
     network.load_state_dict({**states[0], **mixed}, assign=True)
     return network.train(first.training)
 

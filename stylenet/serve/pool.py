@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from stylenet.cores import usable_cores
+from stylenet.host import usable_cores
 from stylenet.models.catalog import StyleReference
 from stylenet.serve.process import Call, NotBegun, TooLate, Worker, WorkerDied
 from stylenet.serve.work import BEGUN, PING, Reply, Work

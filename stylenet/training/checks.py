@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from stylenet.losses.measures import SMALLEST_SIDE
 from stylenet.losses.perceptual import check_terms
 from stylenet.training.limits import check_values
 from stylenet.training.loggers import check_loggers
+from stylenet.training.objective import LOSSES, objective_names
 from stylenet.training.settings import Settings
 from stylenet.training.trainer_arguments import trainer_arguments
 
@@ -76,15 +77,26 @@ def check_many(settings: Settings) -> None:
 
     So processes could not share a step.
     """
+    figures = set(objective_names(settings.objective)) - set(LOSSES)
+    if figures and settings.patience is not None:
+        raise UserError(
+            f"objective=held_out/{min(figures)} is of one painting; with styles= and add_to= it is one of "
+            f"{', '.join(f'held_out/{name}' for name in LOSSES)}, or a sum"
+        )
     checked = {
         "network.architecture": (settings.network.architecture, ("transformer", "conditional")),
         "trainer.strategy": (settings.trainer.get("strategy"), (None, "auto")),
-        "trainer.devices": (settings.trainer.get("devices"), (None, 1, "1")),
+        "trainer.devices": (number_of_devices(settings.trainer.get("devices")), (None, 1, "1")),
     }
     for name, (value, allowed) in checked.items():
         if value not in allowed:
             choices = " or ".join(dict.fromkeys(str(each) for each in allowed if each is not None))
             raise UserError(f"{name}={value} is for runs on one painting; with styles= and add_to= it is {choices}")
+
+
+def number_of_devices(devices: Any) -> Any:
+    """The number, where single devices are named, as in `[1]`."""
+    return len(devices) if isinstance(devices, Sequence) and not isinstance(devices, str) else devices
 
 
 def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Machine:
@@ -101,6 +113,8 @@ def find_machine(trainer: Mapping[str, Any], precision: str | None = None) -> Ma
     with prefix_errors("trainer.accelerator"):
         pick_device("cuda" if name == "gpu" else name)
     device, devices = lightnings_choice(trainer)
+    if device.type == "cpu" and trainer.get("precision") == "16-mixed":  # which Lightning turns into bf16-mixed
+        raise UserError("trainer.precision=16-mixed needs a GPU; on a CPU it is 32-true or bf16-mixed")
     if devices > 1 and trainer.get("strategy") != "ddp":
         raise UserError(f"trainer.devices={trainer.get('devices', devices)} needs trainer=ddp")
     return Machine(device, devices, str(trainer.get("precision") or precision or suitable_precision(device)))

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from stylenet.errors import UserError
 
-LOWER_IS_BETTER = ("content", "style", "share", "empty", "color_sw")  # of the held-out figures of a run
+LOSSES = ("content", "style", "share")  # figures that every run has
+LOWER_IS_BETTER = (*LOSSES, "empty", "color_sw")  # of the held-out figures of a run
 
 
 def objective_names(objective: str) -> list[str]:

@@ -1,12 +1,14 @@
 """Finds the run to resume, and the checkpoint to resume it from."""
 
 import logging
+import os
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
 
 from stylenet.disk import home_expanded, plain_name, printable
 from stylenet.errors import UserError
+from stylenet.models.catalog import find_reference
 from stylenet.models.limits import SUFFIX
 from stylenet.models.style_file import read_card
 from stylenet.training.run_folder import (
@@ -102,9 +104,22 @@ def match_quality(folder: Path, wanted: Wanted) -> int:
         style, inputs, many, name = {}, {}, (None, None), folder.parent.name
     same_suffix = wanted.suffix is None or (style.get("suffix") or "") == wanted.suffix
     same_file = wanted.painting_sha256 is not None and wanted.painting_sha256 == inputs.get("painting")
-    if wanted.many not in (None, many):
+    if wanted.many and not all(map(is_same_place, wanted.many, many)):
         return 0
     return int(same_suffix) * (2 if same_file else int(wanted.name in (None, name)))
+
+
+def is_same_place(one: str | None, other: str | None) -> bool:
+    """Whether two settings mean one file or folder, or none, however they were typed."""
+    return one == other or (bool(one and other) and place_of(str(one)) == place_of(str(other)))
+
+
+def place_of(text: str) -> str:
+    """The file or folder that a setting means: a style by its name too."""
+    try:
+        return os.path.realpath(find_reference(text).file)
+    except UserError:
+        return os.path.realpath(home_expanded(text))
 
 
 def others() -> str:

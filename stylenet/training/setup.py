@@ -11,7 +11,7 @@ from os import fspath
 from pathlib import Path
 from typing import Any
 
-from stylenet.data import Photos, open_photos
+from stylenet.data import Photos
 from stylenet.data.datamodule import PhotoCrops, PhotosLike, as_photos
 from stylenet.errors import UserError, prefix_errors
 from stylenet.losses.vgg import VGGFeatures, VGGWeights, load_vgg_weights
@@ -113,10 +113,7 @@ def read_subject(settings: Settings, typed: str) -> Subject:
 
 
 def read_photos(settings: Settings, machine: Machine, photos: PhotosLike | None) -> Photos:
-    if photos is not None:
-        return as_photos(photos, settings.crop)
-    wanted = replace(settings.data, size=max(settings.data.size, settings.crop))  # else crops would be enlarged
-    return open_photos(wanted, machine.devices)
+    return as_photos(settings.data if photos is None else photos, settings.crop, machine.devices)
 
 
 def decide_steps(settings: Settings, machine: Machine, module: StyleTransferModule, data: PhotoCrops) -> int:

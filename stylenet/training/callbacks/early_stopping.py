@@ -1,6 +1,7 @@
 """Ends a run early whose objective no longer falls."""
 
 import logging
+import math
 
 import pytorch_lightning as pl
 import torch
@@ -23,8 +24,10 @@ class ObjectiveStopping(EarlyStopping):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         found = {name.removeprefix("held_out/"): float(value) for name, value in trainer.callback_metrics.items()}
-        trainer.callback_metrics[self.monitor] = torch.tensor(objective_value(self.objective, found))
+        value = objective_value(self.objective, found)
+        trainer.callback_metrics[self.monitor] = torch.tensor(value)
         super().on_validation_end(trainer, pl_module)
         if self.stopping_reason_message and trainer.is_global_zero:
-            text = "stopped early at step %d: %s no longer falls (patience=%d)"
-            log.info(text, trainer.global_step, self.objective, self.patience)
+            text = "stopped early at step %d: %s %s (patience=%d)"
+            why = "no longer falls" if math.isfinite(value) else f"is {value}"
+            log.info(text, trainer.global_step, self.objective, why, self.patience)

@@ -1,4 +1,4 @@
-"""How many cores there are to use."""
+"""How many cores and how much memory there are to use."""
 
 import math
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stylenet import cores
+from stylenet import host
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ def test_a_quota_is_read_from_either_version(tmp_path: Path, files: dict[str, st
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert cores.quota(tmp_path) == expected
+    assert host.quota(tmp_path) == expected
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(0.5, 1), (1.5, 2), (8.0, 3), (math.inf, 3)])
 def test_the_smaller_of_cores_and_quota_counts(monkeypatch: pytest.MonkeyPatch, quota: float, expected: int) -> None:
-    monkeypatch.setattr(cores, "quota", lambda _: quota)
+    monkeypatch.setattr(host, "quota", lambda _: quota)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
-    assert cores.usable_cores() == expected
+    assert host.usable_cores() == expected
