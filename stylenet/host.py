@@ -22,7 +22,7 @@ def usable_memory(cgroups: Path = CGROUPS) -> float:
     for file in ("memory.max", "memory/memory.limit_in_bytes"):  # of cgroup v2 and v1
         with suppress(OSError, ValueError):  # no such file, or "max"
             limits.append(int((cgroups / file).read_text()))
-    return min(limits)
+    return float(min(limits))
 
 
 def quota(cgroups: Path) -> float:

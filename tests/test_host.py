@@ -32,3 +32,20 @@ def test_the_smaller_of_cores_and_quota_counts(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(host, "quota", lambda _: quota)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     assert host.usable_cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "most"),
+    [
+        ({}, math.inf),
+        ({"memory.max": "max\n"}, math.inf),
+        ({"memory.max": "1000\n"}, 1000),
+        ({"memory/memory.limit_in_bytes": "2000\n"}, 2000),
+    ],
+)
+def test_a_containers_memory_counts_where_it_is_less(tmp_path: Path, files: dict[str, str], most: float) -> None:
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert host.usable_memory(tmp_path) == min(machine, most)

@@ -76,3 +76,17 @@ def test_a_run_of_an_older_version_takes_its_painting_from_the_command_line(work
     assert here(f"resume={folder_of(work)}") == 1
     assert here(f"resume={folder_of(work)}", "style.image=renamed.jpg") == 0
     assert here(f"resume={folder_of(work)}") == 0
+
+
+def test_files_that_were_moved_and_trackers_can_be_given_anew(
+    work: Path, here: Train, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (work / "moved").mkdir()
+    (work / "photos").rename(work / "moved/photos")
+    (work / "vgg.safetensors").rename(work / "moved/vgg.safetensors")
+    moved = ["data.path=moved/photos", "loss_network.weights=moved/vgg.safetensors"]
+    assert here("resume=auto", *moved, "logger=csv") == 0
+    assert capfd.readouterr().err == ""
+    (work / "moved/photos/0.png").unlink()
+    assert here("resume=auto", *moved) == 1
+    assert "resume: the photos changed since the run began" in capfd.readouterr().err

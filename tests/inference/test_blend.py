@@ -1,5 +1,6 @@
 """Several styles at once: their mean, a side of the mask each, and weights as they are typed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from stylenet import Blend, Brush, Stylizer
 from stylenet.errors import UserError
 from stylenet.models.catalog import StyleReference, find_weighted_style
+from stylenet.models.dilated import DilatedNet
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -119,3 +121,10 @@ def test_a_weight_is_a_number_behind_the_last_colon(
 def test_an_unknown_style_with_a_weight_is_unknown(text: str) -> None:
     with pytest.raises(UserError, match="there is no style nope"):
         find_weighted_style(text)
+
+
+def test_a_blend_of_dilated_networks_in_one_pass_stays_dilated(photo: np.ndarray) -> None:
+    settings = replace(TINY, architecture="dilated")
+    one = Stylizer(initialize(DilatedNet(settings), 0), Card("one", settings), "cpu", torch.float32)
+    twice = Blend([(one, 1.0), (one, 1.0)])
+    np.testing.assert_allclose(twice.stylize(photo), one.stylize(photo), atol=1e-6)

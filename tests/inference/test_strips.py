@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from stylenet import Stylizer
 from stylenet.errors import UserError
 from stylenet.inference.passes import Features, Norm, Plan
+from stylenet.inference.settings import Brush
 from stylenet.inference.spill import PAGE, SpillBuffer
 from stylenet.inference.strips import Strips, bytes_per_pixel
 from stylenet.inference.temporal import steady_stylizing
@@ -273,3 +274,14 @@ def test_a_video_in_strips_has_the_temporal_statistics_of_whole_frames(network: 
             made.append(np.stack([stylize(frame, time / 25) for time, frame in enumerate(frames)]).astype(int))
     np.testing.assert_allclose(made[0], made[1], atol=1)
     assert np.abs(made[1][2] - stylizer(network, 1 << 30).stylize(frames[2])).max() > 1  # it does make a difference
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_controls_take_floats_of_any_kind_in_strips(network: TransformerNet, kind: torch.dtype) -> None:
+    pixels = torch.rand(3, 90, 50)
+    brush = Brush(strength=0.5, match_colors=True)
+    mask = np.linspace(0, 1, 90 * 50).reshape(90, 50)
+    whole = stylizer(network, None).stylize(pixels, brush, mask)
+    strips = stylizer(network, 40_000_000).stylize(pixels.to(kind), brush, mask)
+    assert strips.dtype == kind
+    torch.testing.assert_close(strips.float(), whole, atol=0.02, rtol=0)

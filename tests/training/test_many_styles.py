@@ -352,6 +352,12 @@ def test_paintings_go_on_from_their_rows_in_a_network_of_many() -> None:
         (["style=wave", "network=conditional"], "a conditional network learns many paintings: styles=DIR"),
         (["styles=paintings", "network=dilated"], "network.architecture=dilated is for runs on one painting"),
         (["styles=paintings", "trainer.devices=2"], "trainer.devices=2 is for runs on one painting"),
+        (["styles=paintings", "patience=2", "objective=held_out/color_sw"], "objective=held_out/color_sw is of one"),
+        (["style=starry", "style.image=mine.jpg"], "style=NAME has its own painting, and a card about it"),
+        (
+            ["style=wave", "trainer.accelerator=cpu", "trainer.precision=16-mixed"],
+            "trainer.precision=16-mixed needs a GPU",
+        ),
         (["styles=paintings", "resume=a.ckpt"], "resume: no checkpoint at a.ckpt"),
         (["style=wave", "add_to=none"], "add_to: there is no style none"),
         (["style=wave", "add_to=gallery#wave"], "add_to: styles are added to a whole file: leave out #wave"),

@@ -11,6 +11,7 @@ from runs import ROOT, SMALL
 
 from stylenet.distributed import CHECKPOINT, FOLDER, LIGHTNINGS, export_worker_context, one_run, worker_context
 from stylenet.models.style_file import read_card
+from stylenet.training.run_folder import read_settings
 
 TERMS = ("loss/content", "loss/style", "loss/tv", "loss/stability", "loss/total")
 # With larger steps, Adam makes what is rounded differently visible: it divides gradients near 0 by their own size.
@@ -51,3 +52,28 @@ def test_nothing_of_a_run_reaches_the_next_one(monkeypatch: pytest.MonkeyPatch) 
     assert worker_context() is None
     assert {name for name in (FOLDER, CHECKPOINT, *LIGHTNINGS) if name in os.environ} == {"MASTER_PORT"}
     assert os.environ["MASTER_PORT"] == "1234"
+
+
+SCRIPT = """
+import sys
+from stylenet import train
+weights, *_ = sys.argv[1:]
+for name, rate in (("wave", 1e-4), ("starry", 2e-4)):
+    trainer = {"accelerator": "cpu", "devices": 2, "strategy": "ddp", "precision": "32-true"}
+    settings = dict(steps=2, batch=2, crop=32, learning_rate=rate, init=None, trainer=trainer)
+    from stylenet.training.settings import Logging, LossNetwork
+    result = train(name, loss_network=LossNetwork(weights=weights), logger=Logging(wandb=False), **settings)
+    print(name, result.metrics["held_out/share"] > 0, flush=True)
+"""
+
+
+def test_a_script_goes_on_in_its_own_process_alone(tmp_path: Path, tiny_vgg_file: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "script.py", str(tiny_vgg_file)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line for line in done.stdout.splitlines() if line.endswith("True")] == ["wave True", "starry True"]
+    for name, rate in (("wave", 1e-4), ("starry", 2e-4)):
+        (run,) = (tmp_path / f"outputs/{name}").iterdir()
+        assert read_settings(run)["learning_rate"] == rate
