@@ -163,7 +163,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Ten processes that want one file make it once. Makes the folder; raises `OSError` where it cannot."""
+    """Holds a lock, so that concurrent processes create `path` only once. Makes its folder; raises `OSError`."""
     from filelock import FileLock  # not needed otherwise
 
     path.parent.mkdir(parents=True, exist_ok=True)

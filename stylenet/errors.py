@@ -14,6 +14,11 @@ class UserError(ValueError):
         super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message))
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that is not empty, or its type."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 @contextmanager
 def prefix_errors(name: str) -> Iterator[None]:
     """Puts the name of the setting or option that the block is about before its errors."""

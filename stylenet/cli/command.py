@@ -20,8 +20,15 @@ INTERRUPTED = 128 + signal.SIGINT  # the exit code that shells expect after Ctrl
 PROGRAM = ContextVar("PROGRAM", default="stylenet")
 
 
-class Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
     """An `ArgumentParser` that raises `UserError` instead of printing its usage and exiting with code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{' '.join(message.split())} (see --help)")
+
+
+class Parser(OneLineParser):
+    """The parser of a command."""
 
     def __init__(self, description: str | None, epilog: str | None = None) -> None:
         super().__init__(
@@ -31,9 +38,6 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{' '.join(message.split())} (see --help)")
 
 
 def program() -> str:

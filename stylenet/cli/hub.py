@@ -5,9 +5,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
-from stylenet.cli.command import Parser, program
+from stylenet.cli.command import OneLineParser, Parser, program
 from stylenet.disk import atomic_write, check_writable, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
@@ -23,13 +22,6 @@ examples:
 """
 
 
-class Subparser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as those of `Parser`."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{' '.join(message.split())} (see --help)")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
     options = parse_arguments(arguments)
@@ -38,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DESCRIPTION, EXAMPLES)
-    commands = parser.add_subparsers(metavar="push|pull", required=True, parser_class=Subparser)
+    commands = parser.add_subparsers(metavar="push|pull", required=True, parser_class=OneLineParser)
     to = commands.add_parser("push", prog=f"{program()} push", help="upload a network")
     to.add_argument("style", metavar="STYLE", help="a name in checkpoints/, or a style file")
     to.add_argument("repo", metavar="USER/REPO", help="the repository, created if missing")

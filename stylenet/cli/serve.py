@@ -42,7 +42,7 @@ def add_main_options(to: Parser) -> None:
     add("--workers", type=whole_number(1), metavar="N", help="processes; default: one per GPU or CPU core")
     add("--fallback", choices=FALLBACKS, help="use a style's tiny network while half of the queue is full")
     drain = "seconds for requests to end after SIGTERM; default: %(default)g"
-    add("--drain", type=seconds, default=defaults.drain_seconds, metavar="SECONDS", help=drain)
+    add("--drain", type=positive_number, default=defaults.drain_seconds, metavar="SECONDS", help=drain)
     add("--proxies", metavar="ADDRESSES", help="proxies whose X-Forwarded-For is trusted, separated by commas")
 
 
@@ -50,7 +50,7 @@ def add_limits(to: Parser) -> None:
     group = to.add_argument_group("limits", "The most that is accepted.")
     add, count, defaults = group.add_argument, whole_number(1), ServiceSettings()
     add("--queue", type=count, default=defaults.queue, metavar="N", help="waiting requests; default: %(default)s")
-    add("--rate", type=seconds, metavar="N", help="requests per minute and client; default: no limit")
+    add("--rate", type=positive_number, metavar="N", help="requests per minute and client; default: no limit")
     add_three(add, "max", "an image", defaults.image)
 
 
@@ -63,7 +63,7 @@ def add_job_options(to: Parser) -> None:
     space = "bytes of uploads and results on the disk; default: %(default)s"
     add("--results-bytes", type=count, default=defaults.results_bytes, metavar="N", help=space)
     kept = "how long results are kept; default: %(default)g"
-    add("--results-seconds", type=seconds, default=defaults.results_seconds, metavar="SECONDS", help=kept)
+    add("--results-seconds", type=positive_number, default=defaults.results_seconds, metavar="SECONDS", help=kept)
 
 
 def add_three(add: Callable[..., Any], prefix: str, of: str, limits: Limits) -> None:
@@ -72,10 +72,10 @@ def add_three(add: Callable[..., Any], prefix: str, of: str, limits: Limits) -> 
     add(f"--{prefix}-bytes", type=count, default=limits.bytes, metavar="N", help=f"bytes of {of}; {default}")
     add(f"--{prefix}-pixels", type=count, default=limits.pixels, metavar="N", help=f"pixels of {of}; {default}")
     time = f"time for {of}; default: %(default)g"
-    add(f"--{prefix}-seconds", type=seconds, default=limits.seconds, metavar="SECONDS", help=time)
+    add(f"--{prefix}-seconds", type=positive_number, default=limits.seconds, metavar="SECONDS", help=time)
 
 
-def seconds(text: str) -> float:
+def positive_number(text: str) -> float:
     """An argparse type: numbers above 0."""
     try:
         value = float(text)

@@ -74,7 +74,7 @@ def quoted_text(text: str) -> str:
     return text if as_it_is else quoted_path(text)
 
 
-def one_line(error: Exception) -> str:
+def settings_error_line(error: Exception) -> str:
     """The error in one line, with the choices where Hydra lists them."""
     if "hydra/sweeper/optuna" in str(error):
         return "a search needs Optuna: pip install 'stylenet[sweep]'"

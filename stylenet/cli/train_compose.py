@@ -13,14 +13,14 @@ CONFIGS = str(shipped_files() / "configs")
 @contextmanager
 def settings_errors() -> Iterator[None]:
     """Makes one line of what Hydra and the disk refuse. Raises `UserError`."""
-    from stylenet.cli.train_arguments import SETTINGS_ERRORS, one_line
+    from stylenet.cli.train_arguments import SETTINGS_ERRORS, settings_error_line
     from stylenet.training.run_folder import disk_errors
 
     try:
         with disk_errors():
             yield
     except SETTINGS_ERRORS as error:
-        raise UserError(one_line(error)) from error
+        raise UserError(settings_error_line(error)) from error
 
 
 @contextmanager

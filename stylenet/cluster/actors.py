@@ -91,7 +91,7 @@ class RowStylizer:
             done = self.stylize(name, result)
             row = outcome(name, style, done.width, done.height, notes="; ".join(done.notes))
         except Exception as error:
-            row = outcome(name, style, error=one_line(error))
+            row = outcome(name, style, error=error_text(error))
         self.attempts.end(name)
         return {**row, "milliseconds": 1000 * (time.perf_counter() - start)}
 
@@ -104,7 +104,7 @@ class RowStylizer:
         return done
 
 
-def one_line(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """An error in one line: a user's mistake and a disk's refusal in words, others with their type."""
     if isinstance(error, UserError):
         return str(error)

@@ -16,7 +16,7 @@ from stylenet.cluster.actors import Assignment, Attempts, RowStylizer
 from stylenet.cluster.places import Place
 from stylenet.cluster.plan import Todo
 from stylenet.disk import printable
-from stylenet.errors import UserError
+from stylenet.errors import UserError, first_line
 
 LARGEST_BLOCK = 256  # images that an actor takes at once; they are done again if it is killed
 PART = 10_000  # outcomes in a file of the table
@@ -208,11 +208,6 @@ def check_answers(address: str | None) -> None:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"no Ray cluster at {address}: {reason}") from error
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a long error."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def progress(batches: Iterator[list[dict[str, Any]]], total: int) -> Iterator[list[dict[str, Any]]]:

@@ -24,7 +24,7 @@ class Blend(Painter):
     Costs as much as the styles one after the other, but for styles of one network of many, whose norm parameters are
     averaged instead: they cost as much as one. Two styles of equal weight and a mask: the first takes its white
     side, the second its black one. The brush comes after the mixing: to its colors and strength a blend is one
-    image. Raises `UserError` for weights that aren't above 0, or have no say.
+    image. Raises `UserError` for weights that aren't above 0, or have no effect.
     """
 
     def __init__(self, parts: Sequence[tuple[Painter, float]]) -> None:

@@ -21,9 +21,9 @@ STANDS, PANS = 0.25, 0.5
 class TemporalAverage:
     """Averages a video's frames and their stylized images over time, both in the same way.
 
-    So strokes remain only as long as what they were painted of looks as the new frame does. That is not enough when the
-    camera moves: a sky looks the same everywhere, and its strokes would be smeared along the way. Nor where somebody
-    has just gone: what was painted beside him would stay as a trail.
+    Old strokes are kept only where the new frame looks like the frames they were painted from. They fade faster while
+    the camera moves, where they would smear over an even sky, and where something has just moved, where they would
+    leave a trail.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -31,17 +31,11 @@ class TemporalAverage:
         self.frame, self.picture = torch.empty(2, 1, 3, 0, 0)
         self.unrest = torch.empty(1, 1, 0, 0)
 
-    def settled(
-        self, frame: UInt8[np.ndarray, "h w 3"], picture: UInt8[np.ndarray, "h w 3"], share: float
-    ) -> UInt8[np.ndarray, "h w 3"]:
-        """The stylized image of the next frame, of which only a `share` comes in where nothing moves."""
-        return self.array(self.mixed(self.pixels(frame), self.pixels(picture), share))
-
     @torch.inference_mode()
     def mixed(
         self, frame: UInt8[Tensor, "3 h w"], picture: UInt8[Tensor, "3 h w"], share: float
     ) -> UInt8[Tensor, "3 h w"]:
-        """Averages tensors on the device."""
+        """The stylized image of the next frame, of which only a `share` comes in where nothing moves; on the device."""
         new, painted = (pixels.to(self.device).float()[None] for pixels in (frame, picture))
         panning = self.camera.panning(new, share)
         if new.shape != self.frame.shape:

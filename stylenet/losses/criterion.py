@@ -1,8 +1,8 @@
 """The criterion for a painting: the perceptual loss, its style terms in units that suit every painting.
 
-Relative to the painting's own norm, a photo as it is is 1 away from a woodcut of strong contrasts and 180 away from a
-photo of an evenly lit wall, so that one style weight would do next to nothing for the one and leave no photo for the
-other. The unit is the square root of that distance: the geometric mean of the painting's measure and the photos'.
+Style distances of unmodified photos, relative to the painting's norm, range from 1 (a woodcut of strong contrasts) to
+180 (an evenly lit wall), so that no single style weight fits all paintings. The unit is the square root of that
+distance: the geometric mean of the painting's measure and the photos'.
 """
 
 from collections.abc import Iterable

@@ -105,7 +105,7 @@ class PerceptualLoss(nn.Module):
 
     @property
     def terms(self) -> list[str]:
-        """The terms that weigh anything."""
+        """Names of the terms with a weight above 0."""
         return [name for name in LOSS_TERMS if self.settings.weights.get(name, 0) > 0]
 
     def forward(

@@ -38,9 +38,9 @@ FEWEST_PIXELS = 4  # of the short side at such a scale
 class StepContext:
     """All that a term may look at. Images are RGB in [0, 1].
 
-    `features` are those of the stylized images, by scale and layer (`stylenet.losses.measures.shrunk`), and
+    `features` are those of the stylized images, by scale and layer (`stylenet.losses.measures.downsample`), and
     `references` those of the photos at the content's scale, by layer. `network` is None where
-    images are judged that no network at hand has made. `number` counts the batches; random parts of a term depend on
+    images are evaluated without their network. `number` counts the batches; random parts of a term depend on
     it alone. `share` is the rank of this process and the number of processes. `painting(NAME, KEY)` is what a term's
     `prepare` has kept of the painting.
     """
@@ -62,10 +62,10 @@ class StepContext:
 class Term:
     """A term of the loss.
 
-    `measure` gives its value. With `in_units`, `scale_free` counts it in units of what the painting and photos as they
-    are differ by (`stylenet.losses.criterion`). A costly term is taken at every `every`-th batch only, so many times
-    as heavy. A term that `needs_network` is left out where there is none. `prepare` gives what the term keeps of the
-    painting, once: its argument has the painting in place of the photos and the stylized images.
+    `measure` gives its value. With `in_units`, it is divided by the term's unit (`stylenet.losses.criterion`). A term
+    with `every` n is computed every n-th batch, with n times the weight. A term that `needs_network` is left out where
+    there is none. `prepare` computes once what the term keeps of the painting: its argument has the painting in place
+    of the photos and the stylized images.
     """
 
     measure: Callable[[StepContext], Float[Tensor, ""]]

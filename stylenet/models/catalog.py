@@ -88,9 +88,9 @@ class StyleReference:
 
 
 def find_reference(style: str | os.PathLike[str]) -> StyleReference:
-    """The style of a name, a path, or either with `#` and a name behind, as in `gallery#wave`.
+    """The style of a name, a path, or either with `#` and a name after it, as in `gallery#wave`.
 
-    What is there under the whole text is that. Raises `UserError`, which lists the styles there are.
+    A file or style named exactly like the whole text takes precedence. Raises `UserError`, which lists all styles.
     """
     if isinstance(style, StyleReference):
         return style

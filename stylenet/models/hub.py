@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylenet.errors import UserError
+from stylenet.errors import UserError, first_line
 from stylenet.models.limits import MAXIMUM_SIZE, SUFFIX
 
 PREFIX = "hf:"
@@ -108,7 +108,7 @@ def problem(error: Exception, address: HubAddress) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
         return f"the hub refuses access ({status}): {login}"
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return first_line(error)
 
 
 def style_name(file: Path) -> str:

@@ -27,13 +27,13 @@ class NetworkSettings:
     `width` is the number of channels at full resolution (doubled at each downsampling), `blocks` the number of
     residual blocks. With `fold` 2 nothing is computed at full resolution: squares of 2x2 pixels are folded into
     channels at the input and unfolded at the output (Shi et al. 2016), in place of the outermost convolutions.
-    `output` is `sigmoid`, or `linear` for networks trained elsewhere: theirs is cut off at 0 and 1, and their photos
-    are not brought to a multiple of the stride first. `architecture` is a key of `stylenet.models.registry.NETWORKS`;
+    `output` is `sigmoid`, or `linear` for imported networks: their output is clipped to [0, 1], and their input is not
+    padded to a multiple of the stride. `architecture` is a key of `stylenet.models.registry.NETWORKS`;
     `styles` the number of paintings that the network has learned, and `predictor` the width of the layer that predicts
     the parameters of others (0: none). Both are for `conditional` alone. `waves` is the number of plane waves in the
-    pattern that flat areas are filled along (`stylenet.models.plane_waves`; 0: none). By `margin` pixels, at most 12,
-    a photo is extended on all sides, and the result is cropped to it: networks draw frames at what they know as the
-    border, where their own reflections are.
+    pattern that flat areas are filled along (`stylenet.models.plane_waves`; 0: none). `margin`:
+    pixels of reflection padding, 0 to 12, that are cropped from the result; without it, networks draw a frame at the
+    border.
     """
 
     width: int = 32
@@ -94,6 +94,7 @@ class StyleNetwork(nn.Module):
         return margin, right, margin, below
 
     def forward(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Stylizes photos, RGB in [0, 1]; the result too. Raises `UserError` for sides below `minimum_side`."""
         return self.at_any_size(photos, self.layers)
 
     def at_any_size(

@@ -1,4 +1,4 @@
-"""Images on which nothing can be seen are made quite even before a network meets them.
+"""Replaces nearly uniform images by their mean color before they enter a network.
 
 Instance norm divides by an image's own contrast. Where there is none but noise or rounding, it makes a picture of
 these: strokes that boil in a fade from black, and that differ from device to device.

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from stylenet.serve import documentation, job_routes, page, state_routes, stylize_route
 from stylenet.serve.admission import Gate
-from stylenet.serve.options import one_line
+from stylenet.serve.options import validation_line
 from stylenet.serve.refusal import DISCONNECTED
 from stylenet.serve.service import Service, build, run_service
 from stylenet.serve.settings import ServiceSettings
@@ -69,7 +69,7 @@ def add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return JSONResponse({"detail": one_line(error.errors())}, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return JSONResponse({"detail": validation_line(error.errors())}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> Response:

@@ -65,9 +65,9 @@ def merge_options(query: Options, fields: Mapping[str, str]) -> Options:
     try:
         return Options.model_validate({**query.model_dump(exclude_unset=True), **fields})
     except ValidationError as error:
-        raise UserError(one_line(error.errors())) from error
+        raise UserError(validation_line(error.errors())) from error
 
 
-def one_line(errors: Iterable[Any]) -> str:
+def validation_line(errors: Iterable[Any]) -> str:
     """Pydantic's errors in one line, as `strength: Input should be less than or equal to 1.5`."""
     return "; ".join(f"{str(error['loc'][-1])[:100]}: {error['msg']}" for error in errors)

@@ -12,7 +12,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from stylenet.device import bf16_is_faster, pick_device
 from stylenet.distributed import worker_context
-from stylenet.errors import UserError, prefix_errors
+from stylenet.errors import UserError, first_line, prefix_errors
 from stylenet.losses.measures import SMALLEST_SIDE
 from stylenet.losses.perceptual import check_terms
 from stylenet.training.limits import check_values
@@ -144,7 +144,7 @@ def lightnings_choice(trainer: Mapping[str, Any]) -> tuple[torch.device, int]:
     try:
         made = pl.Trainer(logger=False, enable_checkpointing=False, **trainer_arguments(trainer, SOME_STEPS))
     except (MisconfigurationException, ValueError, TypeError) as error:
-        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+        raise UserError(f"trainer: {first_line(error)}") from error
     return made.strategy.root_device, int(made.num_devices)
 
 

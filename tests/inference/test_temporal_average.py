@@ -28,7 +28,7 @@ def after(*shown: tuple[np.ndarray, np.ndarray], share: float = 0.25) -> np.ndar
     """What is seen last of these frames and their pictures."""
     still = TemporalAverage(torch.device("cpu"))
     for number, (frame, picture) in enumerate(shown):
-        seen = still.settled(frame, picture, share if number else 1.0)
+        seen = still.array(still.mixed(still.pixels(frame), still.pixels(picture), share if number else 1.0))
     return seen
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import importlib.util
-import logging
 import os
 import re
 import socket
@@ -21,8 +20,7 @@ from urllib.parse import urlparse
 import torch
 
 from stylenet.disk import file_sha256
-
-logger = logging.getLogger("stylenet")
+from stylenet.errors import first_line
 
 TIMEOUT = 10.0  # seconds for one connection or one read
 # Seconds in which pip writes nothing at all. Its own time-out ends a silent server after TIMEOUT; this one is
@@ -49,11 +47,6 @@ class Artifact:
     @property
     def package(self) -> str:
         return self.requirement.partition("==")[0]
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, for messages of one line."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def fetch_from_index(artifact: Artifact, timeout: float = TIMEOUT, quiet: float = QUIET) -> bytes:

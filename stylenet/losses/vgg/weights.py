@@ -16,7 +16,7 @@ import safetensors.torch
 from torch import Tensor
 
 from stylenet.disk import atomic_write, cache_folder, file_sha256, home_expanded, one_at_a_time
-from stylenet.errors import UserError
+from stylenet.errors import UserError, first_line
 from stylenet.losses.vgg.conventions import (
     NORMALIZED,
     TORCHVISION,
@@ -31,7 +31,6 @@ from stylenet.losses.vgg.download import (
     DownloadError,
     fetch_from_hub,
     fetch_from_index,
-    first_line,
     hub_path,
 )
 from stylenet.losses.vgg.layers import BLOCKS, named_convolutions, positions

@@ -26,7 +26,6 @@ class Progress(Callback):
 
     def __init__(self) -> None:
         self.images = self.images_shown = 0
-        self.speed = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         total = trainer.max_steps if trainer.max_steps > 0 else None
@@ -63,9 +62,9 @@ class Progress(Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.bar.close()
         seconds, memory = time.perf_counter() - self.began, peak_memory(module.device)
-        self.speed = self.images / seconds
+        speed = self.images / seconds
         figures = {"memory/peak_gib": memory}
-        text = f"{self.speed:.1f} images/s, peak memory {memory:.2f} GiB"
+        text = f"{speed:.1f} images/s, peak memory {memory:.2f} GiB"
         if (waited := seconds_waited(trainer)) is not None:
             figures["speed/waiting"] = waited / seconds
             text += f", data loader stalled {100 * waited / seconds:.1f} % of the time"

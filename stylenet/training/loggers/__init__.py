@@ -22,7 +22,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from torch import Tensor
 
 from stylenet.errors import UserError
-from stylenet.training.loggers.guarded import GuardedLogger, first_line
+from stylenet.training.loggers.guarded import GuardedLogger, kind_and_first_line
 from stylenet.training.settings import Logging
 
 log = logging.getLogger(__name__)
@@ -124,10 +124,10 @@ def one_line_errors(name: str, package: str | None) -> Iterator[None]:
     except UserError:
         raise
     except ImportError as error:
-        reason = f"it is not installed: pip install '{package}'" if package else first_line(error)
+        reason = f"it is not installed: pip install '{package}'" if package else kind_and_first_line(error)
         raise UserError(f"the logger {name} cannot be used: {reason}") from error
     except Exception as error:  # a tracker may raise anything
-        raise UserError(f"the logger {name} cannot be used: {first_line(error)}") from error
+        raise UserError(f"the logger {name} cannot be used: {kind_and_first_line(error)}") from error
 
 
 def logger_class(target: str) -> type[Logger]:

@@ -9,6 +9,7 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from stylenet.disk import printable
+from stylenet.errors import first_line
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ class GuardedLogger(Logger):
             action(*arguments, **named)
         except Exception as error:  # a tracker may raise anything
             if not self.failed:
-                log.warning("logger %s failed, training continues without it: %s", self.label, first_line(error))
+                log.warning(
+                    "logger %s failed, training continues without it: %s", self.label, kind_and_first_line(error)
+                )
             self.failed = True
 
     def open(self) -> None:
@@ -80,7 +83,7 @@ def log_image(logger: Logger, key: str, image: UInt8[Tensor, "height width 3"], 
         add_image(key, image.numpy(), step, dataformats="HWC")
 
 
-def first_line(error: BaseException) -> str:
-    """An error's kind and the first line of its text."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return printable(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
+def kind_and_first_line(error: BaseException) -> str:
+    """An error's type and the first line of its text."""
+    kind = type(error).__name__
+    return printable(kind if first_line(error) == kind else f"{kind}: {first_line(error)}")

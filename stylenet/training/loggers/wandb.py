@@ -10,6 +10,8 @@ from urllib.parse import urlparse
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
+from stylenet.errors import first_line
+
 log = logging.getLogger(__name__)
 PATIENCE = 3.0  # seconds for the service to answer; wandb itself would wait 90
 # wandb's own variables, which hold where the settings name nothing else.
@@ -38,7 +40,7 @@ class WandbRun(WandbLogger):
         try:
             place = self.experiment.dir
         except wandb.Error as error:  # logged in, but not to this project, or the service stalls
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             self.settings.mode = "offline"
             place = self.experiment.dir
         if reason:
@@ -62,4 +64,4 @@ def why_offline() -> str | None:
     try:
         return None if wandb.login(prompt=False) else "not logged in"
     except wandb.Error as error:
-        return str(error).splitlines()[0]
+        return first_line(error)

@@ -1,7 +1,7 @@
 """The README's image: held-out photos in rows, styles in columns, each with its painting on top.
 
-python tools/gallery.py checkpoints/overview.jpg             # every painting that has a network in checkpoints/
-python tools/gallery.py some.jpg starry starry-small        # these
+python tools/make_overview.py checkpoints/overview.jpg             # every painting that has a network in checkpoints/
+python tools/make_overview.py some.jpg starry starry-small        # these
 """
 
 import sys
