@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_or_sweep(typed: list[str]) -> int:
     """One run, a sweep, or whatever else Hydra offers for the arguments."""
     from stylenet.cli.train_arguments import SWEEP, in_grammar, is_setting, name_of
-    from stylenet.cli.train_run import train
+    from stylenet.cli.train_run import run_once
     from stylenet.cli.train_words import check_words
 
     check_words(typed)
@@ -47,7 +47,7 @@ def run_or_sweep(typed: list[str]) -> int:
         return by_hydra(arguments)
     with hydra_configs() as compose:
         if not flags:
-            return train(compose, settings)
+            return run_once(compose, settings)
         from stylenet.cli.sweep import runs_of, sweep
         from stylenet.cli.sweep_record import finish_sweep, new_sweep_folder, record_calls
 
@@ -72,7 +72,7 @@ def check_search(settings: Sequence[str], flags: Sequence[str]) -> None:
 
 
 def train_or_refuse(compose: Callable[[Sequence[str]], Any], settings: list[str]) -> int:
-    from stylenet.cli.train_run import train
+    from stylenet.cli.train_run import run_once
 
     with settings_errors():
-        return train(compose, settings)
+        return run_once(compose, settings)

@@ -6,7 +6,7 @@ from typing import Any
 
 from stylenet.cli.train_arguments import is_setting, name_of
 from stylenet.cli.train_compose import CONFIGS, uses_gpu
-from stylenet.cli.train_run import train
+from stylenet.cli.train_run import run_once
 from stylenet.errors import UserError
 
 
@@ -29,7 +29,9 @@ def by_hydra(arguments: list[str]) -> int:
     @hydra.main(version_base="1.3", config_path=CONFIGS, config_name="train")
     def job(_: Any) -> None:
         sys.argv = process  # with which Lightning starts the other processes of a run on several devices
-        codes.append(train(lambda overrides: hydra.compose("train", list(overrides)), HydraConfig.get().overrides.task))
+        codes.append(
+            run_once(lambda overrides: hydra.compose("train", list(overrides)), HydraConfig.get().overrides.task)
+        )
         end_if_stopped(codes[-1])
 
     sys.argv = [process[0], *with_budget(arguments)]  # for Hydra

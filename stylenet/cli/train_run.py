@@ -20,7 +20,7 @@ UNUSED = {  # settings that runs on many paintings, or on a further one, do not 
 }
 
 
-def train(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> int:
+def run_once(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) -> int:
     """One run, or the rest of one; returns its exit code."""
     from omegaconf import OmegaConf
 

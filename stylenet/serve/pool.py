@@ -11,31 +11,21 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
 
 from stylenet.host import usable_cores
 from stylenet.models.catalog import StyleReference
-from stylenet.serve.process import Call, NotBegun, TooLate, Worker, WorkerDied
-from stylenet.serve.work import BEGUN, PING, Reply, Work
+from stylenet.serve.lane import IDLE, Lane, Task
+from stylenet.serve.process import Worker
+from stylenet.serve.work import Reply, Work
 from stylenet.serve.worker import Device
 
 log = logging.getLogger(__name__)
 
-IDLE = 1.0  # seconds after which an idle worker is pinged
-PATIENCE = 10.0  # seconds for its answer, and for a late image beside others in one process
 ENDING = 2.0  # seconds for all threads of the queue to notice the end
 
 
 class PoolClosed(Exception):  # noqa: N818
     """The service is ending."""
-
-
-@dataclass(eq=False)
-class Task:
-    """Work in the queue, with the future of its result."""
-
-    work: Work
-    result: "Future[Reply]" = field(default_factory=Future)
 
 
 class Pool:
@@ -122,125 +112,6 @@ class Pool:
     def restarts(self) -> int:
         """How many workers were replaced."""
         return sum(max(0, worker.generation - 1) for worker in self.workers)
-
-
-class Lane(threading.Thread):
-    """Takes tasks from the pool's queues to one worker, one at a time."""
-
-    def __init__(self, pool: Pool, worker: Worker, number: int, takes_jobs: bool) -> None:
-        super().__init__(name=f"lane {number}", daemon=True)
-        self.pool, self.worker, self.number, self.takes_jobs = pool, worker, number, takes_jobs
-        self.generation = 0  # of the worker's process that this lane talks to
-        self.ready = self.busy = self.begun = False
-        self.call: Call | None = None  # of the task, once it was sent
-        self.losses = 0  # in a row
-        self.seen = time.monotonic()  # when the worker last answered, or was at work within its time
-
-    def run(self) -> None:
-        while not self.pool.closing:
-            try:
-                self.connect()
-                task = self.pool.take(self.takes_jobs)
-                if task is None:
-                    self.worker.ask(self.generation, self.number, PING, PATIENCE)
-                else:
-                    self.connect()  # the worker may have died while idle
-                    self.do(task)
-                self.seen, self.losses = time.monotonic(), 0
-            except (TooLate, WorkerDied):
-                self.lose()
-            except Exception:  # whatever it was, the next task needs this thread
-                log.exception("in the queue")
-                self.lose()
-
-    def connect(self) -> None:
-        """Makes sure that the worker runs. Raises `WorkerDied` or `TooLate`."""
-        if self.ready and self.worker.alive and self.generation == self.worker.generation:
-            return
-        self.ready = False
-        try:
-            replaced = self.worker.restart(self.generation)
-        finally:
-            self.generation = self.worker.generation
-        if not replaced:  # another lane did so, perhaps in vain
-            self.worker.ask(self.generation, self.number, PING, PATIENCE)
-        self.ready, self.seen = True, time.monotonic()
-
-    def lose(self) -> None:
-        """Notes that the worker died or hangs: `connect` starts another, after a pause if it happens again."""
-        self.ready = False
-        self.losses += 1
-        if self.losses > 1 and not self.pool.closing:
-            log.error("a worker does not answer; starting another")
-            time.sleep(IDLE)
-
-    def do(self, task: Task) -> None:
-        """Does a task by the worker. Raises `WorkerDied`, or `TooLate` if its process has to be replaced."""
-        if not task.result.set_running_or_notify_cancel():
-            return
-        self.busy, self.call = True, None
-        try:
-            task.result.set_result(self.safely(task))
-        except TooLate as outcome:
-            try:
-                self.settle()
-            finally:
-                task.result.set_exception(outcome)
-        except BaseException as error:
-            task.result.set_exception(error)
-            raise
-        finally:
-            self.busy = False
-
-    def settle(self) -> None:
-        """Waits for the end of late work, or ends the worker: nothing writes into a job's folder after its outcome.
-
-        Raises `TooLate` or `WorkerDied` if the process has to be replaced.
-        """
-        if self.call is None:  # it was late before it was sent
-            return
-        try:
-            if self.worker.device.lanes == 1:
-                raise TooLate
-            self.awaited(self.call, time.monotonic() + PATIENCE)  # the process has other images at work
-        except (TooLate, WorkerDied):
-            self.worker.retire(self.generation)
-            raise
-
-    def safely(self, task: Task) -> Reply:
-        """The worker's answer; a worker that had ended before is replaced first."""
-        try:
-            return self.watched(task)
-        except NotBegun:
-            self.ready = False
-            self.connect()
-            return self.watched(task)
-
-    def watched(self, task: Task) -> Reply:
-        """The worker's answer; while it is at work within its time it counts as seen."""
-        deadline = min(task.work.deadline, time.monotonic() + task.work.seconds)
-        if time.monotonic() >= deadline:
-            raise TooLate
-        self.begun = False
-        try:
-            self.call = self.worker.send(self.generation, self.number, replace(task.work, deadline=deadline))
-            return self.awaited(self.call, deadline)
-        except WorkerDied as error:
-            raise error if self.begun else NotBegun from error
-
-    def awaited(self, call: Call, deadline: float) -> Reply:
-        """The reply, after the message that the work has begun."""
-        while True:
-            try:
-                message = call.answer(min(deadline - time.monotonic(), IDLE))
-                if message != BEGUN:
-                    reply: Reply = message
-                    return reply
-                self.begun = True
-            except TooLate:
-                if time.monotonic() >= deadline:
-                    raise
-            self.seen = time.monotonic()
 
 
 def devices_for(device: str, workers: int | None) -> list[Device]:

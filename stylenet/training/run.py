@@ -144,12 +144,12 @@ def lead(
         write_settings(folder, dict(composed))
         keep_inputs(folder, settings)
         write_resolved(folder, inputs.resolved)
-        log.info("%s: %s", inputs.name, plan(inputs, folder, start))
+        log.info("%s: %s", inputs.name, describe_run(inputs, folder, start))
         loggers = open_loggers(folder, inputs.name, settings.logger)
         try:
             known = {"facts": metadata(inputs), "versions": versions(inputs.machine.device)}
             log_settings(loggers, {**composed, **known})
-            return fit_and_judge(inputs, folder, loggers, checkpoint)
+            return fit_and_evaluate(inputs, folder, loggers, checkpoint)
         finally:
             close_loggers(loggers)
 
@@ -170,7 +170,7 @@ def run_worker(
     return RunResult(inputs.style_file(folder))
 
 
-def plan(inputs: TrainingInputs, folder: Path, start: Start | None) -> str:
+def describe_run(inputs: TrainingInputs, folder: Path, start: Start | None) -> str:
     """Describes in one line what is about to be done."""
     done = steps_done(start.checkpoint) if start else 0
     if done >= inputs.steps:
@@ -180,7 +180,7 @@ def plan(inputs: TrainingInputs, folder: Path, start: Start | None) -> str:
     return f"{whole}, {beginning}" if start else whole
 
 
-def fit_and_judge(inputs: TrainingInputs, folder: Path, loggers: list[Logger], checkpoint: Path | None) -> RunResult:
+def fit_and_evaluate(inputs: TrainingInputs, folder: Path, loggers: list[Logger], checkpoint: Path | None) -> RunResult:
     """Fits the network, saves it, and judges it unless the training was stopped."""
     begun = time.perf_counter()
     file = inputs.style_file(folder)
@@ -194,7 +194,7 @@ def fit_and_judge(inputs: TrainingInputs, folder: Path, loggers: list[Logger], c
         log.info(line)
     if stop.signal is not None:
         return RunResult(file, None, metrics, 128 + stop.signal, inputs.subject.style)
-    figures = evaluate(inputs, trainer)
+    figures = evaluate_held_out(inputs, trainer)
     save(inputs, file, trainer.global_step, figures)
     metrics |= {f"held_out/{name}": value for name, value in figures.items()}
     return RunResult(file, publish(inputs, file), metrics, inside=inputs.subject.style)
@@ -225,7 +225,7 @@ def publish(inputs: TrainingInputs, file: Path) -> Path | None:
     return published
 
 
-def evaluate(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, float]:
+def evaluate_held_out(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, float]:
     """Losses on the held-out photos, on the run's own device: printed, logged and returned."""
     device = inputs.machine.device
     module = inputs.module.to(device)

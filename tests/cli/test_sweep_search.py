@@ -163,6 +163,6 @@ def test_a_signal_ends_the_search_and_counts_nothing(
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     begun: list[object] = []
-    monkeypatch.setattr(train_hydra, "train", lambda _, overrides: begun.append(overrides) or 143)
+    monkeypatch.setattr(train_hydra, "run_once", lambda _, overrides: begun.append(overrides) or 143)
     assert here("-m", "sweep=search", "style=wave", "hydra.sweeper.n_trials=2") == 143
     assert (len(begun), read_records(tmp_path / "outputs/sweeps/search")) == (1, [])

@@ -74,7 +74,7 @@ def test_work_that_is_late_before_it_is_sent_costs_no_worker_and_no_time(pool: P
 
 
 def test_a_worker_that_does_not_end_late_work_is_replaced(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stylenet.serve.pool.PATIENCE", 0.1)
+    monkeypatch.setattr("stylenet.serve.lane.PATIENCE", 0.1)
     pid = pool.workers[0].process.pid
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(TooLate):
@@ -98,7 +98,7 @@ def test_canceled_work_leaves_its_queue(night: Path) -> None:
 def test_a_worker_that_cannot_start_is_never_ready_nor_seen(
     tmp_path: Path, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stylenet.serve.pool.IDLE", 0.05)
+    monkeypatch.setattr("stylenet.serve.lane.IDLE", 0.05)
     pool = Pool({"night": StyleReference(tmp_path / "missing.safetensors")}, [device])
     seen = [lane.seen for lane in pool.lanes]
     pool.start()
