@@ -133,12 +133,16 @@ def peak_memory(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
+class NoMemoryError(UserError):
+    """An image, or a run, that does not fit into the device's memory."""
+
+
 @contextmanager
-def memory_errors(message: str, kind: type[UserError] = UserError) -> Iterator[None]:
-    """Makes one line of a device, or a machine, without enough memory. Raises `kind`."""
+def memory_errors(message: str) -> Iterator[None]:
+    """Makes one line of a device, or a machine, without enough memory. Raises `NoMemoryError`."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
             raise
-        raise kind(message) from error
+        raise NoMemoryError(message) from error

@@ -81,7 +81,7 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
         quality=chosen.quality,
     )
     todo = plan_rows(source, target, reference.name, suffix, chosen.skip_existing, complain)
-    if chosen.quality is not None and todo.results and not any(map(has_quality, todo.results)):
+    if chosen.quality is not None and not todo.present and not any(map(has_quality, todo.results)):
         raise UserError("--quality is for JPEG and WebP, which none of the results is")
     summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
     print(f"{printable(chosen.target)}: {summary}")

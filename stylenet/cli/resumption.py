@@ -11,11 +11,11 @@ from stylenet.disk import file_sha256, find_painting, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.training.resume import Start, Wanted, find_start
 from stylenet.training.resumed_settings import check_painting
-from stylenet.training.run_folder import read_settings
+from stylenet.training.run_folder import forget_file, read_settings
 from stylenet.training.settings import Settings
 
 PAINTING = ("style", "style.image")
-MOVED = ("data.path", "loss_network.weights")  # files that may be elsewhere now; their content is compared
+MOVED = {"data.path", "loss_network.weights"}  # they may be elsewhere now; weights are compared, photos by number
 
 
 def resume_settings(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start]:
@@ -45,11 +45,11 @@ def resume_settings(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start
     found = recorded_settings(start.folder, replace=composed.replace)
     if composed.styles and not found.styles:
         raise UserError(f"resume: the run in {printable(start.folder)} is not on a folder of paintings")
-    for name in MOVED:
-        if name in given:
-            OmegaConf.update(found, name, OmegaConf.select(composed, name))
-    if any(name.partition(".")[0] == "logger" for name in given):
-        found.logger = composed.logger
+    for name in given:
+        if name == "logger" or name.startswith("logger."):
+            OmegaConf.update(found, name, OmegaConf.select(composed, name), merge=name != "logger")
+    for name in MOVED & given.keys():
+        OmegaConf.update(found, name, forget_file(start.folder, name, OmegaConf.select(composed, name)))
     found.styles = composed.styles or found.styles  # the paintings may have been moved
     return found, start
 

@@ -98,7 +98,7 @@ def inputs_of(names: Sequence[str], style: str, say: Say) -> list[str]:
     """The names without results of earlier runs beside their images."""
     every = [Found(Path(name), Path(name)) for name in names]
     kept = without_results(every, {*styles(), style})
-    if left_out := [each.source for each in every if each not in kept]:
+    if left_out := [each.source for each in set(every) - set(kept)]:
         say(left_out_line(left_out))
     return [str(each.source) for each in kept]
 

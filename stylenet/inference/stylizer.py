@@ -13,7 +13,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
 
-from stylenet.device import fast_dtype, memory_errors, pick_device, total_memory, working_memory
+from stylenet.device import NoMemoryError, fast_dtype, memory_errors, pick_device, total_memory, working_memory
 from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
@@ -33,10 +33,6 @@ log = logging.getLogger(__name__)
 
 LAYOUT = torch.channels_last  # the faster one, on CPUs as on GPUs
 MAXIMUM_NUMBERS = 2**31  # of a tensor, in CUDA's reflection pad
-
-
-class NoMemoryError(UserError):
-    """An image that does not fit into the device's memory."""
 
 
 @cache
@@ -225,4 +221,4 @@ class Stylizer(Painter):
         return self.device.type != "cpu"
 
     def _memory_errors(self, height: int, width: int) -> AbstractContextManager[None]:
-        return memory_errors(f"not enough memory on {self.device} for {width} x {height} pixels", NoMemoryError)
+        return memory_errors(f"not enough memory on {self.device} for {width} x {height} pixels")

@@ -75,17 +75,17 @@ class Frame:
 class Picture:
     """An image file whose header was read; `frames` decodes the rest.
 
-    `format` is Pillow's name for it, `pixels` those of one frame at their most, `side` the long one's at the size to
-    work at, `converted` what has to be changed to make RGB of 8 bits of it. Of `count` images in the file, from the
-    `first` on, all belong to the result if it's `animated`, `plays` times (0: for ever); else they are pages, of which
-    the first counts.
+    `format` is Pillow's name for it, `pixels` those of one frame at their most, `size_at_work` its width and height at
+    the size to work at, `converted` what has to be changed to make RGB of 8 bits of it. Of `count` images in the file,
+    from the `first` on, all belong to the result if it's `animated`, `plays` times (0: for ever); else they are pages,
+    of which the first counts.
     """
 
     source: Source
     size: Size
     format: str
     pixels: int
-    side: int
+    size_at_work: tuple[int, int]
     converted: tuple[str, ...] = ()
     first: int = 0
     count: int = 1
@@ -104,7 +104,7 @@ class Picture:
                 size,
                 str(image.format),
                 max(width * height, image.width * image.height),
-                max(width, height),
+                (width, height),
                 conversions(image),
                 first,
                 count,

@@ -57,6 +57,8 @@ class NetworkSettings:
                 raise UserError(f"a network's {name} must be 0 or more, got {getattr(self, name)}")
         if self.margin > 12:  # with a stride, reflections of the smallest photos would need more pixels than there are
             raise UserError(f"a network's margin must be at most 12, got {self.margin}")
+        if self.waves > 64:  # each costs memory for every pixel
+            raise UserError(f"a network's waves must be at most 64, got {self.waves}")
         if self.output not in OUTPUTS:
             raise UserError(f"a network's output must be one of {', '.join(OUTPUTS)}, got {self.output}")
         if self.output == "linear" and self.fold > 1:

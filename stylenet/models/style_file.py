@@ -24,7 +24,7 @@ from stylenet.models.registry import NETWORKS, build_network
 
 CARD_KEY = "stylenet"  # the one key in the file's metadata; several would be written in random order
 # Beyond them a file's own size does not limit what its network costs.
-LIMITS = {"width": 4096, "blocks": 256, "styles": 1000, "predictor": 4096, "waves": 64}
+LIMITS = {"width": 4096, "blocks": 256, "styles": 1000, "predictor": 4096}
 MAXIMUM_NAME = 255  # characters
 MAXIMUM_HEADER = 1_000_000  # bytes; a usual file has 12,000
 ROOM = 100_000  # bytes of a header for everything but the facts about many paintings

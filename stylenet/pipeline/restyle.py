@@ -79,7 +79,7 @@ class Restyling:
     ) -> None:
         self.picture = Picture.open(source, size)
         self.format = (format or own_format(self.picture.format)).at_quality(quality)
-        self.format.check_side(self.picture.side)
+        self.format.check_side(max(self.picture.size_at_work))
         self.animated = self.picture.animated and self.format.frames
         self.notes: list[str] = []
         if self.picture.count > 1 and not self.animated:

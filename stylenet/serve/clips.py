@@ -52,6 +52,8 @@ def stylize_upload(work: Work, stylizer: Stylizer) -> Done:
     source.symlink_to(work.data.name)  # a video's suffix, for stylize_clip; FFmpeg reads the content
     notes: list[str] = []
     start = time.perf_counter()
+    with Clip(source, Span(), name=NAME) as clip:
+        work.check_stroke(*work.size.of(clip.video.width, clip.video.height))
     # A network of its own: it keeps statistics of the clip in its norms.
     styler = BoundStyler(stylizer.with_network(deepcopy(stylizer.plain)), work.brush)
     job = ClipJob(source, target, SMOOTHING, size=work.size, pixels=FRAMES * work.pixels, keep=False, name=NAME)

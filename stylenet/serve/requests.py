@@ -116,12 +116,11 @@ def known_style(service: Service, options: Options) -> str:
 def work_for(body: Body, style: str, data: bytes, limits: Limits, start: float) -> Work:
     """The message to the worker."""
     options = body.options
-    pixels = int(limits.pixels * min(1.0, options.stroke) ** 2)  # narrower strokes need an enlarged photo
     return Work(
         style=style,
         data=data,
-        size=Size(options.size, options.max_size, pixels),
-        pixels=pixels,
+        size=Size(options.size, options.max_size, limits.pixels),
+        pixels=limits.pixels,
         seconds=limits.seconds,
         deadline=start + limits.seconds,
         brush=options.brush(),

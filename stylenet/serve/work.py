@@ -6,6 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from stylenet.inference.settings import Brush
+from stylenet.media.limits import TooManyPixelsError
 from stylenet.media.picture import Size
 
 PING = None  # a message that is answered by itself
@@ -34,6 +35,13 @@ class Work:
     format: str | None = None
     quality: int | None = None
     target: Path | None = None
+
+    def check_stroke(self, width: int, height: int) -> None:
+        """Raises `TooManyPixelsError` where strokes narrower than the network's need too large a photo inside it."""
+        pixels = int(width * height / min(1.0, self.brush.stroke) ** 2)
+        if self.size.max_pixels is not None and pixels > self.size.max_pixels:
+            limit = f"more than the limit of {self.size.max_pixels:,}"
+            raise TooManyPixelsError(f"with stroke={self.brush.stroke:g} the image becomes {pixels:,} pixels, {limit}")
 
 
 @dataclass(frozen=True)

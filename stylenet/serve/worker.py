@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from stylenet.device import NoMemoryError
 from stylenet.disk import atomic_write, is_disk_error
 from stylenet.errors import UserError
 from stylenet.inference.loaded_file import LoadedFile
@@ -22,7 +23,7 @@ from stylenet.inference.mask import Mask, as_mask
 from stylenet.inference.painter import BoundStyler
 from stylenet.inference.settings import Brush
 from stylenet.inference.styler import Styler
-from stylenet.inference.stylizer import NoMemoryError, Stylizer
+from stylenet.inference.stylizer import Stylizer
 from stylenet.media.formats import WRITABLE
 from stylenet.media.image import decode_image
 from stylenet.media.limits import TooManyPixelsError, UnknownImageError
@@ -176,6 +177,7 @@ def store(done: Done, target: Path | None) -> Done:
 def check_frames(data: bytes, work: Work) -> None:
     """Raises `TooManyPixelsError` where the frames of an animation are too many pixels together."""
     header = Picture.open(data, work.size)
+    work.check_stroke(*header.size_at_work)
     if header.animated and header.count * header.pixels > work.pixels:
         frames = f"{header.count} frames of {header.pixels:,} pixels"
         raise TooManyPixelsError(f"the image has {frames}, more than the limit of {work.pixels:,}")

@@ -84,7 +84,15 @@ def newest_run(wanted: Wanted) -> Path:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run came to its end: its style file has the figures on held-out photos then."""
-    return any(has_figures(file) for file in folder.glob(f"*{SUFFIX}"))
+    return finished_steps(folder) is not None
+
+
+def finished_steps(folder: Path) -> int | None:
+    """The steps of a finished run, fewer than planned where it was stopped early; None of any other."""
+    for file in folder.glob(f"*{SUFFIX}"):
+        if has_figures(file):
+            return int(read_card(file).facts["training"]["steps"])
+    return None
 
 
 def has_figures(file: Path) -> bool:

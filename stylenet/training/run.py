@@ -26,7 +26,7 @@ from stylenet.training.checks import find_machine
 from stylenet.training.fit import fit
 from stylenet.training.limits import check_subject
 from stylenet.training.loggers import close_loggers, log_metrics, log_settings, open_loggers
-from stylenet.training.resume import Start, is_finished, steps_done
+from stylenet.training.resume import Start, finished_steps, steps_done
 from stylenet.training.resumed_settings import recorded_settings, resumed_settings
 from stylenet.training.run_folder import (
     disk_errors,
@@ -84,12 +84,13 @@ def train(
     """
     if start is not None and not isinstance(start, Start):
         raise UserError(f"start must be a stylenet.training.resume.Start, got {start!r}")
+    start = start and Start(Path(start.folder), start.checkpoint and Path(start.checkpoint))
     if context := worker_context():
         run_worker(recorded_settings(context[0]), *context, photos)
         raise SystemExit(0)  # the rest of the caller's script is for the process that started this one
     settings, changes = plain(settings), plain(changes)
     check_names(changes)
-    settings = resumed_settings(Path(start.folder), settings, changes) if start else new_settings(settings, changes)
+    settings = resumed_settings(start.folder, settings, changes) if start else new_settings(settings, changes)
     with one_run():
         return lead(settings, asdict(settings), start, photos)
 
@@ -136,8 +137,8 @@ def lead(
     resolved, checkpoint = (read_resolved(start.folder), start.checkpoint) if start else ({}, None)
     with memory_errors(too_large(settings)):
         inputs = prepare(settings, resolved, checkpoint is not None, start and start.folder, photos)
-    if checkpoint and start and is_finished(start.folder):  # early, maybe
-        inputs.module.set_steps(steps_done(checkpoint))
+    if start and steps_done(checkpoint) == (done := finished_steps(start.folder)):  # stopped early, maybe
+        inputs.module.set_steps(done)
     folder = start.folder if start else new_run_folder(inputs.name)
     export_worker_context(folder, checkpoint)
     with disk_errors(folder), lock_folder(folder), memory_errors(too_large(settings)):

@@ -131,6 +131,12 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
     write_whole(folder / FILES, json.dumps(files, indent=1, ensure_ascii=False) + "\n")
 
 
+def forget_file(folder: Path, setting: str, text: str) -> str:
+    """Removes a recorded file in favor of what was typed. Returns that as an absolute path, or as a key word."""
+    write_files(folder, {name: path for name, path in read_files(folder).items() if name != setting})
+    return text if is_name(setting, text) else str(home_expanded(text).absolute())
+
+
 def read_files(folder: Path) -> dict[str, str]:
     """The files that a run reads, by setting; a relative path is inside the run folder. Empty for older runs."""
     try:

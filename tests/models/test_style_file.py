@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from stylenet.errors import UserError
 from stylenet.models.style_file import CARD_KEY, Card, StyleFileError, read_card, read_style, save_style
 from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 
@@ -244,6 +245,8 @@ def test_a_card_that_promises_another_network_is_refused_without_building_it(
 def test_a_card_cannot_ask_for_any_number_of_waves(style_file: Path) -> None:
     save_file(load_file(style_file), style_file, metadata(waves=65))  # each costs memory for every pixel
     refused(style_file, "has no card")
+    with pytest.raises(UserError, match="waves must be at most 64, got 65"):
+        NetworkSettings(waves=65)
 
 
 @pytest.mark.parametrize(

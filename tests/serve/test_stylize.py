@@ -161,6 +161,7 @@ def test_a_body_of_too_many_bytes_is_413_announced_or_not(small: TestClient) -> 
 def test_narrower_strokes_need_more_memory_and_a_smaller_image(small: TestClient) -> None:
     assert small.post(f"{URL}&stroke=0.5", content=noise()).status_code == 413
     assert small.post(f"{URL}&stroke=0.95", content=noise()).status_code == 200
+    assert small.post(f"{URL}&stroke=0.5&size=16", content=noise()).status_code == 200  # of the enlarged image
 
 
 def test_a_mask_is_inverted_only_where_there_is_one(service: TestClient) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from service_client import noise
 
+from stylenet.device import NoMemoryError
 from stylenet.disk import DiskError
 from stylenet.errors import UserError
-from stylenet.inference.stylizer import NoMemoryError
 from stylenet.media.picture import Size
 from stylenet.models.catalog import StyleReference
 from stylenet.serve.work import Failed, Refused, Work
