@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
+from stylenet.cli.command import quieten
 from stylenet.cli.release import SMALLER, halve, is_made, stopped_run, style_file
-from stylenet.cli.train_run import quieten
 from stylenet.data.painting import STYLES
 from stylenet.errors import UserError
 from stylenet.evaluation.settings import EvaluationSettings

@@ -1,6 +1,7 @@
 """Shared by all commands: messages of one line, an argument parser, and the exit code for each kind of error."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -162,3 +163,11 @@ def standard_streams() -> Iterator[None]:
             yield
         finally:
             sys.stdout, sys.stderr = before
+
+
+def quieten() -> None:
+    """Leaves the screen to this project's own lines. Lightning sets its level when it is imported, so after that."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "datasets", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # the report of trainer.profiler=simple
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|PIL")

@@ -2,11 +2,11 @@
 
 import logging
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from stylenet.cli.command import quieten
 from stylenet.cli.train_arguments import name_of
 from stylenet.cli.train_compose import for_device
 from stylenet.disk import find_painting
@@ -92,11 +92,3 @@ def follow_run(folder: Path, checkpoint: Path | None) -> int:
     quieten()
     settings: Any = OmegaConf.to_object(recorded_settings(folder))
     return run_worker(settings, folder, checkpoint).exit_code
-
-
-def quieten() -> None:
-    """Leaves the screen to this project's own lines. Lightning sets its level when it is imported, so after that."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "datasets", "huggingface_hub"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # the report of trainer.profiler=simple
-    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|PIL")

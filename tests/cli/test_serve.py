@@ -135,7 +135,7 @@ def test_after_sigterm_all_that_was_let_in_is_answered(tmp_path: Path) -> None:
 
 def test_after_a_second_sigint_no_request_is_waited_for(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    options = ["--workers", "1", "--drain", "200", "--results", str(results)]
+    options = ["--workers", "1", "--drain", "200", "--max-pixels", "50000000", "--results", str(results)]
     with (
         started(save_tiny(tmp_path / "night.safetensors"), *options) as (process, url),
         ThreadPoolExecutor(1) as threads,
@@ -155,7 +155,9 @@ def test_after_a_second_sigint_no_request_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_after_the_time_to_drain_the_rest_is_503_and_the_service_ends(tmp_path: Path) -> None:
-    with started(save_tiny(tmp_path / "night.safetensors"), "--workers", "1", "--drain", "1") as service:
+    with started(
+        save_tiny(tmp_path / "night.safetensors"), "--workers", "1", "--drain", "1", "--max-pixels", "50000000"
+    ) as service:
         start = time.monotonic()
         answers = under_load(service, 2 * [noise(3500, 3500, "JPEG")])
         assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == 2 * [(503, "2")]
