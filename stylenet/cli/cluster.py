@@ -48,13 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_on_cluster(parser().parse_args(arguments))
 
 
-def has_quality(result: str) -> bool:
-    """Whether a result of this name has a quality."""
-    from stylenet.media.formats import format_of
-
-    return "quality" in format_of(Path(result)).options
-
-
 def run_on_cluster(chosen: argparse.Namespace) -> int:
     """Checks everything that can be checked before Ray starts, then runs. Raises `UserError`."""
     if importlib.util.find_spec("ray") is None:
@@ -64,6 +57,7 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     from stylenet.cluster.places import Place  # after the checks: torch takes seconds to import
     from stylenet.cluster.plan import plan_rows
     from stylenet.cluster.run import Cluster, run
+    from stylenet.media.formats import format_of
     from stylenet.media.picture import Size
     from stylenet.models.loading import load_single_style
 
@@ -81,7 +75,11 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
         quality=chosen.quality,
     )
     todo = plan_rows(source, target, reference.name, suffix, chosen.skip_existing, complain)
-    if chosen.quality is not None and not todo.present and not any(map(has_quality, todo.results)):
+    if (
+        chosen.quality is not None
+        and not todo.present
+        and not any(format_of(Path(result)).has_quality for result in todo.results)
+    ):
         raise UserError("--quality is for JPEG and WebP, which none of the results is")
     summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
     print(f"{printable(chosen.target)}: {summary}")

@@ -106,7 +106,7 @@ def has_quality(job: Job) -> bool:
     if job.target is STANDARD_OUTPUT and job.format is None:
         return True
     format_ = WRITABLE.get(job.target.suffix.lower()) if job.is_clip else job.format
-    return format_ is not None and "quality" in format_.options
+    return format_ is not None and format_.has_quality
 
 
 def check_encoding(options: argparse.Namespace, jobs: Sequence[Job]) -> None:

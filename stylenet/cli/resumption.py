@@ -38,7 +38,7 @@ def resume_settings(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start
         *(["network", "add_to"] if composed.resume == "auto" else []),
     }
     for name, override in given.items():
-        if name not in allowed and name.partition(".")[0] != "logger":
+        if name not in allowed and not is_of_trackers(name):
             raise UserError(f"resume uses the settings of that run, so {override} cannot be set")
     if file:
         check_painting(file, start.folder, composed.style.image)
@@ -46,12 +46,17 @@ def resume_settings(composed: Any, overrides: Sequence[str]) -> tuple[Any, Start
     if composed.styles and not found.styles:
         raise UserError(f"resume: the run in {printable(start.folder)} is not on a folder of paintings")
     for name in given:
-        if name == "logger" or name.startswith("logger."):
+        if is_of_trackers(name):
             OmegaConf.update(found, name, OmegaConf.select(composed, name), merge=name != "logger")
     for name in MOVED & given.keys():
         OmegaConf.update(found, name, forget_file(start.folder, name, OmegaConf.select(composed, name)))
     found.styles = composed.styles or found.styles  # the paintings may have been moved
     return found, start
+
+
+def is_of_trackers(name: str) -> bool:
+    """Whether a setting is about trackers, which may be other ones for the rest of a run."""
+    return name.partition(".")[0] == "logger"
 
 
 def base_name(composed: Any) -> str:

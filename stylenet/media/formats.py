@@ -29,13 +29,18 @@ class Format:
         if self.longest and pixels > self.longest:
             raise ImageError(f"{self.name} cannot hold a side of {pixels:,} pixels, its limit is {self.longest:,}")
 
+    @property
+    def has_quality(self) -> bool:
+        """Whether it is a format with a quality: JPEG or WebP."""
+        return "quality" in self.options
+
     def at_quality(self, quality: int | None) -> "Format":
         """The format with another quality, 1 to 100, if the format is lossy. Raises `UserError` for another number."""
         if quality is None:
             return self
         if not 1 <= quality <= 100:
             raise UserError(f"quality must be 1 to 100, got {quality}")
-        if "quality" not in self.options:
+        if not self.has_quality:
             return self
         return replace(self, options={**self.options, "quality": quality})
 

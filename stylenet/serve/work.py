@@ -39,7 +39,7 @@ class Work:
     def check_stroke(self, width: int, height: int) -> None:
         """Raises `TooManyPixelsError` where strokes narrower than the network's need too large a photo inside it."""
         pixels = int(width * height / min(1.0, self.brush.stroke) ** 2)
-        if self.size.max_pixels is not None and pixels > self.size.max_pixels:
+        if pixels > self.size.max_pixels:
             limit = f"more than the limit of {self.size.max_pixels:,}"
             raise TooManyPixelsError(f"with stroke={self.brush.stroke:g} the image becomes {pixels:,} pixels, {limit}")
 

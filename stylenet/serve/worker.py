@@ -175,7 +175,7 @@ def store(done: Done, target: Path | None) -> Done:
 
 
 def check_frames(data: bytes, work: Work) -> None:
-    """Raises `TooManyPixelsError` where the frames of an animation are too many pixels together."""
+    """Raises `TooManyPixelsError` for too many pixels within the network, or of all frames of an animation together."""
     header = Picture.open(data, work.size)
     work.check_stroke(*header.size_at_work)
     if header.animated and header.count * header.pixels > work.pixels:
