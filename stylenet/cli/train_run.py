@@ -84,11 +84,7 @@ def check_paintings(composed: Any, overrides: Sequence[str]) -> None:
 
 def follow_run(folder: Path, checkpoint: Path | None) -> int:
     """A further process of a run on several devices, whose settings are in the run's folder."""
-    from omegaconf import OmegaConf
-
-    from stylenet.cli.resumption import recorded_settings
     from stylenet.training.run import run_worker
 
     quieten()
-    settings: Any = OmegaConf.to_object(recorded_settings(folder))
-    return run_worker(settings, folder, checkpoint).exit_code
+    return run_worker(folder, checkpoint).exit_code

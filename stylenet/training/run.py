@@ -86,7 +86,7 @@ def train(
         raise UserError(f"start must be a stylenet.training.resume.Start, got {start!r}")
     start = start and Start(Path(start.folder), start.checkpoint and Path(start.checkpoint))
     if context := worker_context():
-        run_worker(recorded_settings(context[0]), *context, photos)
+        run_worker(*context, photos)
         raise SystemExit(0)  # the rest of the caller's script is for the process that started this one
     settings, changes = plain(settings), plain(changes)
     check_names(changes)
@@ -161,11 +161,10 @@ def too_large(settings: Settings) -> str:
     return f"out of memory: {wanted} does not fit; a smaller batch, crop or style.size may"
 
 
-def run_worker(
-    settings: Settings, folder: Path, checkpoint: Path | None, photos: PhotosLike | None = None
-) -> RunResult:
-    """Entry point for ranks > 0: trains, writes no files."""
+def run_worker(folder: Path, checkpoint: Path | None, photos: PhotosLike | None = None) -> RunResult:
+    """Entry point for ranks > 0: trains by the settings in the run's folder, writes no files."""
     log.setLevel(logging.CRITICAL)
+    settings = recorded_settings(folder)
     inputs = prepare(settings, read_resolved(folder), checkpoint is not None, folder, photos)
     fit(inputs, folder, [], checkpoint)
     return RunResult(inputs.style_file(folder))
