@@ -17,7 +17,7 @@ from stylenet.disk import plain_name
 from stylenet.training.run_folder import resolved_file
 
 PATHS = ("data.path", "init", "loss_network.weights", "style.image")  # settings that name files
-COLUMNS = ("content", "style", "untouched", "share", "ssim", "judged", "shift", "noise", "contrast")
+COLUMNS = ("content", "style", "style_baseline", "style_ratio", "style_ratio_vgg16", "ssim", "shift", "noise")
 
 
 class FailedError(Exception):

@@ -7,8 +7,9 @@
 Photos are the 16 built-in held-out ones, or those of a folder. The figures are means over them:
 
   content, style      losses that the network was trained with, without weights
-  untouched, share    style loss of the photos themselves; style over untouched
-  judged              with --judge: the share by a loss network that no training optimized
+  style_baseline      style loss of the photos themselves
+  style_ratio         style over style_baseline
+  style_ratio_vgg16   with --judge: the ratio by a loss network that no training optimized
   ssim, lpips         similarity of result and photo (1: equal); with --lpips: their perceptual distance
   shift, noise        change of the result when the photo moves by a pixel, or has some noise
   chroma, contrast_ratio, texture, bands, coarse

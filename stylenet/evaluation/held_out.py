@@ -21,14 +21,14 @@ POINTS = 4096  # whose colors are compared: more cost more time than all else he
 class HeldOut:
     """Mean losses over held-out photos, without weights.
 
-    `untouched` is the style loss of the photos themselves (their content loss is 0), `share` is `style` over it, None
-    where photo and painting are the same.
+    `style_baseline` is the style loss of the photos themselves (their content loss is 0), `style_ratio` is `style` over
+    it, None where photo and painting are the same.
     """
 
     content: float
     style: float
-    untouched: float
-    share: float | None = None
+    style_baseline: float
+    style_ratio: float | None = None
 
 
 @torch.inference_mode()
@@ -44,7 +44,7 @@ def photo_by_photo(
     photos: Float[Tensor, "n 3 h w"],
     painting: PaintingFigures | None = None,
 ) -> list[dict[str, Tensor]]:
-    """The figures of each photo but the share: scalars on the photos' device, where the criterion must be.
+    """The figures of each photo but the ratio: scalars on the photos' device, where the criterion must be.
 
     With the `painting`, `APPEARANCE` is among them.
     """
@@ -64,10 +64,10 @@ def appearance_of(image: Float[Tensor, "1 3 h w"], painting: PaintingFigures | N
 
 
 def mean_figures(each: Sequence[dict[str, Tensor]]) -> dict[str, float]:
-    """The means over photos, and the share unless photo and painting are the same."""
+    """The means over photos, and `style_ratio` unless photo and painting are the same."""
     found = {name: float(torch.stack([figures[name] for figures in each]).mean()) for name in each[0]}
-    untouched = found["untouched"]
-    return {**found, "share": found["style"] / untouched} if untouched > NO_DISTANCE else found
+    baseline = found["style_baseline"]
+    return {**found, "style_ratio": found["style"] / baseline} if baseline > NO_DISTANCE else found
 
 
 def figures_of(
@@ -77,7 +77,7 @@ def figures_of(
     before = photo_context(criterion, photo)
     after = replace(before, stylized=stylized, features=criterion.features(stylized))
     values = {name: criterion.value(name, after) for name in ("content", "style")}
-    return {**values, "untouched": criterion.value("style", before)}
+    return {**values, "style_baseline": criterion.value("style", before)}
 
 
 @torch.inference_mode()

@@ -1,7 +1,7 @@
 """An independent judge: how much of the painting's style an image has, by a network that no training optimized.
 
 Squared distance of Gram matrices (around zero; VGG16 with torchvision's weights, the layers of Johnson et al.), each
-over the painting's own squared norm, averaged over the layers; over the same for the untouched photo. 0 is the
+over the painting's own squared norm, averaged over the layers; over the same for the photo itself. 0 is the
 painting, 1 the photo. A network's own criterion flatters it; by this one, tools can be compared.
 """
 
@@ -20,7 +20,7 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 
 
 @torch.inference_mode()
-def judged_share(
+def style_ratio_vgg16(
     vgg: VGGFeatures,
     painting: Float[Tensor, "1 3 p q"],
     photos: Float[Tensor, "n 3 h w"],

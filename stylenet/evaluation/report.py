@@ -22,7 +22,7 @@ from stylenet.evaluation.appearance import SIDE, PaintingFigures, appearance
 from stylenet.evaluation.artifacts import artifacts, complaints
 from stylenet.evaluation.gatys import equivalents
 from stylenet.evaluation.held_out import held_out_losses, stylized_by
-from stylenet.evaluation.judge import ARCHITECTURE, LAYERS, judged_share
+from stylenet.evaluation.judge import ARCHITECTURE, LAYERS, style_ratio_vgg16
 from stylenet.evaluation.settings import EvaluationSettings
 from stylenet.evaluation.similarity import lpips, ssim
 from stylenet.evaluation.stability import stability
@@ -82,7 +82,8 @@ class Yardstick:
         figures: dict[str, Any] = round_figures(asdict(held_out_losses(self.criterion, photos, stylized)))
         figures |= image_figures(photos, stylized, self.lpips) | self.appearance(stylized)
         if self.judge:
-            figures |= round_figures({"judged": judged_share(self.judge, self.painting, photos, stylized)})
+            ratio = style_ratio_vgg16(self.judge, self.painting, photos, stylized)
+            figures |= round_figures({"style_ratio_vgg16": ratio})
         return figures
 
     def appearance(self, images: Float[Tensor, "n 3 h w"]) -> dict[str, Any]:

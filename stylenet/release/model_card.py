@@ -15,9 +15,9 @@ GATYS_FROM_NOISE = 50  # steps
 FIGURES = {
     "content": "content loss",
     "style": "style loss",
-    "untouched": "style loss of the untouched photos",
-    "share": "share: style over untouched",
-    "judged": "share by the judge",
+    "style_baseline": "style loss of the photos themselves",
+    "style_ratio": "ratio of the two",
+    "style_ratio_vgg16": "the same by torchvision's VGG16",
     "chroma": "chroma, of the painting's",
     "texture": "texture, of the painting's",
     "coarse_least": "weakest coarse band, of the painting's",

@@ -31,9 +31,10 @@ class StyleTransferModule(pl.LightningModule):
 
     A batch holds photos (b, 3, h, w), RGB: uint8, or float in [0, 1]. Sides must be at least 16 px. Anything else
     raises `UserError`. Training logs `loss/TERM` (weighted) and `loss/total`, validation `held_out/content`,
-    `held_out/style` (unweighted), `held_out/untouched` (the style loss of the photos themselves) and `held_out/share`
-    (style over untouched). With the figures of the `painting`, validation also logs how the results look beside it:
-    `held_out/chroma`, `texture`, `coarse`, `empty` and `color_sw` (`stylenet.evaluation.appearance`).
+    `held_out/style` (unweighted), `held_out/style_baseline` (the style loss of the photos themselves) and
+    `held_out/style_ratio` (style over baseline). With the figures of the `painting`, validation also logs how the
+    results look beside it: `held_out/chroma`, `texture`, `coarse`, `empty` and `color_sw`
+    (`stylenet.evaluation.appearance`).
     """
 
     def __init__(
@@ -102,14 +103,14 @@ class StyleTransferModule(pl.LightningModule):
         self.held_out += self.figures(as_floats(batch), index)
 
     def figures(self, photos: Float[Tensor, "n 3 h w"], first: int = 0) -> list[dict[str, Tensor]]:
-        """The held-out figures of each photo but the share; `first` is the number of the first photo."""
+        """The held-out figures of each photo but the ratio; `first` is the number of the first photo."""
         return photo_by_photo(self.required_criterion, self.network, photos, self.painting)
 
     def on_validation_epoch_end(self) -> None:
         means = {name: torch.stack([each[name] for each in self.held_out]).mean() for name in self.held_out[0]}
         means = mean_over_ranks(means)
         self.held_out.clear()
-        means["share"] = means["style"] / means["untouched"]
+        means["style_ratio"] = means["style"] / means["style_baseline"]
         self.log_dict({f"held_out/{name}": value for name, value in means.items()})
 
     def predict_step(self, batch: Batch, index: int) -> Float[Tensor, "b 3 h w"]:

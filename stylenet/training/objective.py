@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from stylenet.errors import UserError
 
-LOSSES = ("content", "style", "share")  # figures that every run has
+LOSSES = ("content", "style", "style_ratio")  # figures that every run has
 LOWER_IS_BETTER = (*LOSSES, "empty", "color_sw")  # of the held-out figures of a run
 
 

@@ -233,5 +233,5 @@ def evaluate_held_out(inputs: TrainingInputs, trainer: pl.Trainer) -> dict[str, 
         found = mean_figures(module.figures(inputs.data.held_out.to(device).float() / 255))
     figures = {name: round(value, 6) for name, value in found.items()}
     log_metrics(trainer.loggers, {f"held_out/{name}": value for name, value in figures.items()}, trainer.global_step)
-    log.info("held-out photos: content %(content).3f, style %(style).3f, untouched %(untouched).3f", figures)
+    log.info("held-out photos: content %(content).3f, style %(style).3f (of the photos %(style_baseline).3f)", figures)
     return figures

@@ -55,8 +55,8 @@ def test_evaluate_prints_a_line_for_each_size(style: Path, photos: Path, tiny_vg
     assert result.returncode == 0, result.stderr
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(line["name"], line["photos"], line["size"]) for line in lines] == [("odd", 2, 64), ("odd", 2, 80)]
-    wanted = {"content", "style", "untouched", "share", "ssim", "shift", "noise", "grid", "contrast", "complaints"}
-    wanted |= {"chroma", "contrast_ratio", "texture", "empty", "bands", "coarse", "color_sw", "feature_sw"}
+    wanted = {"content", "style", "style_baseline", "style_ratio", "ssim", "shift", "noise", "grid", "complaints"}
+    wanted |= {"contrast", "chroma", "contrast_ratio", "texture", "empty", "bands", "coarse", "color_sw", "feature_sw"}
     assert wanted <= set(lines[0])
     assert len(lines[0]["bands"]) == 5
     assert len(lines[0]["gatys"]["noise/lbfgs"]["curve"]) == 3

@@ -52,7 +52,7 @@ def test_the_tutorial_trains_looks_blends_and_exports(place: Path, tiny_vgg_file
     assert 'OPTIONS = {"minutes": 1' in cells[0].source
     sources = [TINY.format(weights=str(tiny_vgg_file)), *(cell.source for cell in cells[1:])]
     _, trained, *shown, exported = executed(sources, place)
-    assert "'held_out/share'" in trained
+    assert "'held_out/style_ratio'" in trained
     assert shown == ["image"] * 4
     assert exported.startswith("painting.onnx: 0.")
     assert (place / "painting.onnx").exists()

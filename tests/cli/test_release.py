@@ -61,7 +61,7 @@ GOOD = {
     "ssim": 0.4,
     "shift": 3.0,
     "noise": 0.9,
-    "share": 0.02,
+    "style_ratio": 0.02,
     "complaints": [],
 }
 MACHINE = {"device": "a machine", "milliseconds": {256: 12.34, 512: 50.0}}

@@ -77,7 +77,7 @@ def test_the_run_folder_tells_the_settings_and_the_metrics(trained: tuple[Path, 
     assert json.loads((run_folder / "resolved.json").read_text())["steps"] == 4
     with (run_folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {"loss/content", "loss/style", "loss/tv", "loss/total", "held_out/share"} <= set(rows[0])
+    assert {"loss/content", "loss/style", "loss/tv", "loss/total", "held_out/style_ratio"} <= set(rows[0])
     (waiting,) = (float(row["speed/waiting"]) for row in rows if row["speed/waiting"])
     (memory,) = (float(row["memory/peak_gib"]) for row in rows if row["memory/peak_gib"])
     assert 0 < waiting < 1
@@ -89,7 +89,7 @@ def test_the_card_tells_what_made_the_network(trained: tuple[Path, str]) -> None
     assert (card.name, card.network.width, card.facts["training"]["steps"]) == ("wave", 4, 4)
     assert card.facts["painting"]["title"] == "The Great Wave off Kanagawa"
     appearance = {"chroma", "texture", "coarse", "empty", "color_sw"}
-    assert set(card.facts["held_out"]) == {"content", "style", "untouched", "share"} | appearance
+    assert set(card.facts["held_out"]) == {"content", "style", "style_baseline", "style_ratio"} | appearance
     assert card.facts["loss_network"]["sha256"]
 
 

@@ -40,9 +40,10 @@ def test_what_the_network_itself_made_has_its_own_figures(
     assert run_command("evaluate", [*command, "--against", "ours.png"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["name"], found["width"], found["height"]) == ("odd", 160, 100)
-    assert {"chroma", "texture", "empty", "bands", "color_sw", "feature_sw", "ssim", "share"} <= set(found["ours"])
+    wanted = {"chroma", "texture", "empty", "bands", "color_sw", "feature_sw", "ssim", "style_ratio"}
+    assert wanted <= set(found["ours"])
     assert found["theirs"].keys() == found["ours"].keys()
-    for name in ("chroma", "texture", "color_sw", "ssim", "share"):
+    for name in ("chroma", "texture", "color_sw", "ssim", "style_ratio"):
         assert found["theirs"][name] == pytest.approx(found["ours"][name], rel=0.01)  # a file has 8 bits
 
 
@@ -51,7 +52,7 @@ def test_a_photo_that_is_the_painting_has_no_share(command: list[str], capsys: p
     arguments = [*command, "--against", "photo.png", "--painting", "photo.png"]
     assert run_command("evaluate", arguments) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["ours"]["share"], found["theirs"]["share"]) == (None, None)
+    assert (found["ours"]["style_ratio"], found["theirs"]["style_ratio"]) == (None, None)
 
 
 def test_both_have_the_size_of_the_other_picture(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +79,7 @@ def test_the_judge_also_takes_the_distance_of_features(
         found.append(json.loads(capsys.readouterr().out)["theirs"])
     assert found[0]["chroma"] == found[1]["chroma"]
     assert found[0]["feature_sw"] != found[1]["feature_sw"]
-    assert "judged" in found[1]
+    assert "style_ratio_vgg16" in found[1]
 
 
 def made(kind: str) -> str:

@@ -7,7 +7,7 @@ from made_up_vgg import tiny_weights
 
 from stylenet.errors import UserError
 from stylenet.evaluation.gatys import equivalent, equivalents, first_step
-from stylenet.evaluation.judge import LAYERS, judged_share
+from stylenet.evaluation.judge import LAYERS, style_ratio_vgg16
 from stylenet.evaluation.optimization import optimize, start_from
 from stylenet.evaluation.similarity import lpips, ssim
 from stylenet.evaluation.stability import stability
@@ -117,13 +117,13 @@ def test_lpips_without_its_weights_says_so(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_the_judge_gives_the_photo_1_and_the_painting_0() -> None:
     judge, (photo, painting) = VGGFeatures(tiny_weights(last="conv4_3")), pictures(2, 64, 5)[:, None]
-    assert judged_share(judge, painting, photo, photo) == pytest.approx(1)
-    assert judged_share(judge, painting, photo, painting) == pytest.approx(0)
+    assert style_ratio_vgg16(judge, painting, photo, photo) == pytest.approx(1)
+    assert style_ratio_vgg16(judge, painting, photo, painting) == pytest.approx(0)
 
 
 def test_there_is_no_share_of_a_photo_that_is_the_painting() -> None:
     judge, (photo, painting) = VGGFeatures(tiny_weights(last="conv4_3")), pictures(2, 64, 5)[:, None]
-    assert judged_share(judge, painting, torch.cat([photo, painting]), torch.cat([photo, photo])) is None
+    assert style_ratio_vgg16(judge, painting, torch.cat([photo, painting]), torch.cat([photo, photo])) is None
 
 
 def test_the_judge_compares_grams_as_numpy_does() -> None:
@@ -141,4 +141,4 @@ def test_the_judge_compares_grams_as_numpy_does() -> None:
         return left
 
     expected = np.mean([distance(stylized[[k]]) / distance(photos[[k]]) for k in range(2)])
-    assert judged_share(judge, painting, photos, stylized) == pytest.approx(expected, rel=1e-4)
+    assert style_ratio_vgg16(judge, painting, photos, stylized) == pytest.approx(expected, rel=1e-4)

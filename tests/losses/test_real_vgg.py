@@ -19,4 +19,4 @@ def test_a_short_training_halves_the_held_out_style_loss(tmp_path: Path) -> None
     result = subprocess.run([sys.executable, SCRIPT, *short], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     held_out = read_card(tmp_path / "checkpoints" / "starry.safetensors").facts["held_out"]
-    assert held_out["share"] < 0.5
+    assert held_out["style_ratio"] < 0.5

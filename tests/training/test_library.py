@@ -75,7 +75,7 @@ def test_the_public_names_are_there() -> None:
 def test_a_run_from_python_returns_its_style_file_and_figures(place: Path, tiny_vgg_file: Path) -> None:
     result = train(small(tiny_vgg_file), PHOTOS, learning_rate=1e-3)
     assert (result.style, result.exit_code) == ("painting", 0)
-    assert {"held_out/content", "held_out/share", "loss/total", "loss/stability"} <= set(result.metrics)
+    assert {"held_out/content", "held_out/style_ratio", "loss/total", "loss/stability"} <= set(result.metrics)
     network, card = read_style(result.style_file)
     assert (network.settings.width, card.facts["training"]["steps"]) == (4, 2)
     assert card.facts["photos"][0].startswith("3 arrays, sha256 ")
@@ -250,7 +250,7 @@ from pathlib import Path
 from test_library import PHOTOS, small
 from stylenet import train
 result = train(small(Path(sys.argv[1])), PHOTOS, learning_rate=1e-3)
-assert result.metrics["held_out/share"] > 0
+assert result.metrics["held_out/style_ratio"] > 0
 result = train(small(Path(sys.argv[1])), learning_rate=1e-3)  # the built-in sample
 assert not set({LACKING!r}) & set(sys.modules)
 print("trained", result.style_file.name)

@@ -114,7 +114,7 @@ def test_the_share_of_a_network_that_changes_nothing_is_one(module: StyleTransfe
 
     photos = torch.rand(3, 3, 32, 32)
     result = held_out_losses(module.criterion, photos, stylized_by(Nothing(NetworkSettings(4, 1)), photos))
-    assert (result.share, result.content) == (1, 0)
+    assert (result.style_ratio, result.content) == (1, 0)
 
 
 def test_a_sheet_shows_the_photos_the_results_and_the_painting() -> None:

@@ -63,7 +63,7 @@ for name, rate in (("wave", 1e-4), ("starry", 2e-4)):
     settings = dict(steps=2, batch=2, crop=32, learning_rate=rate, init=None, trainer=trainer)
     from stylenet.training.settings import Logging, LossNetwork
     result = train(name, loss_network=LossNetwork(weights=weights), logger=Logging(wandb=False), **settings)
-    print(name, result.metrics["held_out/share"] > 0, flush=True)
+    print(name, result.metrics["held_out/style_ratio"] > 0, flush=True)
 """
 
 
