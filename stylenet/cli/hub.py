@@ -11,6 +11,7 @@ from stylenet.disk import atomic_write, check_writable, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
 from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
+from stylenet.models.limits import SUFFIX
 
 DESCRIPTION = """\
 Uploads a network to the Hugging Face Hub, or downloads one. Log in first with: hf auth login"""
@@ -58,6 +59,8 @@ def pull(options: argparse.Namespace) -> int:
     text = options.address if options.address.startswith(PREFIX) else f"{PREFIX}{options.address}"
     address = HubAddress.parse(text)
     if options.output:
+        if options.output.suffix != SUFFIX:
+            raise UserError(f"-o must end in {SUFFIX}, got {printable(options.output)}")
         check_writable(options.output)
     cached = fetch_style(address)
     from stylenet.models.style_file import read_card

@@ -5,7 +5,8 @@ file is: `read_style` checks their size and header before it reads weights, and 
 """
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from stylenet.models.limits import MAXIMUM_SIZE, SUFFIX
 
 PREFIX = "hf:"
 WEIGHTS, CONFIG = "model.safetensors", "config.json"  # the names that the hub looks for
+MAXIMUM_CONFIG = 1_000_000  # bytes
 ADDRESS = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?", re.ASCII)
+IN_CACHE = r"/models--(?:[^/]+--)?(?P<repo>[^/]+)/snapshots/[^/]+/(?P<folders>(?:[^/]+/)*)"
+CACHED = re.compile(IN_CACHE + re.escape(WEIGHTS) + "$")
 PATIENCE = 10.0  # seconds until the hub counts as out of reach
 
 
@@ -50,8 +54,9 @@ def fetch_style(address: HubAddress) -> Path:
     """
     if not is_reachable():
         return Path(_download(address, address.file, local_files_only=True))
-    check_size(address)
+    check_size(address, address.file, MAXIMUM_SIZE)
     with suppress(UserError):  # the hub counts a model's downloads by this file; nothing here needs it
+        check_size(address, CONFIG, MAXIMUM_CONFIG)
         _download(address, CONFIG)
     return Path(_download(address, address.file))
 
@@ -70,20 +75,31 @@ def is_reachable() -> bool:
     return True
 
 
-def check_size(address: HubAddress) -> None:
-    """Raises `UserError` for a file that is larger than any style file, before it is downloaded."""
-    size = _download(address, address.file, dry_run=True).file_size
-    if size is not None and size > MAXIMUM_SIZE:
-        raise UserError(f"{address} is too large for a style file: {size} bytes")
+def check_size(address: HubAddress, file: str, most: int) -> None:
+    """Raises `UserError` for a file of the repository that has more bytes than `most`, before it is downloaded."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    with hub_errors(address):
+        size = get_hf_file_metadata(hf_hub_url(address.repo, file, revision=address.revision)).size
+    if size is not None and size > most:
+        raise UserError(f"{address} is too large: {file} has {size} bytes")
 
 
-def _download(address: HubAddress, file: str, **options: Any) -> Any:
-    """The path in the cache; or with `dry_run`, what is known of the file without downloading it."""
+def _download(address: HubAddress, file: str, **options: Any) -> str:
+    """The path in the cache."""
     from huggingface_hub import hf_hub_download
+
+    with hub_errors(address):
+        return str(hf_hub_download(address.repo, file, revision=address.revision, library_name="stylenet", **options))
+
+
+@contextmanager
+def hub_errors(address: HubAddress) -> Iterator[None]:
+    """Raises `UserError` for what the hub, its client or the cache refuse."""
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined] # of its HTTP client
 
     try:
-        return hf_hub_download(address.repo, file, revision=address.revision, library_name="stylenet", **options)
+        yield
     except (OSError, ValueError, HTTPError) as error:
         raise UserError(f"{address}: {problem(error, address)}") from error
 
@@ -99,8 +115,8 @@ def problem(error: Exception, address: HubAddress) -> str:
         errors.GatedRepoError: f"access must be requested on the repository's page; then {login}",
         errors.RepositoryNotFoundError: f"no such repository, or a private one: {login}",
         errors.RevisionNotFoundError: f"no revision {address.revision}",
-        errors.RemoteEntryNotFoundError: f"no file {address.file} in the repository",
         errors.LocalEntryNotFoundError: "not in the cache, and the hub cannot be reached",
+        errors.EntryNotFoundError: f"no file {address.file} in the repository",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):
@@ -112,8 +128,9 @@ def problem(error: Exception, address: HubAddress) -> str:
 
 
 def style_name(file: Path) -> str:
-    """A name for results: the file's own, or of `model.safetensors` in the hub's cache, the repository's."""
-    folder = file.parent.parent.parent.name  # models--user--repo/snapshots/<commit>/model.safetensors
-    if file.name == WEIGHTS and folder.startswith("models--"):
-        return folder.rpartition("--")[2]
-    return file.stem
+    """A name for results: the file's own, or of a `model.safetensors` in the hub's cache, that of the repository.
+
+    Of one in a folder of the repository, the folder's name as well.
+    """
+    match = CACHED.search(file.as_posix())
+    return "-".join([match["repo"], *match["folders"].split("/")[:-1]]) if match else file.stem

@@ -95,6 +95,20 @@ def test_a_weight_may_follow_and_results_are_named_after_the_repository(hub: Hub
     assert style_name(Path("checkpoints/model.safetensors")) == "model"
 
 
+def test_networks_in_folders_of_a_repository_are_named_after_the_folders_too(hub: Hub, style: Path) -> None:
+    for name in ("a", "b/c"):
+        hub.files[f"someone/set/{name}/model.safetensors"] = style.read_bytes()
+    found = [find_style(f"hf:someone/set/{name}/model.safetensors") for name in ("a", "b/c")]
+    assert [style_name(file) for file in found] == ["set-a", "set-b-c"]
+
+
+def test_a_large_config_is_not_downloaded(hub: Hub) -> None:
+    hub.files["someone/night/config.json"] = bytes(2_000_000)
+    find_style("hf:someone/night")
+    assert "HEAD /someone/night/resolve/main/config.json" in hub.requests
+    assert "GET /someone/night/resolve/main/config.json" not in hub.requests
+
+
 @pytest.mark.parametrize(
     ("address", "refusal", "message"),
     [
@@ -151,7 +165,7 @@ def test_a_truncated_download_is_one_line_and_leaves_nothing_that_would_be_used(
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_downloaded(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "MAXIMUM_SIZE", 100)
-    with pytest.raises(UserError, match="too large for a style file"):
+    with pytest.raises(UserError, match="is too large"):
         find_style("hf:someone/night")
     assert not any(request.startswith("GET") for request in hub.requests)
 
@@ -244,3 +258,11 @@ def test_a_mistake_is_one_line(
     assert main(["hub", *arguments]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_pulled_file_needs_the_suffix_by_which_styles_are_found(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hub", "pull", "hf:someone/night", "-o", str(tmp_path / "mine")]) == 1
+    assert "-o must end in .safetensors" in capsys.readouterr().err
+    assert not hub.requests
