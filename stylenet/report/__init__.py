@@ -1,5 +1,6 @@
 """Reports of training runs: one self-contained HTML file, made from the files in their folders."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def write_report(root: Path, output: Path | None = None, limit: int = LIMIT) -> 
 
 def runs_in(root: Path) -> tuple[Sequence[Run], Sweep | None]:
     """The runs of a sweep's folder, or all run folders found."""
+    root = Path(os.path.abspath(root))  # runs are named by the folder around them
     if records := read_records(root):
         return runs_of(records), as_sweep(records)
     return [read_run(folder) for folder in find_runs(root)], None

@@ -42,17 +42,22 @@ def page(runs: Sequence[Run], title: str, place: Path, sweep: Sweep | None = Non
         data = {f"run-{number}": without_last(sheets) for number, sheets in enumerate(shown) if sheets.sheets}
         return frame(title, summary(runs, shown, settings), table, drawn, sections, data, sweep)
 
-    text = len(whole([]).encode())
+    text = bytes_of(whole([]))
     if text > limit - NOTE * len(runs):
         settings = False
-        text = len(whole([]).encode())
+        text = bytes_of(whole([]))
     budget = limit - text
     while True:
         page = whole(all_thumbnails(runs, budget))
-        excess = len(page.encode()) - limit
+        excess = bytes_of(page) - limit
         if excess <= 0 or budget <= 0:
             return page
         budget -= excess
+
+
+def bytes_of(text: str) -> int:
+    """Its length as it is written: half characters, as in names of files that are not UTF-8, are replaced."""
+    return len(text.encode(errors="replace"))
 
 
 def all_thumbnails(runs: Sequence[Run], budget: int) -> list[Shown]:
@@ -105,8 +110,10 @@ def summary(runs: Sequence[Run], shown: Sequence[Shown], settings: bool) -> str:
     parts = [f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}, {finished} finished"]
     if broken := sum(bool(run.problem) for run in runs):
         parts.append(f"{broken} with a problem")
-    if left_out := sum(sheets.left_out for sheets in shown):
+    if left_out := sum(sheets.left_out - sheets.damaged for sheets in shown):
         parts.append(f"{left_out} contact sheets left out to keep this file small")
+    if damaged := sum(sheets.damaged for sheets in shown):
+        parts.append(f"{damaged} contact sheets that cannot be read")
     if not settings:
         parts.append("the settings of each run left out to keep this file small")
     return "; ".join(parts)
@@ -181,7 +188,7 @@ def link(path: Path | None, place: Path) -> str:
     if path is None:
         return NOTHING
     try:
-        address = quote(os.path.relpath(path.resolve(), place.resolve()).replace(os.sep, "/"))
+        address = quote(os.fsencode(os.path.relpath(path.resolve(), place.resolve()).replace(os.sep, "/")))
     except ValueError:  # on another drive
         return escape(path.name)
     # ./ before it: a name with a colon would read as another kind of address.
@@ -210,9 +217,8 @@ def section(number: int, run: Run, place: Path, shown: Shown, with_settings: boo
 
 def pictures(shown: Shown) -> str:
     if not shown.sheets:
-        return (
-            '<p class="faint">No contact sheet is shown: this file would grow too large.</p>' if shown.left_out else ""
-        )
+        reason = "they cannot be read" if shown.damaged else "this file would grow too large"
+        return f'<p class="faint">No contact sheet is shown: {reason}.</p>' if shown.left_out else ""
     count, (step, last) = len(shown.sheets), shown.sheets[-1]
     width, height = shown.size
     words = "Photos, results below, the painting beside"

@@ -114,14 +114,25 @@ def _resolved(run: Run) -> None:
 
 
 def _metrics(run: Run) -> None:
-    """All parts of a run that was resumed; where they overlap, the later one holds."""
+    """All parts of a run that was resumed; where they overlap, the later one holds.
+
+    A run that begins or resumes has no `metrics.csv` for its first steps.
+    """
+    newest = run.folder / METRICS
+    parts = sorted(run.folder.glob("metrics-*.csv"), key=_number)
     values: dict[str, dict[int, float]] = {}
-    for path in [*sorted(run.folder.glob("metrics-*.csv"), key=_number), run.folder / METRICS]:
-        for step, row in _rows(path):
-            for name, value in row.items():
-                values.setdefault(name, {})[step] = value
-            run.done = max(run.done, step)
-            run.seconds = (run.seconds or 0) + row["speed/seconds"] if "speed/seconds" in row else run.seconds
+    try:
+        for path in [*parts, newest] if newest.exists() else parts:
+            for step, row in _rows(path):
+                for name, value in row.items():
+                    values.setdefault(name, {})[step] = value
+                run.done = max(run.done, step)
+                run.seconds = (run.seconds or 0) + row["speed/seconds"] if "speed/seconds" in row else run.seconds
+    finally:  # what was read before a damaged part
+        _keep_curves(run, values)
+
+
+def _keep_curves(run: Run, values: Mapping[str, Mapping[int, float]]) -> None:
     run.curves = {name: sorted(points.items()) for name, points in values.items()}
     run.held_out = {
         name.removeprefix("held_out/"): points[-1][1]

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -32,12 +32,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Shown:
-    """The sheets of one run: step and JPEG data URI; `cells` of the last; `left_out` counts those not shown."""
+    """The sheets of one run: step and JPEG data URI; `cells` of the last.
+
+    `left_out` counts those that are not shown, and `damaged` those of them that cannot be read.
+    """
 
     sheets: tuple[tuple[int, str], ...] = ()
     size: tuple[int, int] = (0, 0)
     cells: tuple[Cell, ...] = ()
     left_out: int = 0
+    damaged: int = 0
     reduced: bool = False
 
 
@@ -49,7 +53,7 @@ def thumbnails(sheets: Sequence[tuple[int, Path]], budget: int) -> Shown:
             continue
         shown = encode_sheet(chosen, last, others)
         if sum(len(data) for _, data in shown.sheets) <= budget:
-            return Shown(shown.sheets, shown.size, shown.cells, len(sheets) - len(shown.sheets), level > 0)
+            return replace(shown, left_out=len(sheets) - len(shown.sheets), reduced=level > 0)
     return Shown(left_out=len(sheets), reduced=bool(sheets))
 
 
@@ -65,14 +69,16 @@ def encode_sheet(sheets: Sequence[tuple[int, Path]], last: int, others: int) -> 
     found: list[tuple[int, str]] = []
     size: tuple[int, int] = (0, 0)
     cells: tuple[Cell, ...] = ()
+    damaged = 0
     for number, (step, path) in enumerate(sheets, start=1):
         picture = open_sheet(path)
         if picture is None:
+            damaged += 1
             continue
         final = number == len(sheets)
         size, cells = picture.size, find_cells(picture) if final else ()
         found.append((step, data_uri(picture, last if final else others, LAST_QUALITY if final else QUALITY)))
-    return Shown(tuple(found), size, cells)
+    return Shown(tuple(found), size, cells, damaged=damaged)
 
 
 def open_sheet(path: Path) -> Image.Image | None:

@@ -60,6 +60,39 @@ def test_a_run_that_is_going_is_not_called_stopped(tmp_path: Path) -> None:
     assert read_run(folder).status == "stopped at step 95 of 100"
 
 
+def test_a_resumed_run_keeps_its_curves_before_it_writes_new_ones(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "wave/2026-11-25_10-00-00", finished=False)
+    curves = read_run(folder).curves
+    (folder / "metrics.csv").rename(folder / "metrics-1.csv")
+    run = read_run(folder)
+    assert run.curves == curves
+    assert run.status == "stopped at step 95 of 100"
+
+
+def test_names_that_are_no_utf_8_end_no_report(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "wave/2026-11-25_10-00-00")
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config + 'strange: "caf\\uDCE9.jpg"\n')
+    assert "caf?.jpg" in write_report(tmp_path).read_text()
+
+
+def test_runs_have_their_names_from_within_their_folders_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_run(tmp_path / "wave/2026-11-25_10-00-00", finished=False)
+    for place in (folder, folder.parent):
+        monkeypatch.chdir(place)
+        assert cells_of(write_report(Path()).read_text(), 0)[:2] == ["wave", "2026-11-25 10:00:00"]
+
+
+def test_sheets_that_cannot_be_read_are_counted_as_such(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "wave/2026-11-25_10-00-00")
+    for sheet in (folder / "sheets").iterdir():
+        sheet.write_bytes(sheet.read_bytes()[:100])
+    text = write_report(tmp_path).read_text()
+    assert "contact sheets that cannot be read" in text
+    assert "No contact sheet is shown: they cannot be read." in text
+    assert "to keep this file small" not in text
+
+
 def test_everything_is_in_the_one_file(tmp_path: Path) -> None:
     make_run(tmp_path / "wave/2026-11-25_10-00-00")
     text = write_report(tmp_path).read_text()
