@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stylenet.cli.command import Parser
 from stylenet.disk import check_folder, printable
-from stylenet.errors import UserError
+from stylenet.errors import UserError, first_line
 from stylenet.models.catalog import find_reference
 
 DESCRIPTION = """\
@@ -29,10 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_folder(options.folder)
 
     try:
-        write_site(options.folder, styles)
+        size = write_site(options.folder, styles)
     except OSError as error:
-        raise UserError(f"cannot write to {printable(options.folder)}: {error.strerror}") from error
-    print(f"{printable(options.folder)}: {size_of(options.folder) / 1e6:.1f} MB")
+        raise UserError(
+            f"cannot write to {printable(options.folder)}: {error.strerror or first_line(error)}"
+        ) from error
+    print(f"{printable(options.folder)}: {size / 1e6:.1f} MB")
     return 0
 
 
@@ -51,7 +53,3 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "already; needs pip install 'stylenet[onnx]'; may be given several times",
     )
     return parser.parse_args(arguments)
-
-
-def size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -42,9 +42,10 @@ HEADERS = {
 }
 
 
-def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> None:
+def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> int:
     """Writes the page into `folder`, with the built-in networks and those of the style files `styles`, and no others.
 
+    Returns its size in bytes.
     An earlier page is replaced, other files beside it are kept. Raises `UserError` where the folder holds anything
     else, when the runtime was not fetched, or a file is no style.
     """
@@ -55,12 +56,13 @@ def write_site(folder: Path, styles: Sequence[str | os.PathLike[str]] = ()) -> N
         made = Path(temporary)
         make_page(made, styles)
         replace_page(folder, old, made)
+        return sum((made / name).stat().st_size for name in files_in(made))
 
 
 def make_page(folder: Path, styles: Sequence[str | os.PathLike[str]]) -> None:
     """Writes the page into an empty folder."""
     for source in (PAGE, BUILT):
-        shutil.copytree(source, folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        copy_files(source, folder)
     for style in styles:
         add_network(folder, style)
     write_list(folder)
@@ -76,6 +78,13 @@ def make_page(folder: Path, styles: Sequence[str | os.PathLike[str]]) -> None:
         for key, value in values.items():
             text = text.replace(key, value)
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def copy_files(source: Path, folder: Path) -> None:
+    """Copies all files with their folders, but not their modes: an installed package may be read-only."""
+    for name in files_in(source):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, folder / name)
 
 
 def earlier_page(folder: Path) -> set[str]:

@@ -133,6 +133,9 @@ def test_the_camera_runs_until_it_is_turned_off_and_leaves_its_last_image(page) 
     shown = pixels(page)
     assert shown.shape[:2] == (192, 256)
     assert shown[..., :3].std() > 1
+    set_value(page, "side", 256)  # stylizes what is kept as the photo
+    shows(page, "256 × 192 px")
+    np.testing.assert_array_equal(pixels(page), shown)
     with page.expect_download() as download:
         page.get_by_role("button", name="Save").click()
     assert download.value.suggested_filename == f"camera-{TINY}.png"

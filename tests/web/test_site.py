@@ -46,6 +46,21 @@ def test_a_missing_runtime_is_one_line_that_names_the_command(
     assert not (tmp_path / "page").exists()
 
 
+def test_the_page_of_a_read_only_package_can_be_replaced(folder: Path) -> None:
+    (site.BUILT / "runtime").chmod(0o555)
+    (folder / "made").mkdir(parents=True)
+    site.make_page(folder / "made", [])
+    assert all(path.stat().st_mode & 0o200 for path in (folder / "made").rglob("*"))
+
+
+def test_the_size_is_that_of_the_page_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    size = write_site(folder)
+    (folder / "other.bin").write_bytes(bytes(5_000_000))
+    assert write_site(folder) == size
+    assert main(["web", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder}: {size / 1e6:.1f} MB\n"
+
+
 def test_the_written_page_states_the_policy_of_the_headers(folder: Path) -> None:
     write_site(folder)
     policy = HEADERS["Content-Security-Policy"]

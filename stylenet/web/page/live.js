@@ -11,6 +11,7 @@ export class Live {
     this.page = page;
     this.camera = new Camera();
     this.session = null; // an object as long as the camera is wanted
+    this.frame = null; // the newest one's promise
   }
 
   /** Runs until its session ends. */
@@ -33,7 +34,8 @@ export class Live {
 
   async end() {
     this.stop();
-    await this.page.ended();
+    await this.frame?.catch(() => {}); // it is shown when it is done
+    if (!this.session) await this.page.ended(); // nobody started it again meanwhile
   }
 
   /** Also where it is off. */
@@ -58,7 +60,12 @@ export class Live {
       await camera.ready(); // also the other one, after a click on it
       if (this.session !== own) return;
       const side = Math.min(page.side() || MAXIMUM_SIDE, MAXIMUM_SIDE);
-      await page.compute(style, pixelsOf(video, video.videoWidth, video.videoHeight, side, style.minimum), 'camera');
+      this.frame = page.compute(
+        style,
+        pixelsOf(video, video.videoWidth, video.videoHeight, side, style.minimum),
+        'camera',
+      );
+      await this.frame;
       const now = performance.now();
       page.time(`${(1000 / (now - last)).toFixed(1)} images a second`);
       last = now;
