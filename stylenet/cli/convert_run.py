@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylenet.disk import check_writable, printable
+from stylenet.disk import check_writable, printable, refusal
 from stylenet.errors import UserError
 from stylenet.models.limits import MAXIMUM_SIZE, SUFFIX
 from stylenet.models.network import NetworkSettings, StyleNetwork
@@ -36,6 +36,8 @@ def convert_checkpoint(path: Path, name: str) -> tuple[StyleNetwork, Card]:
     try:
         state = read_state_dict(path)
         network = rebuilt({key: value for key, value in state.items() if not STATISTICS.fullmatch(key)})
+    except OSError as error:
+        raise UserError(refusal(error, path)) from error
     except ValueError as error:
         raise UserError(f"{printable(path)}: {error}") from error
     return network, Card(name, network.settings, {"converted_from": printable(path.name), "stylenet": __version__})

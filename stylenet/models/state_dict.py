@@ -26,13 +26,18 @@ File = io.BytesIO | io.BufferedReader
 
 
 def read_state_dict(file: Path | io.BytesIO) -> dict[str, Tensor]:
-    """The tensors that `torch.save` wrote, by their names. Raises `ValueError`, in one line, whatever else comes."""
-    try:
-        with file.open("rb") if isinstance(file, Path) else file as opened:
+    """The tensors that `torch.save` wrote, by their names.
+
+    Raises `ValueError`, in one line, for any other content; `OSError` for a file that cannot be opened.
+    """
+    with file.open("rb") if isinstance(file, Path) else file as opened:
+        try:
             return _read(opened)
-    except Exception as error:  # a damaged pickle can raise anything, and torch's advice is to trust it
-        wanted = "a PyTorch state dict that loads with weights_only=True"
-        raise ValueError(f"wanted {wanted}, and this is another kind of file or a damaged one") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged pickle can raise anything, and torch's advice is to trust it
+            wanted = "a PyTorch state dict that loads with weights_only=True"
+            raise ValueError(f"wanted {wanted}, and this is another kind of file or a damaged one") from error
 
 
 def _read(file: File) -> dict[str, Tensor]:

@@ -53,6 +53,8 @@ class Card:
     @classmethod
     def from_json(cls, text: str) -> "Card":
         facts = json.loads(text)
+        # Half characters, with which no page could be written, are replaced.
+        facts = json.loads(json.dumps(facts, ensure_ascii=False).encode(errors="replace"))
         network = facts.pop("network")
         usual = {field.name: field.default for field in fields(NetworkSettings)}
         if not all(type(value) is type(usual[name]) for name, value in network.items()):

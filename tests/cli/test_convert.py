@@ -265,3 +265,12 @@ def test_what_is_no_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     os.mkfifo(tmp_path / "pipe.pth")
     for path in (tmp_path / "pipe.pth", tmp_path / "missing\n.pth", Path()):
         assert "there is no file" in complaint(path, capsys) if path.name else main([""]) == 1
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.pth").write_bytes(b"anything")
+    monkeypatch.setattr(Path, "open", lambda path, *_: os.open(tmp_path / "none" / path.name, os.O_RDONLY))
+    assert main([str(tmp_path / "theirs.pth")]) == 1
+    assert "theirs.pth cannot be used: No such file or directory" in capsys.readouterr().err

@@ -102,6 +102,12 @@ def test_a_strangers_name_is_shown_and_not_obeyed(tmp_path: Path, network: Trans
         assert len(read) <= 255
 
 
+def test_half_a_character_on_a_card_is_replaced(tmp_path: Path, network: TransformerNet) -> None:
+    card = json.dumps({"name": "x", "network": {"width": 2, "blocks": 1}, "title": "a\ud800b"})
+    save_file(dict(network.state_dict()), tmp_path / "x.safetensors", {CARD_KEY: card})
+    assert read_card(tmp_path / "x.safetensors").facts["title"] == "a?b"
+
+
 class Payload:
     """Unpickling this makes a file."""
 

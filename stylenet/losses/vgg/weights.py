@@ -15,7 +15,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from stylenet.disk import atomic_write, cache_folder, file_sha256, home_expanded, one_at_a_time
+from stylenet.disk import atomic_write, cache_folder, file_sha256, home_expanded, one_at_a_time, refusal
 from stylenet.errors import UserError, first_line
 from stylenet.losses.vgg.conventions import (
     NORMALIZED,
@@ -195,14 +195,16 @@ def _from_file(path: Path, architecture: str) -> VGGWeights:
     setting = f"loss_network.weights={path}"
     if not path.is_file():
         raise WeightsError(f"{setting} is neither auto nor torchvision nor an existing file")
-    sha256 = file_sha256(path)
     try:
+        sha256 = file_sha256(path)
         convolutions, mapped = named_convolutions(_read(path), architecture)
         if sha256 == TORCHVISION_SHA256[architecture]:
             return _described("torchvision, IMAGENET1K_V1", architecture, sha256, TORCHVISION, convolutions)
         convention = fitting_convention(convolutions, [mapped] if mapped else [NORMALIZED, TORCHVISION])
     except ConventionError as error:
         raise WeightsError(f"{setting} matches no known input normalization of a VGG: {error}") from error
+    except OSError as error:
+        raise WeightsError(f"{setting}: {refusal(error, path)}") from error
     except ValueError as error:
         raise WeightsError(f"{setting}: {error}") from error
     return _described(f"{convention.name}, {path.name}", architecture, sha256, convention, convolutions)
