@@ -37,15 +37,27 @@ def style_choices() -> list[str]:
 
 def holds_many(file: Path) -> bool:
     """Whether a file holds many styles, by its card alone and without torch; of a file that is none, no."""
+    return bool(names_inside(file))
+
+
+def names_inside(file: Path) -> list[str]:
+    """The styles in a file that holds many, by its card alone; of any other file, none."""
     try:
         if not file.is_file():  # a pipe would block
-            return False
+            return []
         with file.open("rb") as opened:
             header = json.loads(opened.read(min(int.from_bytes(opened.read(8), "little"), LONGEST_HEADER)))
         card = json.loads(header["__metadata__"]["stylenet"])
-        return bool(card["network"].get("architecture") == "conditional")
+        many = card["network"].get("architecture") == "conditional"
+        return [str(each["name"]) for each in card["styles"]] if many else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return False
+        return []
+
+
+def result_names() -> set[str]:
+    """What the results of all styles are named after: `wave`, and `gallery-wave` for one of many."""
+    inside = {StyleReference(path, name).name for path in styles().values() for name in names_inside(path)}
+    return {*styles(), *inside}
 
 
 def find_style(style: str | os.PathLike[str]) -> Path:

@@ -14,7 +14,7 @@ from stylenet.media.formats import WRITABLE, format_of
 from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
 from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
-from stylenet.models.catalog import styles
+from stylenet.models.catalog import result_names
 from stylenet.pipeline.earlier import left_out_line, without_results
 from stylenet.pipeline.inputs import Found, find, unsaid
 from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job
@@ -48,11 +48,23 @@ def plan(
         return [_stream_job(inputs, output, suffix)]
     if output is not None and names_a_file(output):
         jobs = [_named_job(_only(list(find(inputs)), Path(output)), Path(output), suffix)]
-        check_targets(jobs)
-        return jobs
-    folder = Path(output) if output is not None else None
-    found = list(find(inputs, folder, say))
-    sources = without_results(found, {*styles(), style, *style.split("+")})
+    else:
+        folder = Path(output) if output is not None else None
+        jobs = _jobs_for_all(list(find(inputs, folder, say)), style, folder, suffix, skip_existing, say)
+    check_targets(jobs)
+    return jobs
+
+
+def _jobs_for_all(
+    found: list[Found],
+    style: str,
+    folder: Path | None,
+    suffix: str | None,
+    skip_existing: bool,
+    say: Callable[[str], None],
+) -> list[Job]:
+    """The jobs for everything that was found but results of earlier runs, and of this one if those are skipped."""
+    sources = without_results(found, {*result_names(), style, *style.split("+")})
     jobs = _folder_jobs(sources, style, folder, suffix)
     results = {entry(job.target) for job in jobs}
     parts = {entry(part) for job in jobs if job.is_clip for part in parts_of(job.target)}
@@ -63,7 +75,6 @@ def plan(
     left_out = [each.source for each in set(found) - set(sources) if entry(each.source) not in results]
     if left_out:
         say(left_out_line(left_out))
-    check_targets(jobs)
     if folder is not None:
         check_inside(jobs, folder)
     return jobs

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from clips import STEADY, make_clip
 from infer_command import Run, names, picture
+from service_client import save_gallery
 
 from stylenet.errors import UserError
 from stylenet.media.numbered_images import NumberedImages
@@ -34,6 +35,16 @@ def test_numbered_images_whose_results_would_have_two_numbers_are_refused(tmp_pa
     picture(tmp_path / "1.png")
     with pytest.raises(UserError, match=r"%d-a%db\.png is no pattern of numbered images; choose another output"):
         plan([str(tmp_path / "%d.png")], "a%db")
+
+
+def test_results_of_any_network_of_many_styles_are_no_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("checkpoints").mkdir()
+    save_gallery(Path("checkpoints/mine.safetensors"), "night", "sea wall")
+    for name in ("photo.jpg", "photo-mine-night.jpg", "photo-mine-sea wall.jpg", "photo-mine-other.jpg"):
+        picture(Path("photos") / name)
+    jobs = plan(["photos"], "starry")
+    assert [job.source.name for job in jobs] == ["photo-mine-other.jpg", "photo.jpg"]
 
 
 def test_a_slash_in_a_styles_name_is_no_folder() -> None:
