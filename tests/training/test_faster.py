@@ -1,10 +1,15 @@
 """The faster ways of a CPU give the numbers of the usual ones."""
 
+from collections.abc import Callable
+
+import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylenet.training.faster import FasterOnCPU
+
+KERNEL = torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
 
 
 def gradients(faster: bool) -> list[Tensor]:
@@ -32,6 +37,23 @@ def test_values_and_gradients_are_the_usual_ones() -> None:
     assert len(usual) == len(faster) == 4
     for one, other in zip(usual, faster, strict=True):
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 4, 3, stride=2, padding=1),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.Conv2d(4, 4, 3, groups=2, padding_mode="reflect", padding=1),
+        lambda x: F.conv2d(input=x, weight=KERNEL, stride=[2]),
+        lambda x: F.conv2d(x[0], weight=KERNEL),
+    ],
+)
+def test_convolutions_of_every_kind_are_as_usual(layer: Callable[[Tensor], Tensor]) -> None:
+    x = torch.randn(2, 4, 7, 9, generator=torch.Generator().manual_seed(0))
+    expected = layer(x)
+    with FasterOnCPU():
+        torch.testing.assert_close(layer(x), expected)
 
 
 def test_frozen_convolutions_and_other_sorts_are_left_alone() -> None:
