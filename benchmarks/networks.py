@@ -27,7 +27,7 @@ from stylenet.training.checks import find_machine
 from stylenet.training.resume import Start, newest_whole
 from stylenet.training.run import train
 from stylenet.training.run_folder import settings_digest
-from stylenet.training.settings import Settings, budget_preset, network_preset, style_settings, with_budget
+from stylenet.training.settings import Settings, network_preset, style_settings, with_budget
 
 NOT_DONE = 75  # EX_TEMPFAIL
 log = logging.getLogger(__name__)
@@ -50,9 +50,7 @@ def settings_of(name: str, changes: dict[str, Any]) -> Settings:
         else:
             raise UserError(f"there is no setting {setting}")
     on_gpu = find_machine(settings.trainer).device.type != "cpu"
-    if "init" not in changes:
-        settings.init = budget_preset(on_gpu)["init"]
-    return with_budget(settings, on_gpu)
+    return with_budget(settings, on_gpu, with_init="init" not in changes)
 
 
 def make(name: str, settings: Settings) -> int:

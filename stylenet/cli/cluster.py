@@ -2,7 +2,7 @@
 
 import argparse
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stylenet.cli.command import Parser, complain, whole_number
@@ -57,7 +57,6 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
     from stylenet.cluster.places import Place  # after the checks: torch takes seconds to import
     from stylenet.cluster.plan import plan_rows
     from stylenet.cluster.run import Cluster, run
-    from stylenet.media.formats import format_of
     from stylenet.media.picture import Size
     from stylenet.models.loading import load_single_style
 
@@ -75,12 +74,16 @@ def run_on_cluster(chosen: argparse.Namespace) -> int:
         quality=chosen.quality,
     )
     todo = plan_rows(source, target, reference.name, suffix, chosen.skip_existing, complain)
-    if (
-        chosen.quality is not None
-        and not todo.present
-        and not any(format_of(Path(result)).has_quality for result in todo.results)
-    ):
-        raise UserError("--quality is for JPEG and WebP, which none of the results is")
+    if chosen.quality is not None and not todo.present:
+        check_quality(todo.results)
     summary = run(todo, work, Cluster(chosen.address, chosen.actors, chosen.device), complain)
     print(f"{printable(chosen.target)}: {summary}")
     return 1 if summary.failed else 0
+
+
+def check_quality(results: Iterable[str]) -> None:
+    """Raises `UserError` if no result has a format with a quality."""
+    from stylenet.media.formats import format_of
+
+    if not any(format_of(Path(result)).has_quality for result in results):
+        raise UserError("--quality is for JPEG and WebP, which none of the results is")

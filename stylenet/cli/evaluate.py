@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in chosen.size:
         try:
             with memory_errors(NO_MEMORY):
-                squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
+                squares = folder_squares(chosen.photos, size) if chosen.photos is not None else held_out_photos(size)[0]
         except UserError as error:
             reason = str(error).removeprefix("data.path=")  # a setting of training
             raise UserError(f"--photos: {reason}" if chosen.photos else str(error)) from error
@@ -146,6 +146,9 @@ def parse_arguments(typed: Sequence[str] | None) -> argparse.Namespace:
 
 def check_comparison(parser: Parser, chosen: argparse.Namespace) -> None:
     """Raises `UserError` for half a comparison, and for options that it has no use for."""
+    for option in ("photos", "photo", "against", "painting", "judge"):
+        if getattr(chosen, option) == "":
+            parser.error(f"--{option} is empty")
     if bool(chosen.photo) != bool(chosen.against):
         parser.error("--photo and --against belong together: the photo, and an image that was made of it")
     for option in ("photos", "size", "gatys") if chosen.against else ():

@@ -55,15 +55,7 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
     if not jobs:  # nor is PyAV needed
         print_counts(0, 0, skipped)
         return 0
-    settings: dict[str, Any] = {
-        "smoothing": smoothing_of(options),
-        "span": span_of(options),
-        "size": Size(options.size, options.max_size, options.max_pixels),
-        "codec": options.codec,
-        "crf": options.crf,
-        "quality": options.quality,
-        "rate": options.rate or Fraction(RATE),
-    }
+    settings = clip_settings(options)
     with pyav():
         from stylenet.pipeline.clip import ClipJob, reason, stylize_clip
     failed = 0
@@ -85,6 +77,19 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
             failed += 1
     print_counts(len(jobs) - failed, failed, skipped)
     return 1 if failed else 0
+
+
+def clip_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of a `ClipJob`."""
+    return {
+        "smoothing": smoothing_of(options),
+        "span": span_of(options),
+        "size": Size(options.size, options.max_size, options.max_pixels),
+        "codec": options.codec,
+        "crf": options.crf,
+        "quality": options.quality,
+        "rate": options.rate or Fraction(RATE),
+    }
 
 
 def with_advice(end: Stopped | CutShortError) -> str:

@@ -129,6 +129,8 @@ def finish_sweep(sweep: Path) -> int:
         log.info(line)
     if best := best_of(records):
         log.info("best: %s", best.typed)
+        if best.folder and (file := read_run(best.folder).style_file):
+            log.info("its network: %s", printable(file))
     try:
         log.info("report: %s", write_report(sweep))
     except UserError as error:

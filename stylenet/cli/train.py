@@ -16,10 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if int(os.environ.get("LOCAL_RANK") or 0):  # started by Lightning for a further device of a run
         from stylenet.distributed import worker_context
 
-        if leader := worker_context():
+        if context := worker_context():
             from stylenet.cli.train_run import follow_run
 
-            return follow_run(*leader)
+            return follow_run(*context)
     typed = list(sys.argv[1:] if arguments is None else arguments)
     if {"-h", "--help"} & set(typed):
         from stylenet.cli.train_help import help_text

@@ -27,13 +27,19 @@ def settings_errors() -> Iterator[None]:
 def hydra_configs() -> Iterator[Callable[[Sequence[str]], Any]]:
     """Yields the function that composes settings from `configs/` and overrides."""
     from hydra import compose, initialize_config_dir
+
+    register_schema()
+    with initialize_config_dir(CONFIGS, version_base="1.3"):
+        yield lambda overrides: compose("train", list(overrides))
+
+
+def register_schema() -> None:
+    """Gives Hydra the names and types of all settings."""
     from hydra.core.config_store import ConfigStore
 
     from stylenet.training.settings import schema
 
     ConfigStore.instance().store("settings", schema())
-    with initialize_config_dir(CONFIGS, version_base="1.3"):
-        yield lambda overrides: compose("train", list(overrides))
 
 
 def composed_settings(arguments: Sequence[str]) -> dict[str, Any]:

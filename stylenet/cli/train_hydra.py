@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from stylenet.cli.train_arguments import is_setting, name_of
-from stylenet.cli.train_compose import CONFIGS, uses_gpu
+from stylenet.cli.train_compose import CONFIGS, register_schema, uses_gpu
 from stylenet.cli.train_run import run_once
 from stylenet.errors import UserError
 
@@ -14,15 +14,12 @@ def by_hydra(arguments: list[str]) -> int:
     """Hydra's own command line: `--cfg job`, sweepers other than the plain one, …"""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing eight lines and exiting
     import hydra
-    from hydra.core.config_store import ConfigStore
     from hydra.core.hydra_config import HydraConfig
 
     from stylenet.cli import sweep_callback
     from stylenet.cli.sweep_record import all_failed, finish_search
-    from stylenet.training.settings import schema
 
-    ConfigStore.instance().store("settings", schema())
-
+    register_schema()
     process, codes = sys.argv, [0]
     sweep_callback.begun.clear()
 
@@ -34,7 +31,7 @@ def by_hydra(arguments: list[str]) -> int:
         )
         end_if_stopped(codes[-1])
 
-    sys.argv = [process[0], *with_budget(arguments)]  # for Hydra
+    sys.argv = [process[0], *add_budget(arguments)]  # for Hydra
     try:
         job()
     except SystemExit as ended:  # a run was stopped, and the search with it
@@ -65,7 +62,7 @@ def stopped_code(ended: SystemExit) -> int:
     return ended.code
 
 
-def with_budget(arguments: list[str]) -> list[str]:
+def add_budget(arguments: list[str]) -> list[str]:
     """Adds the budget that suits the device where settings are printed, unless one is given; beside other settings."""
     if "--cfg" not in arguments or any(name_of(argument) == "budget" for argument in arguments):
         return arguments

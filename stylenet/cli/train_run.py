@@ -24,9 +24,10 @@ def run_once(compose: Callable[[Sequence[str]], Any], overrides: Sequence[str]) 
     """One run, or the rest of one; returns its exit code."""
     from omegaconf import OmegaConf
 
-    from stylenet.training.limits import check_values
+    from stylenet.training.limits import check_empty, check_values
 
     composed, start = compose(overrides), None
+    check_empty(composed)
     if composed.resume:
         from stylenet.cli.resumption import resume_settings
 

@@ -14,7 +14,7 @@ ENCRYPTED = 1  # of an entry's flags
 
 def open_archive(settings: PhotoSettings, memory: int) -> Photos:
     """The photos of the zip file `settings.path`, in the order in which they lie there. Raises `PhotosError`."""
-    if settings.path is None:
+    if not settings.path:
         raise PhotosError("data=zip needs data.path=FILE, a zip file with photos")
     place = f"data.path={printable(settings.path)}"
     try:

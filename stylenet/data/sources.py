@@ -115,7 +115,7 @@ def folder_files(path: str | None) -> tuple[Path, list[str], list[tuple[str, str
     Names do not matter: the decoder finds out what is an image. Hidden files are left out, links to
     folders are not followed. Raises `PhotosError`.
     """
-    if path is None:
+    if not path:
         raise PhotosError("data=folder needs data.path=DIR, the folder with the photos")
     folder = home_expanded(path).absolute()
     if not folder.is_dir():

@@ -1,7 +1,9 @@
 """Validation of a run's settings: errors are one line that names the setting, before anything is written."""
 
 import inspect
+import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,7 @@ from stylenet.training.objective import LOSSES, objective_names
 from stylenet.training.settings import Settings
 from stylenet.training.trainer_arguments import trainer_arguments
 
+log = logging.getLogger(__name__)
 SOME_STEPS = 1000  # in place of a run's length, which is decided later, and on which nothing here depends
 STRATEGIES = ("auto", "ddp")
 PRECISIONS = ("32-true", "32", "bf16-mixed", "16-mixed")
@@ -65,11 +68,18 @@ def validate(settings: Settings, precision: str | None = None) -> Machine:
 
 
 def check_scales(settings: Settings) -> None:
-    """Raises `UserError` where style is compared at no scale that leaves enough of a crop or of the painting."""
-    side, scale = min(settings.crop, settings.style.size), min(settings.loss.style_scales)
-    if side // scale < SMALLEST_SIDE:
-        most = f"the smallest must be at most {side // SMALLEST_SIDE} with crop={settings.crop}"
-        raise UserError(f"loss.style_scales: {most} and style.size={settings.style.size}, got {scale}")
+    """Raises `UserError` where style is compared at no scale that leaves enough of a crop or of the painting.
+
+    Some such scales are only named: a preset may have more of them than a small crop can use.
+    """
+    side = min(settings.crop, settings.style.size)
+    sizes = f"crop={settings.crop} and style.size={settings.style.size}"
+    unused = [scale for scale in settings.loss.style_scales if side // scale < SMALLEST_SIDE]
+    if len(unused) == len(settings.loss.style_scales):
+        most = f"the smallest must be at most {side // SMALLEST_SIDE} with {sizes}"
+        raise UserError(f"loss.style_scales: {most}, got {min(unused)}")
+    if unused and not worker_context():
+        log.warning("loss.style_scales: %s not used with %s", ", ".join(map(str, unused)), sizes)
 
 
 def check_many(settings: Settings) -> None:
@@ -78,7 +88,7 @@ def check_many(settings: Settings) -> None:
     So processes could not share a step.
     """
     figures = set(objective_names(settings.objective)) - set(LOSSES)
-    if figures and settings.patience is not None:
+    if figures:
         raise UserError(
             f"objective=held_out/{min(figures)} is of one painting; with styles= and add_to= it is one of "
             f"{', '.join(f'held_out/{name}' for name in LOSSES)}, or a sum"
@@ -156,5 +166,12 @@ def suitable_precision(device: torch.device) -> str:
 def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises `UserError` when a run would be resumed with another painting, other weights or other photos."""
     for name, value in before.items():
-        if now.get(name, value) != value:
+        if without_place(now.get(name, value)) != without_place(value):
             raise UserError(f"resume: the {name} changed since the run began ({value} then, {now[name]} now)")
+
+
+def without_place(value: Any) -> Any:
+    """An input as it is compared: of photos in a folder or file, which may be renamed, only how many there are."""
+    if isinstance(value, list):
+        return [re.sub(r"^.*: (\d+ files)$", r"\1", str(each)) for each in value]
+    return value

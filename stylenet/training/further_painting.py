@@ -21,7 +21,7 @@ from stylenet.training.checks import Machine
 from stylenet.training.many_module import ManyStylesModule
 from stylenet.training.many_paintings import check_free
 from stylenet.training.many_targets import criteria_for
-from stylenet.training.run_folder import style_place
+from stylenet.training.run_folder import EXTENDED, style_place
 from stylenet.training.settings import Settings
 from stylenet.training.subject import Subject
 
@@ -46,7 +46,7 @@ def further_painting(settings: Settings, typed: str) -> Subject:
         name=place.stem,
         place=place,
         facts={"styles": [{"name": name, **painting.facts}]},
-        inputs={"painting": painting.facts["sha256"], "network to add to": sha256},
+        inputs={"painting": painting.facts["sha256"], EXTENDED: sha256},
         shown=painting.pixels,
         build=partial(build_module, painting, network),
         style=name,

@@ -53,6 +53,13 @@ def check_subject(settings: Any) -> None:
         raise UserError("no painting: it is an image file, or one of configs/style/")
 
 
+def check_empty(settings: Any) -> None:
+    """Raises `UserError` for names that are empty, as that of an unset variable is: they would count as not given."""
+    for name in ("data.path", "loss_network.weights", "init", "resume", "styles", "add_to"):
+        if attrgetter(name)(settings) == "":
+            raise UserError(f"{name} is empty")
+
+
 def check_numbers(settings: Settings) -> None:
     """Raises `UserError` for a number that is too small or too large."""
     for name in dict.fromkeys((*AT_LEAST, *AT_MOST, *POSITIVE)):

@@ -151,7 +151,7 @@ def begin_at(network: ConditionalNet, base: StyleNetwork, rows: Sequence[int | N
         if network.predictor is not None:
             network.predictor.head.bias.copy_(row - network.neutral)
         return
-    if not isinstance(base, ConditionalNet) or (base.predictor is None) != (network.predictor is None):
+    if not isinstance(base, ConditionalNet) or base.settings.predictor != network.settings.predictor:
         raise UserError("init: this network cannot be the start of a network of many styles")
     network.load_state_dict({name: value for name, value in base.state_dict().items() if name != "table"}, strict=False)
     mean = base.table.mean(0)

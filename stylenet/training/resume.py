@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
 
-from stylenet.disk import home_expanded, plain_name, printable
+from stylenet.disk import file_sha256, home_expanded, plain_name, printable
 from stylenet.errors import UserError
 from stylenet.models.catalog import find_reference
 from stylenet.models.limits import SUFFIX
-from stylenet.models.style_file import read_card
+from stylenet.models.style_file import Card, read_card
 from stylenet.training.run_folder import (
+    EXTENDED,
     LAST,
     OUTPUTS,
     PREVIOUS,
@@ -91,8 +92,14 @@ def finished_steps(folder: Path) -> int | None:
     """The steps of a finished run, fewer than planned where it was stopped early; None of any other."""
     for file in folder.glob(f"*{SUFFIX}"):
         if has_figures(file):
-            return int(read_card(file).facts["training"]["steps"])
+            return steps_of(read_card(file))
     return None
+
+
+def steps_of(card: Card) -> int:
+    """The steps of the run that wrote a card: of a style that was added, its own."""
+    added = (card.facts.get("styles") or [{}])[-1].get("training")
+    return int((added or card.facts)["training"]["steps"])
 
 
 def has_figures(file: Path) -> bool:
@@ -112,9 +119,21 @@ def match_quality(folder: Path, wanted: Wanted) -> int:
         style, inputs, many, name = {}, {}, (None, None), folder.parent.name
     same_suffix = wanted.suffix is None or (style.get("suffix") or "") == wanted.suffix
     same_file = wanted.painting_sha256 is not None and wanted.painting_sha256 == inputs.get("painting")
-    if wanted.many and not all(map(is_same_place, wanted.many, many)):
+    if wanted.many and not is_same_many(wanted.many, many, inputs.get(EXTENDED)):
         return 0
     return int(same_suffix) * (2 if same_file else int(wanted.name in (None, name)))
+
+
+def is_same_many(
+    wanted: tuple[str | None, str | None], found: tuple[str | None, str | None], extended: str | None
+) -> bool:
+    """Whether two pairs of `styles` and `add_to` are the same; `extended` is the hash of the file that was added to."""
+    moved = bool(wanted[1] and found[1]) and extended is not None and sha256_of(place_of(str(wanted[1]))) == extended
+    return is_same_place(wanted[0], found[0]) and (moved or is_same_place(wanted[1], found[1]))
+
+
+def sha256_of(path: str) -> str | None:
+    return file_sha256(Path(path)) if os.path.isfile(path) else None
 
 
 def is_same_place(one: str | None, other: str | None) -> bool:

@@ -24,7 +24,7 @@ from stylenet.training.callbacks.recovery import GaveUpError
 from stylenet.training.card import metadata, save, versions
 from stylenet.training.checks import find_machine
 from stylenet.training.fit import fit
-from stylenet.training.limits import check_subject
+from stylenet.training.limits import check_empty, check_subject
 from stylenet.training.loggers import close_loggers, log_metrics, log_settings, open_loggers
 from stylenet.training.resume import Start, finished_steps, steps_done
 from stylenet.training.resumed_settings import recorded_settings, resumed_settings
@@ -37,7 +37,7 @@ from stylenet.training.run_folder import (
     write_resolved,
     write_settings,
 )
-from stylenet.training.settings import Settings, budget_preset, plain, style_settings, with_budget
+from stylenet.training.settings import Settings, plain, style_settings, with_budget
 from stylenet.training.setup import TrainingInputs, prepare
 from stylenet.training.types import check_names, check_types
 
@@ -99,15 +99,14 @@ def new_settings(settings: Settings | str | os.PathLike[str] | None, changes: Ma
     """The settings of a run that begins, with what was not given chosen for the device. Raises `UserError`."""
     known = replace(as_settings(settings), **changes)
     check_types(known)
+    check_empty(known)
     if known.resume:
         raise UserError("resume= is for the command line; in Python, start= resumes a run")
     check_subject(known)
     if known.styles:
         known = replace(known, style=replace(known.style, image=""))
     on_gpu = find_machine(known.trainer).device.type != "cpu"
-    if not isinstance(settings, Settings) and "init" not in changes:  # as `train.py` does
-        known = replace(known, init=budget_preset(on_gpu)["init"])
-    return with_budget(known, on_gpu)
+    return with_budget(known, on_gpu, with_init=not isinstance(settings, Settings) and "init" not in changes)
 
 
 def as_settings(settings: Settings | str | os.PathLike[str] | None) -> Settings:
@@ -142,8 +141,8 @@ def lead(
     folder = start.folder if start else new_run_folder(inputs.name)
     export_worker_context(folder, checkpoint)
     with disk_errors(folder), lock_folder(folder), memory_errors(too_large(settings)):
-        write_settings(folder, dict(composed))
         keep_inputs(folder, settings)
+        write_settings(folder, dict(composed))
         write_resolved(folder, inputs.resolved)
         log.info("%s: %s", inputs.name, describe_run(inputs, folder, start))
         loggers = open_loggers(folder, inputs.name, settings.logger)

@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from datetime import datetime
 from itertools import count
+from operator import attrgetter
 from os.path import isfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from stylenet.training.settings import Settings, upgrade_settings
 OUTPUTS = Path("outputs")
 SETTINGS, RESOLVED, FILES, LOCK = "config.yaml", "resolved.json", "files.json", ".lock"
 OLD_RESOLVED = "decisions.json"  # the name of resolved.json in older runs
+MOVED = {"data.path", "loss_network.weights", "add_to"}  # settings whose files may be elsewhere when a run is resumed
+EXTENDED = "network to add to"  # in resolved.json: the hash of that file
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
@@ -44,16 +47,16 @@ def style_place(name: str, folder: Path = CHECKPOINTS) -> Path:
 
 def new_run_folder(style: str) -> Path:
     """Creates a folder that no other run has, also when two start within a second."""
-    start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    for number in count(1):
-        folder = OUTPUTS / style / (start if number == 1 else f"{start}_{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"the run folder {folder} cannot be created: {error.strerror}") from error
-        return folder
+    start = OUTPUTS / style / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    try:
+        start.parent.mkdir(parents=True, exist_ok=True)  # not below: a dangling link "exists", whatever is tried
+        for number in count(1):
+            folder = start if number == 1 else start.with_name(f"{start.name}_{number}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise UserError(f"the run folder {start} cannot be created: {error.strerror}") from error
     raise AssertionError
 
 
@@ -104,9 +107,13 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 def keep_inputs(folder: Path, settings: Settings) -> None:
     """Copies the painting into the run folder, and records the absolute path of everything else that the run reads.
 
-    So the run can be resumed from another folder, and when its painting was moved or renamed.
+    So the run can be resumed from another folder, and when its painting was moved or renamed. Before `config.yaml` is
+    written: with `resume=`, what differs from it was given anew and is recorded no more.
     """
     if (folder / FILES).exists():  # as the run began
+        kept = {name: path for name, path in read_files(folder).items() if name not in given_anew(settings, folder)}
+        if kept != read_files(folder):
+            write_files(folder, kept)
         return
     paths: dict[str, str | None] = {"data.path": settings.data.path}
     paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}
@@ -128,13 +135,25 @@ def keep_painting(folder: Path, painting: Path) -> None:
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    write_whole(folder / FILES, json.dumps(files, indent=1, ensure_ascii=False) + "\n")
+    write_whole(folder / FILES, json.dumps(files, indent=1) + "\n")  # in ASCII: a name need not be UTF-8
 
 
-def forget_file(folder: Path, setting: str, text: str) -> str:
-    """Removes a recorded file in favor of what was typed. Returns that as an absolute path, or as a key word."""
-    write_files(folder, {name: path for name, path in read_files(folder).items() if name != setting})
+def absolute_file(setting: str, text: str) -> str:
+    """What a setting names, as an absolute path, or as a key word."""
     return text if is_name(setting, text) else str(home_expanded(text).absolute())
+
+
+def given_anew(settings: Settings, folder: Path) -> set[str]:
+    """The settings whose files may have been moved, and which are others than those in the run's `config.yaml`."""
+    if not (folder / SETTINGS).exists():  # a folder that is no run's
+        return set()
+    before = read_settings(folder)
+
+    def recorded(name: str) -> Any:
+        part, _, last = name.rpartition(".")
+        return (before.get(part) or {} if part else before).get(last)
+
+    return {name for name in MOVED if attrgetter(name)(settings) != recorded(name)}
 
 
 def read_files(folder: Path) -> dict[str, str]:
@@ -147,8 +166,10 @@ def read_files(folder: Path) -> dict[str, str]:
 
 def with_recorded_files(settings: Settings, folder: Path) -> Settings:
     """The settings with the recorded files, where they still exist, in place of the paths that were typed."""
-    found = deepcopy(settings)
+    found, anew = deepcopy(settings), given_anew(settings, folder)
     for name, path in read_files(folder).items():
+        if name in anew:
+            continue
         part, _, last = name.rpartition(".")
         moved = name == "styles" and Path(found.styles or "").is_dir()  # typed again where the paintings are now
         if can_be(name, folder / path) and not moved:

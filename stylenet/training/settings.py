@@ -132,13 +132,17 @@ def style_settings(painting: str | os.PathLike[str]) -> Style:
     return Style(**yaml.safe_load(file.read_text())) if file.is_file() else Style(image=os.fspath(painting))
 
 
-def with_budget(settings: Settings, on_gpu: bool) -> Settings:
-    """The settings, with those of `configs/budget/` that suit the device where none are given."""
+def with_budget(settings: Settings, on_gpu: bool, with_init: bool = False) -> Settings:
+    """The settings, with those of `configs/budget/` that suit the device where none are given.
+
+    `with_init` takes its network to start from, too: None is a choice there, so it does not tell that none is given.
+    """
     preset = budget_preset(on_gpu)
     kinds = {"batch": int, "crop": int, "learning_rate": float}  # YAML takes 2e-3 for a text
     values = {name: kind(preset[name]) for name, kind in kinds.items() if getattr(settings, name) == MISSING}
     length = settings.budget if settings.budget != Length() else preset_length(**preset["budget"])
-    return replace(settings, **values, budget=length)
+    start = preset["init"] if with_init else settings.init
+    return replace(settings, **values, budget=length, init=start)
 
 
 def budget_preset(on_gpu: bool) -> dict[str, Any]:

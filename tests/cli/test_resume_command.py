@@ -84,9 +84,28 @@ def test_files_that_were_moved_and_trackers_can_be_given_anew(
     (work / "moved").mkdir()
     (work / "photos").rename(work / "moved/photos")
     (work / "vgg.safetensors").rename(work / "moved/vgg.safetensors")
-    moved = ["data.path=moved/photos", "loss_network.weights=moved/vgg.safetensors"]
+    (work / "moved/photos").rename(work / "moved/renamed")
+    moved = ["data.path=moved/renamed", "loss_network.weights=moved/vgg.safetensors"]
     assert here("resume=auto", *moved, "logger=csv") == 0
+    assert here("resume=auto") == 0  # as they are recorded now
     assert capfd.readouterr().err == ""
-    (work / "moved/photos/0.png").unlink()
+    (work / "moved/renamed/0.png").unlink()
     assert here("resume=auto", *moved) == 1
     assert "resume: the photos changed since the run began" in capfd.readouterr().err
+
+
+def test_a_mistyped_folder_of_photos_forgets_nothing(
+    work: Path, here: Train, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (folder_of(work) / "files.json").read_bytes()
+    assert here("resume=auto", "data.path=fotos") == 1
+    assert (folder_of(work) / "files.json").read_bytes() == before
+    (work / "elsewhere").mkdir()
+    monkeypatch.chdir(work / "elsewhere")
+    assert here(f"resume={folder_of(work)}") == 0
+
+
+@pytest.mark.parametrize("setting", ["data.path", "resume", "styles", "add_to", "init", "loss_network.weights"])
+def test_an_empty_name_is_not_taken_for_none(here: Train, capfd: pytest.CaptureFixture[str], setting: str) -> None:
+    assert here("style=wave", f"{setting}=") == 1
+    assert f"{setting} is empty" in capfd.readouterr().err

@@ -23,7 +23,7 @@ from runs import ROOT, SMALL, Run
 from stylenet.cli.resumption import recorded_settings
 from stylenet.cli.train_arguments import quote
 from stylenet.cli.train_compose import CONFIGS, composed_settings
-from stylenet.cli.train_hydra import with_budget
+from stylenet.cli.train_hydra import add_budget
 from stylenet.losses.perceptual import check_terms, loss_preset
 from stylenet.models.catalog import SHIPPED, StyleReference
 from stylenet.models.style_file import read_card, read_style
@@ -332,8 +332,8 @@ def test_the_budget_suits_the_device_unless_one_is_given(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert with_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
-    assert taken in with_budget(["--cfg", "job", "style=wave", *given])
+    assert add_budget(["--cfg", "job", "style=wave", *given])[:2] == ["--cfg", "job"]
+    assert taken in add_budget(["--cfg", "job", "style=wave", *given])
     rate = {"budget=cpu": 2e-3, "budget=gpu": 3e-3}[taken]
     assert composed_settings(["style=wave", *given])["learning_rate"] == rate
 

@@ -22,6 +22,7 @@ from stylenet.errors import UserError
 from stylenet.losses.settings import LossSettings
 from stylenet.models.style_file import read_style
 from stylenet.training import run as runs
+from stylenet.training.checks import validate
 from stylenet.training.limits import check_values
 from stylenet.training.resume import Start
 from stylenet.training.resumed_settings import resumed_settings
@@ -70,6 +71,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_public_names_are_there() -> None:
     assert all(hasattr(stylenet, name) for name in stylenet.__all__)
     assert stylenet.train is train
+
+
+def test_scales_that_a_small_crop_cannot_use_are_named(
+    place: Path, tiny_vgg_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = small(tiny_vgg_file)
+    validate(settings)
+    assert "style_scales" not in caplog.text
+    validate(replace(settings, loss=LossSettings(["relu1_2"], ["relu1_1"], style_scales=[1, 2, 4])))
+    assert "loss.style_scales: 4 not used with crop=32 and style.size=32" in caplog.messages
 
 
 def test_a_run_from_python_returns_its_style_file_and_figures(place: Path, tiny_vgg_file: Path) -> None:

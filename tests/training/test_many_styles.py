@@ -32,6 +32,7 @@ from stylenet.training.many_module import ManyStylesModule, paintings_of
 from stylenet.training.many_paintings import begin_at
 from stylenet.training.many_targets import Criteria, criteria_for, digest
 from stylenet.training.module import make_optimizer
+from stylenet.training.resume import finished_steps
 
 FURTHER = [
     "crop=32",
@@ -153,6 +154,13 @@ def test_many_styles_are_trained_and_a_further_one_changes_no_byte_of_them(
     painted(Path("new one.png"), 9)
     assert here("style.image=new one.png", f"add_to={file}", *FURTHER, weights, "steps=3") == 0, capfd.readouterr().err
     assert file.read_bytes() == before
+    (run,) = Path("outputs").glob("gallery-new-one/*")
+    assert finished_steps(run) == 3  # and not those of the network
+    file.rename("moved.safetensors")
+    for wanted in ("auto", str(run)):
+        assert here(f"resume={wanted}", "add_to=moved.safetensors") == 0, capfd.readouterr().err
+        Path("moved-new-one.safetensors").unlink()
+    Path("moved.safetensors").rename(file)
     larger = Path("checkpoints/gallery-new-one.safetensors")
     assert style_file.read_card(larger).style_names == [*card.style_names, "new-one"]
     picture = np.random.default_rng(0).integers(0, 256, (40, 44, 3), np.uint8)
@@ -343,6 +351,9 @@ def test_paintings_go_on_from_their_rows_in_a_network_of_many() -> None:
     begin_at(network, base, [1, None, 0])
     assert torch.equal(network.table[[0, 2]], base.table[[1, 0]])
     torch.testing.assert_close(network.table[1], base.table.mean(0))
+    wider = ConditionalNet(NetworkSettings(2, 1, architecture="conditional", styles=2, predictor=8))
+    with pytest.raises(UserError, match="cannot be the start"):
+        begin_at(network, wider, [1, None, 0])
 
 
 @pytest.mark.parametrize(
@@ -352,7 +363,7 @@ def test_paintings_go_on_from_their_rows_in_a_network_of_many() -> None:
         (["style=wave", "network=conditional"], "a conditional network learns many paintings: styles=DIR"),
         (["styles=paintings", "network=dilated"], "network.architecture=dilated is for runs on one painting"),
         (["styles=paintings", "trainer.devices=2"], "trainer.devices=2 is for runs on one painting"),
-        (["styles=paintings", "patience=2", "objective=held_out/color_sw"], "objective=held_out/color_sw is of one"),
+        (["styles=paintings", "objective=held_out/color_sw"], "objective=held_out/color_sw is of one"),
         (["style=starry", "style.image=mine.jpg"], "style=NAME has its own painting, and a card about it"),
         (
             ["style=wave", "trainer.accelerator=cpu", "trainer.precision=16-mixed"],

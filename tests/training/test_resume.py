@@ -25,6 +25,7 @@ from stylenet.training.run_folder import (
     disk_errors,
     keep_inputs,
     lock_folder,
+    new_run_folder,
     read_files,
     read_resolved,
     with_recorded_files,
@@ -196,6 +197,15 @@ def test_a_key_word_or_a_folder_is_not_recorded_as_a_file(tmp_path: Path, monkey
     write_files(folder, {"loss_network.weights": str(tmp_path / "auto")})  # of an older version
     kept = with_recorded_files(replace(settings, loss_network=LossNetwork()), folder)
     assert kept.loss_network.weights == "auto"
+
+
+def test_a_folder_for_runs_that_is_not_mounted_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("outputs").symlink_to("nowhere/outputs")
+    with pytest.raises(UserError, match=r"the run folder outputs/wave/.* cannot be created: File exists"):
+        new_run_folder("wave")
+    Path("outputs").unlink()
+    assert len({new_run_folder("wave") for _ in range(3)}) == 3
 
 
 # Whole runs
