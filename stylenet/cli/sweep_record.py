@@ -16,7 +16,7 @@ from stylenet.errors import UserError
 from stylenet.report import write_report
 from stylenet.report.runs import read_run
 from stylenet.report.sweep import Record, best_of, read_records, table, write_record
-from stylenet.training.objective import objective_value
+from stylenet.training.objective import current_objective, objective_value
 from stylenet.training.run_folder import OUTPUTS
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def check_study(folder: Path, overrides: Sequence[str], objective: str) -> None:
 
     Its runs would count as this one's, and their best as its result.
     """
-    asked = {"overrides": sorted(map(as_typed, overrides)), "objective": objective}
+    asked = {"overrides": sorted(map(as_typed, overrides)), "objective": current_objective(objective)}
     begun = begun_study(folder)
     if begun is None and not read_records(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,10 @@ def begun_study(folder: Path) -> dict[str, Any] | None:
     """What `check_study` has kept; None where it has not, or an older version made the folder."""
     try:
         values = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-        return {"overrides": [str(each) for each in values["overrides"]], "objective": str(values["objective"])}
+        return {
+            "overrides": [str(each) for each in values["overrides"]],
+            "objective": current_objective(str(values["objective"])),
+        }
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -60,11 +60,13 @@ def run_or_sweep(typed: list[str]) -> int:
 def check_search(settings: Sequence[str], flags: Sequence[str]) -> None:
     """Raises `UserError` for a search that has nothing to minimize, or would be one run, before any run begins."""
     from stylenet.cli.train_arguments import name_of
-    from stylenet.training.objective import check_objective
+    from stylenet.training.objective import check_measured, check_objective
 
     given = {name_of(setting): setting.partition("=")[2].strip("'\"") for setting in settings}
     if "objective" in given:
         check_objective(given["objective"])
+        if flags and given.keys() & {"styles", "add_to"}:
+            check_measured(given["objective"])
     if given.get("sweep", "null") != "null" and not flags:
         raise UserError(f"sweep={given['sweep']} makes several runs and needs -m before it")
     if given.get("hydra.sweeper.direction", "minimize") != "minimize":

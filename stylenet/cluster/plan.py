@@ -9,7 +9,7 @@ from pathlib import Path
 from stylenet.cluster.places import Place
 from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.models.catalog import styles
+from stylenet.models.catalog import result_names
 from stylenet.pipeline.earlier import left_out_line, without_results
 from stylenet.pipeline.inputs import IMAGE_SUFFIXES, SUFFIXES, Found, unsaid
 from stylenet.pipeline.plan import plan, result_name, told_apart
@@ -97,7 +97,7 @@ def list_images(source: Place, style: str, suffix: str | None, say: Say) -> tupl
 def inputs_of(names: Sequence[str], style: str, say: Say) -> list[str]:
     """The names without results of earlier runs beside their images."""
     every = [Found(Path(name), Path(name)) for name in names]
-    kept = without_results(every, {*styles(), style})
+    kept = without_results(every, {*result_names(), style, *style.split("+")})
     if left_out := [each.source for each in set(every) - set(kept)]:
         say(left_out_line(left_out))
     return [str(each.source) for each in kept]

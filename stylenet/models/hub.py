@@ -50,14 +50,22 @@ class HubAddress:
 def fetch_style(address: HubAddress) -> Path:
     """The style file in the cache, downloaded if it is not there yet or has changed on the hub.
 
-    Without a network, what the cache has. Raises `UserError` when the repository or the file cannot be had.
+    Without a network, or where the hub refuses, what the cache has. Raises `UserError` when the repository or the file
+    cannot be had.
     """
     if not is_reachable():
         return Path(_download(address, address.file, local_files_only=True))
-    check_size(address, address.file, MAXIMUM_SIZE)
+    try:
+        size = size_of(address, address.file)
+    except UserError:
+        with suppress(UserError):
+            return Path(_download(address, address.file, local_files_only=True))
+        raise
+    if size > MAXIMUM_SIZE:
+        raise UserError(f"{address} is too large for a style file: {size} bytes")
     with suppress(UserError):  # the hub counts a model's downloads by this file; nothing here needs it
-        check_size(address, CONFIG, MAXIMUM_CONFIG)
-        _download(address, CONFIG)
+        if size_of(address, CONFIG) <= MAXIMUM_CONFIG:
+            _download(address, CONFIG)
     return Path(_download(address, address.file))
 
 
@@ -75,14 +83,12 @@ def is_reachable() -> bool:
     return True
 
 
-def check_size(address: HubAddress, file: str, most: int) -> None:
-    """Raises `UserError` for a file of the repository that has more bytes than `most`, before it is downloaded."""
+def size_of(address: HubAddress, file: str) -> int:
+    """The bytes of a file of the repository, as the hub says before it is downloaded; 0 if it does not."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     with hub_errors(address):
-        size = get_hf_file_metadata(hf_hub_url(address.repo, file, revision=address.revision)).size
-    if size is not None and size > most:
-        raise UserError(f"{address} is too large: {file} has {size} bytes")
+        return get_hf_file_metadata(hf_hub_url(address.repo, file, revision=address.revision)).size or 0
 
 
 def _download(address: HubAddress, file: str, **options: Any) -> str:

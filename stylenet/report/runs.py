@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -20,6 +21,7 @@ import yaml
 from stylenet.disk import printable
 from stylenet.models.limits import SUFFIX
 from stylenet.models.style_file import StyleFileError, read_card
+from stylenet.training.resume import has_figures, steps_of
 from stylenet.training.run_folder import LOCK, OLD_RESOLVED, RESOLVED, SETTINGS, is_going, resolved_file
 
 RECORD, METRICS, SHEETS = "hparams.yaml", "metrics.csv", "sheets"
@@ -84,7 +86,7 @@ def read_run(folder: Path) -> Run:
         try:
             part(run)
         except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, csv.Error, RecursionError) as error:
-            problems.append(f"{part.__name__.strip('_')}: {_reason(error)}")
+            problems.append(f"{part.__name__.strip('_')}: {_reason(error, folder)}")
     run.problem = "; ".join(problems)
     run.going = (folder / LOCK).exists() and is_going(folder)
     return run
@@ -181,8 +183,8 @@ def _style(run: Run) -> None:
     files = sorted(run.folder.glob(f"*{SUFFIX}"))
     if not files:
         return
-    run.style_file = files[0]
-    card = read_card(files[0])
+    run.style_file = max(files, key=has_figures)  # a run that was resumed with a renamed network has two
+    card = read_card(run.style_file)
     run.name = card.name
     figures = {
         str(name): number
@@ -191,15 +193,16 @@ def _style(run: Run) -> None:
     }
     run.held_out |= figures
     run.finished = bool(figures)
-    run.done = int(card.facts.get("training", {}).get("steps", run.done))
+    with suppress(KeyError):
+        run.done = steps_of(card)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, folder: Path) -> str:
     """One line: what is wrong, without the machine's paths."""
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"{Path(error.filename).name} is missing"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, StyleFileError):
-        return str(error)
+        return str(error).replace(f"{folder}{os.sep}", "")
     return printable(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")[:200]

@@ -19,7 +19,7 @@ from stylenet.losses.measures import SMALLEST_SIDE
 from stylenet.losses.perceptual import check_terms
 from stylenet.training.limits import check_values
 from stylenet.training.loggers import check_loggers
-from stylenet.training.objective import LOSSES, objective_names
+from stylenet.training.objective import check_measured
 from stylenet.training.settings import Settings
 from stylenet.training.trainer_arguments import trainer_arguments
 
@@ -87,12 +87,8 @@ def check_many(settings: Settings) -> None:
 
     So processes could not share a step.
     """
-    figures = set(objective_names(settings.objective)) - set(LOSSES)
-    if figures:
-        raise UserError(
-            f"objective=held_out/{min(figures)} is of one painting; with styles= and add_to= it is one of "
-            f"{', '.join(f'held_out/{name}' for name in LOSSES)}, or a sum"
-        )
+    if settings.patience is not None:
+        check_measured(settings.objective)
     checked = {
         "network.architecture": (settings.network.architecture, ("transformer", "conditional")),
         "trainer.strategy": (settings.trainer.get("strategy"), (None, "auto")),

@@ -138,9 +138,12 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
     write_whole(folder / FILES, json.dumps(files, indent=1) + "\n")  # in ASCII: a name need not be UTF-8
 
 
-def absolute_file(setting: str, text: str) -> str:
-    """What a setting names, as an absolute path, or as a key word."""
-    return text if is_name(setting, text) else str(home_expanded(text).absolute())
+def absolute_file(setting: str, text: str | None) -> str | None:
+    """What a setting names, as an absolute path if that is a file or folder here."""
+    if text is None or is_name(setting, text):
+        return text
+    path = home_expanded(text).absolute()
+    return str(path) if can_be(setting, path) else text
 
 
 def given_anew(settings: Settings, folder: Path) -> set[str]:

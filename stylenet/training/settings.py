@@ -15,6 +15,7 @@ from stylenet.data.settings import PhotoSettings
 from stylenet.disk import shipped_files
 from stylenet.losses.settings import LossSettings, loss_preset
 from stylenet.losses.settings import upgrade_loss as upgraded_loss
+from stylenet.training.objective import current_objective
 
 MISSING: Any = "???"  # what OmegaConf takes for a value that has to be given
 ONE_DEVICE = {"accelerator": "auto", "devices": 1, "precision": None}
@@ -86,6 +87,8 @@ class Length:
 def upgrade_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Composed settings, maybe of an older version: weights by their terms, 0 for those that the loss then lacked."""
     values = {"flat_areas": 0.0, **values} if "loss" in values else dict(values)
+    if isinstance(values.get("objective"), str):
+        values["objective"] = current_objective(values["objective"])
     if "network" in values:
         values["network"] = {"margin": 0, **values["network"]}
     if "loss" not in values:

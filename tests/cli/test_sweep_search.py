@@ -109,6 +109,13 @@ def test_an_objective_that_cannot_be_minimized_is_refused_before_any_run(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_figure_that_many_paintings_do_not_have_is_refused_before_any_run(
+    here: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here("-m", "batch=1,2", "styles=paintings", "objective=held_out/color_sw") == 1
+    assert "objective=held_out/color_sw is of one painting" in capfd.readouterr().err
+
+
 def test_a_search_without_its_option_is_not_taken_for_one_run(
     here: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,6 +95,14 @@ def test_a_weight_may_follow_and_results_are_named_after_the_repository(hub: Hub
     assert style_name(Path("checkpoints/model.safetensors")) == "model"
 
 
+@pytest.mark.parametrize("status", [404, 429, 503])
+def test_what_is_in_the_cache_is_used_where_the_hub_refuses(hub: Hub, style: Path, status: int) -> None:
+    find_style("hf:someone/night")
+    hub.refusals["someone/night"] = (status, "RepoNotFound" if status == 404 else "")
+    for revision in ("", f"@{COMMIT}"):
+        assert find_style(f"hf:someone/night{revision}").read_bytes() == style.read_bytes()
+
+
 def test_networks_in_folders_of_a_repository_are_named_after_the_folders_too(hub: Hub, style: Path) -> None:
     for name in ("a", "b/c"):
         hub.files[f"someone/set/{name}/model.safetensors"] = style.read_bytes()

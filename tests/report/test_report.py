@@ -12,6 +12,8 @@ from run_folders import make_run, save_picture
 
 from stylenet.cli.main import main
 from stylenet.errors import UserError
+from stylenet.models.style_file import Card, save_style
+from stylenet.models.transformer_net import NetworkSettings, TransformerNet, initialize
 from stylenet.report import write_report
 from stylenet.report.curves import thin_out, ticks
 from stylenet.report.page import settings_that_differ
@@ -67,6 +69,19 @@ def test_a_resumed_run_keeps_its_curves_before_it_writes_new_ones(tmp_path: Path
     run = read_run(folder)
     assert run.curves == curves
     assert run.status == "stopped at step 95 of 100"
+
+
+def test_of_two_networks_the_one_with_figures_is_the_runs(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "wave/2026-11-25_10-00-00")
+    settings = NetworkSettings(2, 1)
+    network, added = initialize(TransformerNet(settings), 0), {"training": {"training": {"steps": 3}}}
+    facts = {"training": {"steps": 1293}, "styles": [added]}
+    (folder / "wave.safetensors").unlink()
+    save_style(folder / "a.safetensors", network, Card("a", settings, facts))
+    assert read_run(folder).status == "stopped at step 3 of 100"
+    save_style(folder / "b.safetensors", network, Card("b", settings, {**facts, "held_out": {"style": 0.1}}))
+    run = read_run(folder)
+    assert (run.name, run.done, run.status) == ("b", 3, "finished")
 
 
 def test_names_that_are_no_utf_8_end_no_report(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader
 
 from stylenet.training import budget
 from stylenet.training.callbacks.early_stopping import ObjectiveStopping
+from stylenet.training.objective import current_objective
+from stylenet.training.settings import upgrade_settings
 
 
 class Validated(pl.LightningModule):
@@ -98,3 +100,8 @@ def test_an_objective_that_was_not_measured_is_said(caplog: pytest.LogCaptureFix
     caplog.set_level("INFO")
     steps_of([float("nan")] * 5, [1.0] * 5, 3)
     assert "is nan (patience=3)" in caplog.text
+
+
+def test_an_objective_of_an_older_run_has_its_name_of_now() -> None:
+    assert current_objective("held_out/content+held_out/share") == "held_out/content+held_out/style_ratio"
+    assert upgrade_settings({"objective": "held_out/share"})["objective"] == "held_out/style_ratio"

@@ -363,7 +363,7 @@ def test_paintings_go_on_from_their_rows_in_a_network_of_many() -> None:
         (["style=wave", "network=conditional"], "a conditional network learns many paintings: styles=DIR"),
         (["styles=paintings", "network=dilated"], "network.architecture=dilated is for runs on one painting"),
         (["styles=paintings", "trainer.devices=2"], "trainer.devices=2 is for runs on one painting"),
-        (["styles=paintings", "objective=held_out/color_sw"], "objective=held_out/color_sw is of one"),
+        (["styles=paintings", "patience=2", "objective=held_out/color_sw"], "objective=held_out/color_sw is of one"),
         (["style=starry", "style.image=mine.jpg"], "style=NAME has its own painting, and a card about it"),
         (
             ["style=wave", "trainer.accelerator=cpu", "trainer.precision=16-mixed"],

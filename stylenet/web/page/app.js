@@ -17,6 +17,7 @@ let opened = null; // { bitmap, name }: the photo as it was opened
 let shown = null; // { photo, stylized, name, key }: ImageData of one size, in the style at full strength, and of what
 let busy = false;
 let again = false; // something changed while an image was computed
+let waiting = false; // something changed between the camera's end and its last image
 let turn = 0; // counts photos and camera starts: of two that are under way, the later one is shown
 let used = false; // the visitor has opened something
 
@@ -88,6 +89,7 @@ async function compute({ key }, image, name) {
 async function stylizePhoto() {
   if (busy || !opened || !styles.chosen) {
     again = busy;
+    waiting = !opened && !live.session; // for the camera's last frame
     return;
   }
   busy = true;
@@ -153,6 +155,7 @@ const live = new Live({
   compute,
   started() {
     opened = null;
+    waiting = false;
     element('result').setAttribute('aria-label', 'The camera in the chosen style');
   },
   /** Keeps the last frame as the photo, so that style and strength can still be changed. */
@@ -162,6 +165,8 @@ const live = new Live({
     const { photo, name } = shown;
     const bitmap = await createImageBitmap(photo);
     opened ??= { bitmap, name };
+    if (waiting) await stylizePhoto(); // the style or the size was changed meanwhile
+    waiting = false;
   },
 });
 
