@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -86,6 +87,15 @@ def test_frames_before_a_damaged_image_are_kept_and_the_rest_can_follow(tmp_path
     assert len(pictures(tmp_path / "o-unfinished.mkv")) == 3
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """As in a terminal: under nohup, SIGHUP would be ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_closed_terminal_keeps_the_frames_so_far(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", sound=False)
     stopping = unchanged(lambda count: os.kill(os.getpid(), signal.SIGHUP) if count == 5 else None)
