@@ -64,12 +64,24 @@ def ahead(items: Iterable[Item], depth: int = DEPTH) -> Iterator[Iterator[Item]]
 
 @contextmanager
 def behind(sink: Callable[[Item], object], depth: int = DEPTH) -> Iterator[Callable[[Item], None]]:
-    """Passes items to `sink` in a thread of its own, in order; at the end of the block all of them have been taken."""
+    """Passes items to `sink` in a thread of its own, in order; at the end of the block all of them have been taken.
+
+    After an item that `sink` raises for, it gets no other: what it has taken is a whole beginning.
+    """
     waiting: deque[Future[object]] = deque()
+    failed = False
+
+    def take(item: Item) -> None:
+        nonlocal failed
+        if not failed:
+            failed = True
+            sink(item)
+            failed = False
+
     with ThreadPoolExecutor(1, "writing") as thread:
 
         def put(item: Item) -> None:
-            waiting.append(thread.submit(sink, item))
+            waiting.append(thread.submit(take, item))
             if len(waiting) > depth:
                 waiting.popleft().result()
 

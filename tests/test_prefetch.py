@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,6 +126,19 @@ def test_putting_goes_on_while_the_sink_works_up_to_the_depth() -> None:
         assert through == []
         go.set()
     assert through == [0, 1, 2]
+
+
+def test_a_sink_that_fails_gets_nothing_more() -> None:
+    through: list[int] = []
+
+    def sink(number: int) -> None:
+        if number == 2:
+            raise ZeroDivisionError
+        through.append(number)
+
+    with pytest.raises(ZeroDivisionError), behind(sink) as put:
+        deque(map(put, range(6)))
+    assert through == [0, 1]
 
 
 def test_an_error_of_the_reader_arrives_after_what_it_read() -> None:

@@ -65,7 +65,7 @@ def time(text: str) -> Fraction:
 def frame_rate(text: str) -> Fraction:
     """An argparse type: frames per second, as a number or a fraction such as 30000/1001."""
     try:
-        rate = Fraction(text)
+        rate = Fraction(text).limit_denominator(1_000_000)  # FFmpeg's terms have 31 bits
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not RATES[0] <= rate <= RATES[1]:

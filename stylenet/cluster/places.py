@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -15,9 +15,13 @@ LOCAL = ("file", "local")  # fsspec's names of this machine's disks
 
 @dataclass(frozen=True)
 class Place:
-    """A folder by its path or its fsspec URL, such as `s3://bucket/photos`. Travels to workers by pickling."""
+    """A folder by its path or its fsspec URL, such as `s3://bucket/photos`. Travels to workers by pickling.
+
+    A relative path is seen from `folder`, as workers have other working directories.
+    """
 
     text: str
+    folder: str = field(default_factory=os.getcwd)
 
     @property
     def is_url(self) -> bool:
@@ -27,7 +31,7 @@ class Place:
     @property
     def root(self) -> str:
         """The folder as its file system names it."""
-        return str(self.filesystem()._strip_protocol(self.text)) if self.is_url else os.path.abspath(self.text)
+        return str(self.opened()[1]) if self.is_url else os.path.abspath(os.path.join(self.folder, self.text))
 
     @property
     def normalized(self) -> tuple[str, PurePath]:
@@ -46,13 +50,18 @@ class Place:
             check_folder(Path(self.text))
 
     def filesystem(self) -> Any:
-        """Fsspec's file system of a URL. Raises `UserError` for an unknown protocol or a missing driver."""
-        import fsspec
+        """Fsspec's file system of a URL. Raises `UserError` for an unknown protocol, host or driver."""
+        return self.opened()[0]
+
+    def opened(self) -> tuple[Any, str]:
+        """The file system of a URL, with its host and account, and the folder as that names it. Raises `UserError`."""
+        from fsspec.core import url_to_fs
 
         try:
-            return fsspec.filesystem(self.text.partition(PROTOCOL)[0])
-        except (ImportError, ValueError) as error:
+            found: tuple[Any, str] = url_to_fs(self.text)
+        except (ImportError, ValueError, TypeError, OSError) as error:
             raise UserError(f"{printable(self.text)}: {' '.join(str(error).split())}") from error
+        return found
 
     def files(self) -> list[str]:
         """All files in it, by their path below it, in the order of their names. Raises `UserError` if it is missing."""
@@ -65,7 +74,7 @@ class Place:
     def read(self, name: str) -> bytes:
         """The file of this name below it."""
         if not self.is_url:
-            return Path(self.text, name).read_bytes()
+            return Path(self.root, name).read_bytes()
         data: bytes = self.filesystem().cat_file(posixpath.join(self.root, name))
         return data
 

@@ -16,6 +16,7 @@ from stylenet.serve.pool import Pool
 from stylenet.serve.refusal import ENDING, Refusal, refuse
 from stylenet.serve.settings import Limits, ServiceSettings
 
+STALLED = 10.0  # seconds without a byte of a body
 STYLIZE, JOBS = "/v1/stylize", "/v1/jobs"
 # Content types of bodies that are read; curl's --data-binary says form-urlencoded unless told otherwise.
 TYPES = ("multipart/form-data", "image/", "video/", "application/octet-stream", "application/x-www-form-urlencoded")
@@ -134,7 +135,10 @@ def unfit(headers: Mapping[bytes, bytes], limits: Limits) -> Refusal | None:
 
 
 def limit_body(receive: Receive, limits: Limits) -> Receive:
-    """The same body, limited in bytes and in the seconds until it has arrived. Raises `HTTPException` 408 or 413."""
+    """The same body, limited in bytes and in the seconds until it has arrived. Raises `HTTPException` 408 or 413.
+
+    A request has its place in the queue, or among the jobs, while its body arrives: one that stalls loses it.
+    """
     count, end = 0, time.monotonic() + limits.seconds
     complete = False
 
@@ -142,11 +146,12 @@ def limit_body(receive: Receive, limits: Limits) -> Receive:
         nonlocal count, complete
         try:
             # After the body, the next message is the disconnect, which has no deadline.
-            message = await asyncio.wait_for(receive(), None if complete else max(0.0, end - time.monotonic()))
+            left = max(0.0, end - time.monotonic())
+            message = await asyncio.wait_for(receive(), None if complete else min(left, STALLED))
         except TimeoutError:
-            raise HTTPException(
-                HTTPStatus.REQUEST_TIMEOUT, f"the body took more than {limits.seconds:g} seconds to arrive"
-            ) from None
+            slow = f"the body took more than {limits.seconds:g} seconds to arrive"
+            still = f"no byte of the body arrived for {STALLED:g} seconds"
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, slow if left <= STALLED else still) from None
         count += len(message.get("body", b""))
         complete = not message.get("more_body", False)
         if count > limits.bytes:

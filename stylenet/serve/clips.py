@@ -8,11 +8,12 @@ from stylenet.errors import UserError
 from stylenet.inference.painter import BoundStyler
 from stylenet.inference.settings import SMOOTHING
 from stylenet.inference.stylizer import Stylizer
-from stylenet.media.limits import UnknownImageError
+from stylenet.media.limits import TooManyPixelsError, UnknownImageError
 from stylenet.serve.options import Options
 from stylenet.serve.work import Done, Work
 
 STILLS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands
+FRAME = 9_000_000  # pixels of a frame, 4K: encoder, decoder and what waits between take about 430 bytes for each
 FRAMES = 100  # times the pixels of an image: a clip's frames come one by one, and cost time instead of memory
 NAME = "the clip"  # in messages
 SUFFIX, MEDIA_TYPE = ".mp4", "video/mp4"  # of results: what every browser plays
@@ -38,6 +39,16 @@ def check_options(options: Options, mask: bytes | None) -> None:
             raise UserError(f"{name}: is for images, and this is a video clip, answered as MP4")
 
 
+def check_frame(work: Work, width: int, height: int) -> None:
+    """Raises `UserError` for frames that are too large, as stored or as the work would make them, or of no size."""
+    if not (width and height):
+        raise UserError(f"{NAME} does not tell the size of its frames")
+    for each in ((width // 2, height // 2), work.size.of(width, height)):  # decoding takes less memory than the rest
+        if each[0] * each[1] > FRAME:
+            raise TooManyPixelsError(f"the frames of {NAME} have {width} x {height} pixels, more than the limit")
+    work.check_stroke(*work.size.of(width, height))
+
+
 def stylize_upload(work: Work, stylizer: Stylizer) -> Done:
     """Stylizes an uploaded clip into the work's target, as MP4. Raises `UserError`."""
     if isinstance(work.data, bytes) or work.target is None:
@@ -53,7 +64,7 @@ def stylize_upload(work: Work, stylizer: Stylizer) -> Done:
     notes: list[str] = []
     start = time.perf_counter()
     with Clip(source, Span(), name=NAME) as clip:
-        work.check_stroke(*work.size.of(clip.video.width, clip.video.height))
+        check_frame(work, clip.video.width, clip.video.height)
     # A network of its own: it keeps statistics of the clip in its norms.
     styler = BoundStyler(stylizer.with_network(deepcopy(stylizer.plain)), work.brush)
     job = ClipJob(source, target, SMOOTHING, size=work.size, pixels=FRAMES * work.pixels, keep=False, name=NAME)

@@ -7,6 +7,7 @@ import pytest
 from infer_command import Run
 
 from stylenet.cli.infer_options import parser
+from stylenet.cli.infer_video import frame_rate
 
 MISTAKES = {
     "INPUT": ("missing.png -s night", "missing.png: No such file or directory"),
@@ -62,3 +63,9 @@ def test_each_option_wrong_is_one_line(call: Run, folder: Path, option: str) -> 
 def test_no_option_is_missing_above() -> None:
     names = {action.option_strings[-1] if action.option_strings else action.metavar for action in parser()._actions}
     assert names == set(MISTAKES)
+
+
+def test_a_rate_with_many_decimals_is_one_that_ffmpeg_can_write() -> None:
+    rate = frame_rate("23.976023976")
+    assert float(rate) == pytest.approx(23.976023976)
+    assert max(rate.numerator, rate.denominator) < 2**31

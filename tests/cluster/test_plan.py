@@ -1,5 +1,8 @@
 """What a cluster has to do: names of images and results, on disks and behind URLs."""
 
+import pickle
+from pathlib import Path
+
 import fsspec
 import pytest
 from infer_command import picture
@@ -60,6 +63,7 @@ def test_urls_are_listed_read_and_written_by_fsspec() -> None:
         ("in", "inside", ""),
         ("nowhere://a", "out", "nowhere://a"),
         ("memory://missing", "out", "memory://missing"),
+        ("github://photos", "out", "github://photos"),  # whose driver wants more than this
         ("memory://a", "memory://a/b", "is inside the input"),
     ],
 )
@@ -143,3 +147,16 @@ def test_a_result_behind_a_file_url_is_there_as_a_whole_or_not_at_all(tmp_path, 
     with pytest.raises(OSError, match="disk full"):
         place.write("deep/b.png", b"half")
     assert place.files() == ["deep/a.png"]
+
+
+def test_a_relative_path_is_that_of_the_machine_it_was_typed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "in/a.png")
+    monkeypatch.chdir(tmp_path)
+    travels = pickle.dumps((Place("in"), Place("out")))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    source, target = pickle.loads(travels)
+    target.write("b.png", source.read("a.png"))
+    assert (tmp_path / "out/b.png").read_bytes() == (tmp_path / "in/a.png").read_bytes()

@@ -41,6 +41,20 @@ def frames_of(path: Path) -> list[tuple[np.ndarray, float]]:
     return found
 
 
+def test_uncompressed_avi_has_no_opacity(tmp_path: Path) -> None:
+    picture = np.dstack([corners(), np.zeros((48, 64), np.uint8)])[..., [2, 1, 0, 3]]
+    with av.open(str(tmp_path / "raw.avi"), "w") as container:
+        video = container.add_stream("rawvideo", rate=25, width=64, height=48)
+        video.pix_fmt = "bgra"
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(picture, format="bgra")
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+    through(tmp_path / "raw.avi", tmp_path / "o.mkv")
+    assert np.abs(pictures(tmp_path / "o.mkv")[0].astype(int) - corners()).mean() < 8
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_a_clip_becomes_an_animation_with_its_times(tmp_path: Path, suffix: str) -> None:
     source = make_clip(tmp_path / "clip.mp4", (0, 24, 48, 60, 72))  # 1/600 s

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("fastapi")
 
+import stylenet.serve.admission
 from stylenet.errors import UserError
 from stylenet.serve.admission import endpoint_of, limit_body, unfit
 from stylenet.serve.load import Rates
@@ -111,6 +113,19 @@ def test_a_body_that_trickles_in_is_408() -> None:
         await receive()
 
     with pytest.raises(HTTPException, match="took more than") as error:
+        in_a_loop(read())
+    assert error.value.status_code == 408
+
+
+def test_a_body_of_which_nothing_arrives_is_408_long_before_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from starlette.exceptions import HTTPException
+
+    monkeypatch.setattr(stylenet.serve.admission, "STALLED", 0.1)
+
+    async def read() -> None:
+        await limit_body(asyncio.Event().wait, replace(LIMITS, seconds=900.0))()
+
+    with pytest.raises(HTTPException, match=r"no byte of the body arrived for 0.1 seconds") as error:
         in_a_loop(read())
     assert error.value.status_code == 408
 

@@ -1,6 +1,7 @@
 """Jobs: their way, their limits, and what is kept of them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from service_client import client, noise, save_tiny, stopped, wait_for
 from starlette.testclient import TestClient
 
 import stylenet.serve.clips
+from stylenet.errors import UserError
 from stylenet.inference.stylizer import Stylizer
 from stylenet.media.limits import TooManyPixelsError
-from stylenet.media.picture import OWN_SIZE
-from stylenet.serve.clips import stylize_upload
+from stylenet.media.picture import OWN_SIZE, Size
+from stylenet.serve.clips import check_frame, stylize_upload
 from stylenet.serve.pool import PoolClosed
 from stylenet.serve.service import Service
 from stylenet.serve.settings import Limits
@@ -141,6 +143,24 @@ def test_the_frames_of_a_clip_count_together(night: Path, tmp_path: Path, monkey
     (tmp_path / "upload.mp4").unlink()
     monkeypatch.setattr(stylenet.serve.clips, "FRAMES", 4)
     assert stylize_upload(work, Stylizer.load(night, "cpu")).width == 64
+
+
+@pytest.mark.parametrize(
+    ("size", "frame", "error"),
+    [
+        (Size(), (4000, 2250), None),
+        (Size(), (4000, 2300), TooManyPixelsError),
+        (Size(long=1000), (6000, 5900), None),
+        (Size(long=1000), (6100, 6000), TooManyPixelsError),
+        (Size(short=100), (0, 0), UserError),
+    ],
+)
+def test_frames_of_clips_have_a_limit_of_their_own(
+    size: Size, frame: tuple[int, int], error: type[Exception] | None
+) -> None:
+    work = Work("night", b"", size, pixels=200_000_000, seconds=900.0)
+    with pytest.raises(error) if error else nullcontext():
+        check_frame(work, *frame)
 
 
 def test_a_frame_of_a_clip_that_is_too_large_is_413(night: Path, tmp_path: Path) -> None:

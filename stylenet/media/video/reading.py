@@ -109,6 +109,8 @@ class Clip:
             decoder = CodecContext.create(name, "r")
             decoder.extradata = context.extradata
             return True, decoder  # type: ignore[return-value]
+        if self.container.format.name == "avi" and context.codec.canonical_name == "rawvideo":
+            return False, context  # the fourth byte of its pixels has no meaning, and is 0 in most files
         components = context.format.components if context.format else ()
         return any(component.is_alpha for component in components), context
 
@@ -235,7 +237,9 @@ class Clip:
         self.pixel_format = self.pixel_format or frame.format.name
         first = max(given, begin) if self.span.start else given
         turned = turn(frame)
-        pixels = resized_pixels(upright(self.converter.to_rgb(frame), turned), self.size)
+        decoded = self.converter.to_rgb(frame)
+        decoded = decoded if self.alpha else np.ascontiguousarray(decoded[..., :3])
+        pixels = resized_pixels(upright(decoded, turned), self.size)
         number = self.count if self.numbered else 0
         item = ClipFrame(pixels, first - begin, end - first, Colors.of(frame), turned, number)
         if self.first is None:
