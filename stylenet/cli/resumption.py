@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 from stylenet.cli.train_arguments import name_of
 from stylenet.disk import file_sha256, find_painting, plain_name, printable
 from stylenet.errors import UserError
+from stylenet.training.recorded_files import MOVED, absolute_file
 from stylenet.training.resume import Start, Wanted, find_start
 from stylenet.training.resumed_settings import check_painting
-from stylenet.training.run_folder import MOVED, absolute_file, read_settings
+from stylenet.training.run_folder import read_settings
 from stylenet.training.settings import Settings
 
 PAINTING = ("style", "style.image")

@@ -7,7 +7,8 @@ from typing import Any
 
 from stylenet.disk import file_sha256, find_file, find_painting
 from stylenet.errors import UserError
-from stylenet.training.run_folder import keep_painting, read_resolved, read_settings
+from stylenet.training.recorded_files import keep_painting
+from stylenet.training.run_folder import read_resolved, read_settings
 from stylenet.training.settings import MISSING, Length, Settings, style_settings, upgrade_settings
 
 FREE = ("replace", "resume")  # which change nothing of what is learned

@@ -26,11 +26,11 @@ from stylenet.training.checks import find_machine
 from stylenet.training.fit import fit
 from stylenet.training.limits import check_empty, check_subject
 from stylenet.training.loggers import close_loggers, log_metrics, log_settings, open_loggers
+from stylenet.training.recorded_files import keep_inputs
 from stylenet.training.resume import Start, finished_steps, steps_done
 from stylenet.training.resumed_settings import recorded_settings, resumed_settings
 from stylenet.training.run_folder import (
     disk_errors,
-    keep_inputs,
     lock_folder,
     new_run_folder,
     read_resolved,

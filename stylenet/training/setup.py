@@ -22,7 +22,7 @@ from stylenet.training.further_painting import further_painting
 from stylenet.training.many_paintings import many_paintings
 from stylenet.training.module import StyleTransferModule
 from stylenet.training.one_painting import one_painting
-from stylenet.training.run_folder import with_recorded_files
+from stylenet.training.recorded_files import with_recorded_files
 from stylenet.training.settings import Settings
 from stylenet.training.subject import Subject
 

@@ -20,16 +20,13 @@ from stylenet.data.settings import PhotoSettings
 from stylenet.errors import UserError
 from stylenet.models.style_file import read_card
 from stylenet.training.callbacks.checkpoints import WholeCheckpoints
+from stylenet.training.recorded_files import keep_inputs, read_files, with_recorded_files, write_files
 from stylenet.training.resume import Start, Wanted, find_start, is_whole, newest_whole, steps_done
 from stylenet.training.run_folder import (
     disk_errors,
-    keep_inputs,
     lock_folder,
     new_run_folder,
-    read_files,
     read_resolved,
-    with_recorded_files,
-    write_files,
 )
 from stylenet.training.settings import LossNetwork, Settings, Style
 
