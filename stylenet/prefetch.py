@@ -73,10 +73,13 @@ def behind(sink: Callable[[Item], object], depth: int = DEPTH) -> Iterator[Calla
 
     def take(item: Item) -> None:
         nonlocal failed
-        if not failed:
-            failed = True
+        if failed:
+            return
+        try:
             sink(item)
-            failed = False
+        except BaseException:
+            failed = True
+            raise
 
     with ThreadPoolExecutor(1, "writing") as thread:
 

@@ -9,10 +9,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import NoReturn
 
-from stylenet.disk import DISK_ERRORS, OverwriteError, refusal
+from stylenet.disk import DISK_ERRORS, OverwriteError, printable, refusal
 from stylenet.errors import UserError
+from stylenet.models.limits import SUFFIX
 from stylenet.signals import ending_signals, received
 
 Main = Callable[[Sequence[str]], int]
@@ -171,3 +173,16 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("pytorch_lightning.profilers").setLevel(logging.INFO)  # the report of trainer.profiler=simple
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch|PIL")
+
+
+def style_target(output: Path | None, usual: Path) -> Path:
+    """The place of a style file: `output` as it was typed, else the usual one, where that would replace no file.
+
+    Raises `UserError`.
+    """
+    target = output or usual
+    if target.suffix != SUFFIX:
+        raise UserError(f"-o must end in {SUFFIX}, got {printable(target)}")
+    if output is None and target.exists():
+        raise UserError(f"{printable(target)} exists; choose another file with -o")
+    return target

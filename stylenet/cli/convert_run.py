@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from stylenet.cli.command import style_target
 from stylenet.disk import check_writable, printable, refusal
 from stylenet.errors import UserError
 from stylenet.models.limits import MAXIMUM_SIZE, SUFFIX
@@ -77,19 +78,9 @@ def read_weights(key: str, value: Tensor, wanted: torch.Size) -> Tensor:
     return value.detach().float()
 
 
-def target_for(file: Path, output: Path | None) -> Path:
-    """The path of the style file. Raises `UserError` where that would replace a file."""
-    target = output or file.with_suffix(SUFFIX)
-    if target.suffix != SUFFIX:
-        raise UserError(f"-o must end in {SUFFIX}, got {printable(target)}")
-    if output is None and target.exists():
-        raise UserError(f"{printable(target)} exists; choose another file with -o")
-    return target
-
-
 def convert(file: Path, output: Path | None, name: str | None) -> Path:
     """Writes the style file of a checkpoint and returns its path. Raises `UserError`."""
-    target = target_for(file, output)
+    target = style_target(output, file.with_suffix(SUFFIX))
     check_writable(target, file)
     network, card = convert_checkpoint(file, printable(name or file.stem))
     try:

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in chosen.size:
         try:
             with memory_errors(NO_MEMORY):
-                squares = folder_squares(chosen.photos, size) if chosen.photos is not None else held_out_photos(size)[0]
+                squares = folder_squares(chosen.photos, size) if chosen.photos else held_out_photos(size)[0]
         except UserError as error:
             reason = str(error).removeprefix("data.path=")  # a setting of training
             raise UserError(f"--photos: {reason}" if chosen.photos else str(error)) from error

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stylenet.cli.command import OneLineParser, Parser, program
+from stylenet.cli.command import OneLineParser, Parser, program, style_target
 from stylenet.disk import atomic_write, check_writable, printable
-from stylenet.errors import UserError
 from stylenet.models.catalog import find_style
 from stylenet.models.hub import PREFIX, HubAddress, fetch_style, style_name
 from stylenet.models.limits import SUFFIX
@@ -59,16 +58,12 @@ def pull(options: argparse.Namespace) -> int:
     text = options.address if options.address.startswith(PREFIX) else f"{PREFIX}{options.address}"
     address = HubAddress.parse(text)
     if options.output:
-        if options.output.suffix != SUFFIX:
-            raise UserError(f"-o must end in {SUFFIX}, got {printable(options.output)}")
-        check_writable(options.output)
+        check_writable(style_target(options.output, options.output))  # before the download
     cached = fetch_style(address)
     from stylenet.models.style_file import read_card
 
     read_card(cached)
-    target = options.output or Path("checkpoints") / f"{style_name(cached)}.safetensors"
-    if options.output is None and target.exists():
-        raise UserError(f"{printable(target)} exists; choose another file with -o")
+    target = style_target(options.output, Path("checkpoints") / f"{style_name(cached)}{SUFFIX}")
     check_writable(target)
     with atomic_write(target) as temporary:
         shutil.copyfile(cached, temporary)

@@ -35,8 +35,8 @@ class Place:
 
     @property
     def normalized(self) -> tuple[str, PurePath]:
-        """Protocol and folder in one spelling, to compare places by. Raises `UserError` as `filesystem`."""
-        kinds = self.filesystem().protocol if self.is_url else LOCAL
+        """Protocol and folder in one spelling, to compare places by. Raises `UserError` as `opened`."""
+        kinds = self.opened()[0].protocol if self.is_url else LOCAL
         kind = kinds if isinstance(kinds, str) else kinds[0]
         if kind in LOCAL:
             return LOCAL[0], Path(os.path.realpath(self.root))
@@ -45,16 +45,15 @@ class Place:
     def check_writable(self) -> None:
         """Raises `UserError` where nothing can be written in; of a URL, where its driver is missing."""
         if self.is_url:
-            self.filesystem()
+            self.opened()
         else:
             check_folder(Path(self.text))
 
-    def filesystem(self) -> Any:
-        """Fsspec's file system of a URL. Raises `UserError` for an unknown protocol, host or driver."""
-        return self.opened()[0]
-
     def opened(self) -> tuple[Any, str]:
-        """The file system of a URL, with its host and account, and the folder as that names it. Raises `UserError`."""
+        """Fsspec's file system of a URL, with its host and account, and the folder as that names it.
+
+        Raises `UserError` for an unknown protocol, host or driver.
+        """
         from fsspec.core import url_to_fs
 
         try:
@@ -63,19 +62,26 @@ class Place:
             raise UserError(f"{printable(self.text)}: {' '.join(str(error).split())}") from error
         return found
 
+    def exists(self) -> bool:
+        """Whether the folder of a URL is there. Raises `UserError` as `opened`."""
+        filesystem, root = self.opened()
+        return bool(filesystem.exists(root))
+
     def files(self) -> list[str]:
         """All files in it, by their path below it, in the order of their names. Raises `UserError` if it is missing."""
+        filesystem, root = self.opened()
         try:
-            found = self.filesystem().find(self.root)
+            found = filesystem.find(root)
         except OSError as error:
             raise UserError(f"{printable(self.text)} cannot be listed: {' '.join(str(error).split())}") from error
-        return sorted(posixpath.relpath(name, self.root) for name in found)
+        return sorted(posixpath.relpath(name, root) for name in found)
 
     def read(self, name: str) -> bytes:
         """The file of this name below it."""
         if not self.is_url:
             return Path(self.root, name).read_bytes()
-        data: bytes = self.filesystem().cat_file(posixpath.join(self.root, name))
+        filesystem, root = self.opened()
+        data: bytes = filesystem.cat_file(posixpath.join(root, name))
         return data
 
     def write(self, name: str, data: bytes) -> None:
@@ -84,7 +90,7 @@ class Place:
             with atomic_write(Path(self.root, name)) as temporary:
                 temporary.write_bytes(data)
             return
-        target = posixpath.join(self.root, name)
-        filesystem = self.filesystem()
+        filesystem, root = self.opened()
+        target = posixpath.join(root, name)
         filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
         filesystem.pipe_file(target, data)  # object stores show an object once all of it is there

@@ -9,7 +9,6 @@ from pathlib import Path
 from stylenet.cluster.places import Place
 from stylenet.disk import printable
 from stylenet.errors import UserError
-from stylenet.models.catalog import result_names
 from stylenet.pipeline.earlier import left_out_line, without_results
 from stylenet.pipeline.inputs import IMAGE_SUFFIXES, SUFFIXES, Found, unsaid
 from stylenet.pipeline.plan import plan, result_name, told_apart
@@ -48,7 +47,7 @@ def plan_rows(
     pairs, clips = (
         list_images(source, style, suffix, say) if source.is_url else found(source, target, style, suffix, say)
     )
-    if not pairs and source.is_url and not source.filesystem().exists(source.root):
+    if not pairs and source.is_url and not source.exists():
         raise UserError(f"there is no folder {printable(source.text)}")
     if not pairs:
         raise UserError(f"{printable(source.text)} has no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
@@ -97,7 +96,7 @@ def list_images(source: Place, style: str, suffix: str | None, say: Say) -> tupl
 def inputs_of(names: Sequence[str], style: str, say: Say) -> list[str]:
     """The names without results of earlier runs beside their images."""
     every = [Found(Path(name), Path(name)) for name in names]
-    kept = without_results(every, {*result_names(), style, *style.split("+")})
+    kept = without_results(every, style)
     if left_out := [each.source for each in set(every) - set(kept)]:
         say(left_out_line(left_out))
     return [str(each.source) for each in kept]
@@ -111,5 +110,4 @@ def existing_results(target: Place, results: Sequence[str]) -> set[str]:
     """Which of the results are there."""
     if not target.is_url:
         return {result for result in results if os.path.exists(os.path.join(target.text, result))}
-    filesystem = target.filesystem()
-    return set(target.files()) if filesystem.exists(target.root) else set()
+    return set(target.files()) if target.exists() else set()

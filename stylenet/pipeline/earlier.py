@@ -4,16 +4,17 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from stylenet.disk import printable
-from stylenet.models.catalog import GALLERY, PREVIEW
+from stylenet.models.catalog import GALLERY, PREVIEW, result_names
 from stylenet.pipeline.inputs import Found
 
 
-def without_results(found: Sequence[Found], styles: Collection[str]) -> list[Found]:
+def without_results(found: Sequence[Found], style: str) -> list[Found]:
     """What was found, without the results that stand beside their sources in a searched folder or glob.
 
-    `photo-STYLE.jpg` is one beside `photo.png`, or any other `photo.…` that was found, if `styles` has the style's
-    name. What was named itself is an input, whatever its name.
+    `photo-STYLE.jpg` is one beside `photo.png`, or any other `photo.…` that was found, if a style has that name, or
+    if it is the `style` of this run, which may be a blend. What was named itself is an input, whatever its name.
     """
+    styles = {*result_names(), style, *style.split("+")}
     stems = {(each.source.parent, each.source.stem) for each in found}
     stems |= {(each.source.parent, _with_suffix_inside(each)) for each in found}
     return [each for each in found if not (each.searched and _is_result(each, stems, styles))]

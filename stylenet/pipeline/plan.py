@@ -14,7 +14,6 @@ from stylenet.media.formats import WRITABLE, format_of
 from stylenet.media.numbered_images import NumberedImages
 from stylenet.media.video.codecs import FORMATS as VIDEO_FORMATS
 from stylenet.media.video.codecs import SUFFIXES as VIDEO_SUFFIXES
-from stylenet.models.catalog import result_names
 from stylenet.pipeline.earlier import left_out_line, without_results
 from stylenet.pipeline.inputs import Found, find, unsaid
 from stylenet.pipeline.job import STANDARD_INPUT, STANDARD_OUTPUT, Job
@@ -64,7 +63,7 @@ def _jobs_for_all(
     say: Callable[[str], None],
 ) -> list[Job]:
     """The jobs for everything that was found but results of earlier runs, and of this one if those are skipped."""
-    sources = without_results(found, {*result_names(), style, *style.split("+")})
+    sources = without_results(found, style)
     jobs = _folder_jobs(sources, style, folder, suffix)
     results = {entry(job.target) for job in jobs}
     parts = {entry(part) for job in jobs if job.is_clip for part in parts_of(job.target)}

@@ -43,10 +43,11 @@ def check_frame(work: Work, width: int, height: int) -> None:
     """Raises `UserError` for frames that are too large, as stored or as the work would make them, or of no size."""
     if not (width and height):
         raise UserError(f"{NAME} does not tell the size of its frames")
-    for each in ((width // 2, height // 2), work.size.of(width, height)):  # decoding takes less memory than the rest
+    at_work = work.size.of(width, height)
+    for each in ((width // 2, height // 2), at_work):  # decoding takes less memory than the rest
         if each[0] * each[1] > FRAME:
             raise TooManyPixelsError(f"the frames of {NAME} have {width} x {height} pixels, more than the limit")
-    work.check_stroke(*work.size.of(width, height))
+    work.check_stroke(*at_work)
 
 
 def stylize_upload(work: Work, stylizer: Stylizer) -> Done:

@@ -52,8 +52,8 @@ class FasterOnCPU(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = dict(kwargs or {})
-        if function is F.conv2d and learns(*args, **kwargs):
-            return convolve(*args, **kwargs)
+        if function is F.conv2d and (result := convolve(*args, **kwargs)) is not None:
+            return result
         if function is Tensor.sort and len(args) == 1 and applies(args[0]) and set(kwargs) == {"dim"}:
             return sort(args[0], kwargs["dim"])
         return function(*args, **kwargs)
@@ -63,28 +63,18 @@ def applies(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
-def learns(
+def convolve(
     input: Tensor,  # noqa: A002, its name in F.conv2d
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> bool:
-    """Whether a convolution has weights that learn, and is of the kind that `convolve` does: any other is PyTorch's."""
-    return applies(input) and weight.requires_grad and input.ndim == 4 and groups == 1 and not isinstance(padding, str)
-
-
-def convolve(
-    input: Tensor,  # noqa: A002
-    weight: Tensor,
-    bias: Tensor | None = None,
     stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
+    padding: int | Sequence[int] | str = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
-) -> Tensor:
+) -> Tensor | None:
+    """A convolution whose weights learn; None for one of any other kind, which is PyTorch's."""
+    if not (applies(input) and weight.requires_grad and input.ndim == 4 and groups == 1) or isinstance(padding, str):
+        return None
     form = tuple([each] * 2 if isinstance(each, int) else [*each, *each][:2] for each in (stride, padding, dilation))
     result: Tensor = Convolution.apply(input, weight, bias, form)
     return result

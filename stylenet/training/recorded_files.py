@@ -25,9 +25,9 @@ def keep_inputs(folder: Path, settings: Settings) -> None:
     written: with `resume=`, what differs from it was given anew and is recorded no more.
     """
     if (folder / FILES).exists():  # as the run began
-        kept = {name: path for name, path in read_files(folder).items() if name not in given_anew(settings, folder)}
-        if kept != read_files(folder):
-            write_files(folder, kept)
+        files, anew = read_files(folder), given_anew(settings, folder)
+        if files.keys() & anew:
+            write_files(folder, {name: path for name, path in files.items() if name not in anew})
         return
     paths: dict[str, str | None] = {"data.path": settings.data.path}
     paths |= {"loss_network.weights": settings.loss_network.weights, "init": settings.init}

@@ -128,12 +128,13 @@ def is_same_many(
     wanted: tuple[str | None, str | None], found: tuple[str | None, str | None], extended: str | None
 ) -> bool:
     """Whether two pairs of `styles` and `add_to` are the same; `extended` is the hash of the file that was added to."""
-    moved = bool(wanted[1] and found[1]) and extended is not None and sha256_of(place_of(str(wanted[1]))) == extended
-    return is_same_place(wanted[0], found[0]) and (moved or is_same_place(wanted[1], found[1]))
-
-
-def sha256_of(path: str) -> str | None:
-    return file_sha256(Path(path)) if os.path.isfile(path) else None
+    styles, add_to = wanted
+    if not is_same_place(styles, found[0]):
+        return False
+    if is_same_place(add_to, found[1]):
+        return True
+    moved = place_of(add_to) if add_to and extended else ""
+    return os.path.isfile(moved) and file_sha256(Path(moved)) == extended
 
 
 def is_same_place(one: str | None, other: str | None) -> bool:
