@@ -1,10 +1,10 @@
 """Export to ONNX: one file for any height, width and batch, for ONNX Runtime, OpenVINO and browsers."""
 
-import io
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 OPSET = 20
 EXAMPLE = {"batch": 2, "height": 64, "width": 64}  # a batch of 1 would fix the batch at 1
+# Names of loggers whose children the exporters log by.
+EXPORTERS = ("torch.onnx", "torch.export", "torch._export", "onnxscript", "onnx_ir", "executorch")
+_ONE_EXPORT = threading.Lock()
 
 Shape: TypeAlias = tuple[str | int, ...]  # with a name for a dimension of any size
 Inputs: TypeAlias = dict[str, tuple[Shape, torch.dtype]]  # by their names
@@ -99,15 +102,21 @@ def _exported(graph: nn.Module, inputs: Inputs, least: int) -> "ModelProto":
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences the exporter's progress messages and warnings, which say nothing that a user could act on."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
+    """Silences the exporters' own messages, which say nothing that a user could act on; one export at a time.
+
+    Their loggers alone: other threads print and log meanwhile. torch.export changes state of the whole process, as do
+    filters of warnings, so that threads wait for each other.
+    """
+    with _ONE_EXPORT, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        levels = [(logger, logger.level) for logger in map(logging.getLogger, EXPORTERS)]
+        try:
+            for logger, level in levels:
+                logger.setLevel(max(level, logging.ERROR))
             yield
-    finally:
-        logging.disable(level)
+        finally:
+            for logger, level in levels:
+                logger.setLevel(level)
 
 
 def require_packages() -> None:

@@ -1,8 +1,12 @@
 """The ONNX export: equal to PyTorch within 1 of 255 at any size, with nothing of the machine in the file."""
 
+import logging
 import os
 import subprocess
 import sys
+import threading
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,7 @@ from PIL import Image
 
 from stylenet.cli.main import main
 from stylenet.errors import UserError
-from stylenet.export.onnx import export_onnx
+from stylenet.export.onnx import export_onnx, quiet
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.catalog import SHIPPED, StyleReference
 from stylenet.models.loading import load_single_style
@@ -220,3 +224,39 @@ def test_every_shipped_network_equals_pytorch(file: Path, tmp_path: Path) -> Non
     export_onnx(network, card, tmp_path / "network.onnx")
     for height, width in [*SIZES, FULL_HD]:
         assert largest_difference(tmp_path / "network.onnx", network, height, width, 3) <= 1
+
+
+def test_an_export_leaves_what_other_threads_print_and_log_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def others(*_: object, **__: object) -> None:
+        print("printed")
+        logging.getLogger("another").warning("logged")
+        logging.getLogger("torch.onnx._internal").warning("of the exporter")
+        raise KeyError
+
+    monkeypatch.setattr(torch.onnx, "export", others)
+    with pytest.raises(KeyError):
+        export_onnx(TransformerNet(SETTINGS), CARD, Path("night.onnx"))
+    logging.getLogger("torch.onnx._internal").warning("after it")
+    assert capsys.readouterr().out == "printed\n"
+    assert caplog.messages == ["logged", "after it"]
+
+
+def test_threads_export_one_after_the_other() -> None:
+    inside, most, before = [0], [0], (sys.stdout, warnings.filters[:])
+
+    def export() -> None:
+        with quiet():
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.02)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=export) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert (sys.stdout, warnings.filters[:]) == before
