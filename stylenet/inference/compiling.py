@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 # Images of one size after which `auto` compiles, so that a folder or a video never takes twice what it needs. Two CPU
 # cores with bf16 units, 512 px: 29 s of compiling, then 271 ms an image instead of 323.
 PAYS_AFTER = 600
+# Sizes and networks of a process that torch.compile serves, instead of 8: the next ones ran eagerly without a word.
+MOST = 1 << 16
 
 
 class Compiled(nn.Module):
@@ -34,7 +36,7 @@ class Compiled(nn.Module):
         self.seen[size] += 1
         if not self.failed and self.seen[size] > self.after:
             try:
-                return self.compiled()(photos)
+                return self._compiled(photos)
             except torch.OutOfMemoryError:  # says nothing about the compiler
                 raise
             except RuntimeError as error:  # all that dynamo and inductor raise
@@ -43,6 +45,12 @@ class Compiled(nn.Module):
                 self.failed = True
         stylized: Tensor = self.network(photos)
         return stylized
+
+    def _compiled(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        import torch._dynamo.config as dynamo  # with the compiler's imports, when it is first needed
+
+        with dynamo.patch(recompile_limit=MOST, accumulated_recompile_limit=MOST):  # type: ignore[attr-defined]
+            return self.compiled()(photos)
 
     def compiled(self) -> Callable[[Tensor], Tensor]:
         """The network by `torch.compile`."""

@@ -72,6 +72,17 @@ print("torch._dynamo" in sys.modules)
     assert done.stdout == "False\n"
 
 
+def test_every_size_is_compiled() -> None:
+    seen: list[torch.fx.GraphModule] = []
+    compiled = Compiled(Doubling())
+    compiled.fast = torch.compile(
+        compiled.network, dynamic=False, backend=lambda graph, _: [seen.append(graph), graph][1]
+    )
+    for width in range(20, 32):
+        compiled(torch.ones(1, 3, 20, width))
+    assert len(seen) == 12
+
+
 def test_too_little_memory_is_no_failure_of_the_compiler() -> None:
     def full(photos: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
