@@ -158,8 +158,10 @@ class Stylizer(Painter):
             return self._each_in_strips(pixels)
         try:
             with torch.inference_mode(), self._memory_errors(*pixels.shape[-2:]):
-                photos = self._prepared(pixels)
-                stylized: Tensor = self.network(replace_uniform_images(photos, extremes(photos))).float()
+                pixels = pixels.to(self.device)
+                # Of the pixels as given: rounded to half precision, small differences grow beyond what can be seen.
+                photos = replace_uniform_images(self._prepared(pixels), extremes(pixels))
+                stylized: Tensor = self.network(photos).float()
         except NoMemoryError:
             if not self._is_gpu():
                 raise

@@ -52,6 +52,21 @@ def test_half_precision_agrees_with_single() -> None:
     assert np.abs(single - half).max() <= 3
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("unit", [1, np.float32(255)], ids=["bytes", "floats"])
+def test_half_precision_sees_no_more_than_there_is(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, unit: float
+) -> None:
+    seen: list[int] = []
+    by = stylizer(dtype)
+    monkeypatch.setattr(by, "network", lambda photos: [seen.append(photos.unique().numel()), photos][1])
+    for level in range(0, 253, 4):
+        image = np.full((16, 16, 3), level, np.uint8)
+        image[3, 5] += 3
+        by.stylize(image if unit == 1 else image / unit)
+    assert set(seen) == {1}
+
+
 def test_one_visible_pixel_is_something_to_see() -> None:
     images = torch.full((2, 3, 40, 40), 100, dtype=torch.uint8)
     images[1, 2, 33, 7] = 105
