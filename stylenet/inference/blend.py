@@ -1,6 +1,7 @@
 """Several styles at once: the mean of their images, or one on each side of a mask."""
 
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -40,6 +41,13 @@ class Blend(Painter):
     def networks(self) -> list[nn.Module]:
         painters = dict.fromkeys([*self.painters, *(painter for painter, _ in self.passes)])
         return [network for painter in painters for network in painter.networks]
+
+    def separate(self) -> "Blend":
+        painters = {each: each.separate() for each in [*self.painters, *(painter for painter, _ in self.passes)]}
+        other = copy(self)
+        other.painters = [painters[painter] for painter in self.painters]
+        other.passes = [(painters[painter], weight) for painter, weight in self.passes]
+        return other
 
     def check(self) -> None:
         for painter in self.painters:

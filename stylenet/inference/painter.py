@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +40,10 @@ class Painter(ABC):
     @abstractmethod
     def networks(self) -> list[nn.Module]:
         """All networks at work."""
+
+    @abstractmethod
+    def separate(self) -> "Painter":
+        """A copy with networks of its own."""
 
     @abstractmethod
     def check(self) -> None:
@@ -137,6 +141,10 @@ class BoundStyler:
     @property
     def networks(self) -> list[nn.Module]:
         return self.painter.networks
+
+    def separate(self) -> "BoundStyler":
+        """The same with networks of its own."""
+        return replace(self, painter=self.painter.separate())
 
     def stylize(self, image: Kind) -> Kind:
         """Stylizes as the painter does, with this brush and this mask."""

@@ -12,7 +12,11 @@ class Styler(Protocol):
 
     @property
     def networks(self) -> Sequence[nn.Module]:
-        """All networks at work, for callers that keep statistics in them."""
+        """All networks at work, for callers that keep statistics in them (of what `separate` gives)."""
+        ...
+
+    def separate(self) -> "Styler":
+        """The same with networks of its own, for statistics that nobody else's images may change or be changed by."""
         ...
 
     def stylize(self, image: Any, /) -> Any:

@@ -112,6 +112,9 @@ class Stylizer(Painter):
         other.plain, other.network = network, self._applicable(network)
         return other
 
+    def separate(self) -> "Stylizer":
+        return self.with_network(deepcopy(self.plain))
+
     def _applicable(self, network: nn.Module) -> nn.Module:
         """The network as it is applied to whole images: by an engine, compiled, or as it is."""
         if self.engine is not None and isinstance(network, StyleNetwork):

@@ -113,6 +113,7 @@ def steady_stylizing(
     """A function that stylizes the frames of one video, `h w 3` in bytes, each with its time in seconds.
 
     `smoothing` as in `FrameWeight`; 0 stylizes each frame by itself. Each frame travels to the device and back once.
+    Statistics are kept in copies of the networks, so that the styler can be used for other clips and images meanwhile.
     Raises `UserError` for a network that another engine than PyTorch applies, unless `smoothing` is 0.
     """
     if not smoothing:
@@ -120,6 +121,7 @@ def steady_stylizing(
         return
     if engines := [network.engine.name for network in styler.networks if isinstance(network, EngineNetwork)]:
         raise UserError(f"the engine {engines[0]} has no temporal smoothing: it must be 0")
+    styler = styler.separate()
     networks = nn.ModuleList(styler.networks)
     weights, average = FrameWeight(smoothing), TemporalAverage(next(networks.parameters()).device)
     with temporal_statistics(networks) as frame_weight:

@@ -28,6 +28,10 @@ class Batching:
     def networks(self) -> Sequence[nn.Module]:
         return self.styler.networks
 
+    def separate(self) -> "Batching":
+        """The same with networks of its own."""
+        return Batching(self.styler.separate(), self.limit)
+
     def stylize(self, image: Image.Image, /) -> Image.Image:
         """An RGB image in the style; blocks until its batch is done."""
         result: Future[Image.Image] = Future()

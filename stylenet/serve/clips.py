@@ -1,7 +1,6 @@
 """Video clips that were uploaded as jobs."""
 
 import time
-from copy import deepcopy
 from pathlib import Path
 
 from stylenet.errors import UserError
@@ -66,8 +65,7 @@ def stylize_upload(work: Work, stylizer: Stylizer) -> Done:
     start = time.perf_counter()
     with Clip(source, Span(), name=NAME) as clip:
         check_frame(work, clip.video.width, clip.video.height)
-    # A network of its own: it keeps statistics of the clip in its norms.
-    styler = BoundStyler(stylizer.with_network(deepcopy(stylizer.plain)), work.brush)
+    styler = BoundStyler(stylizer, work.brush)
     job = ClipJob(source, target, SMOOTHING, size=work.size, pixels=FRAMES * work.pixels, keep=False, name=NAME)
     stylize_clip(styler, job, notes.append)
     with Clip(target, Span(), name=NAME) as clip:

@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from stylenet.inference.blend import Blend
+from stylenet.inference.painter import BoundStyler
 from stylenet.inference.stylizer import Stylizer
-from stylenet.inference.temporal import CUT, FrameWeight, changed_share, histogram, temporal_statistics
+from stylenet.inference.temporal import (
+    CUT,
+    FrameWeight,
+    changed_share,
+    histogram,
+    steady_stylizing,
+    temporal_statistics,
+)
 from stylenet.models.style_file import Card
 from stylenet.models.transformer_net import InstanceNorm2d, NetworkSettings, TransformerNet, initialize
 
@@ -16,8 +25,8 @@ SETTINGS = NetworkSettings(width=2, blocks=1)
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 
 
-def network() -> TransformerNet:
-    return initialize(TransformerNet(SETTINGS), 0).eval()
+def network(seed: int = 0) -> TransformerNet:
+    return initialize(TransformerNet(SETTINGS), seed).eval()
 
 
 def norm(scale: float = 2.0, shift: float = 0.5) -> torch.nn.Sequential:
@@ -107,6 +116,20 @@ def test_a_sky_that_grows_lighter_is_no_cut() -> None:
     skies = [np.full((40, 60, 3), level, np.uint8) for level in range(60, 200)]
     steps = [changed_share(histogram(a), histogram(b)) for a, b in itertools.pairwise(skies)]
     assert max(steps) < CUT
+
+
+def test_a_clip_changes_no_image_and_no_clip_beside_it() -> None:
+    one, other = (Stylizer(network(seed), Card("tiny", SETTINGS), "cpu", torch.float32) for seed in (0, 1))
+    images = np.random.default_rng(0).integers(0, 256, (3, 40, 48, 3), np.uint8)
+    for styler in (one, BoundStyler(Blend([(one, 1.0), (other, 2.0)]))):
+        alone = styler.stylize(images[0])
+        with steady_stylizing(styler) as stylize:
+            expected = [stylize(image, time / 25) for time, image in enumerate(images)]
+        with steady_stylizing(styler) as stylize, steady_stylizing(styler) as beside:
+            for time, image in enumerate(images):
+                np.testing.assert_array_equal(stylize(image, time / 25), expected[time])
+                np.testing.assert_array_equal(styler.stylize(images[0]), alone)
+                beside(images[2 - time], time / 25)
 
 
 def test_a_passer_by_changes_the_rest_of_the_picture_less() -> None:
