@@ -49,7 +49,7 @@ class Compiled(nn.Module):
     def _compiled(self, photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         import torch._dynamo.config as dynamo  # with the compiler's imports, when it is first needed
 
-        with dynamo.patch(recompile_limit=MOST, accumulated_recompile_limit=MOST):  # type: ignore[attr-defined]
+        with dynamo.patch(recompile_limit=MOST, accumulated_recompile_limit=MOST):
             return self.compiled()(photos)
 
     def compiled(self) -> Callable[[Tensor], Tensor]:
