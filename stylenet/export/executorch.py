@@ -1,11 +1,12 @@
 """Export to ExecuTorch, PyTorch's runtime for phones: one file for one size, for XNNPACK, which computes on the CPU."""
 
+import os
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from stylenet.disk import atomic_write
+from stylenet.disk import atomic_write, check_writable
 from stylenet.errors import UserError
 from stylenet.export.onnx import quiet
 from stylenet.export.picture_graph import exportable
@@ -13,11 +14,14 @@ from stylenet.export.picture_graph import exportable
 SIDE = 256  # pixels; ExecuTorch plans the memory for one size
 
 
-def export_executorch(network: nn.Module, path: Path) -> None:
+def export_executorch(network: nn.Module, path: str | os.PathLike[str]) -> None:
     """Writes the network of one style as a .pte file that maps RGB `1 3 256 256` in [0, 1], in fp32, to the same.
 
-    Raises `UserError` when the package of the extra `executorch` is missing.
+    Raises `UserError` when the package of the extra `executorch` is missing, and for a place that cannot be written,
+    before any work is done.
     """
+    path = Path(path)
+    check_writable(path)
     data = executorch_program(network)
     with atomic_write(path) as aside:
         aside.write_bytes(data)

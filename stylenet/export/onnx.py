@@ -1,6 +1,7 @@
 """Export to ONNX: one file for any height, width and batch, for ONNX Runtime, OpenVINO and browsers."""
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import nn
 
-from stylenet.disk import atomic_write
+from stylenet.disk import atomic_write, check_writable
 from stylenet.errors import UserError
 from stylenet.export.model_file import finish
 from stylenet.export.picture_graph import PictureGraph, exportable
@@ -32,14 +33,17 @@ Shape: TypeAlias = tuple[str | int, ...]  # with a name for a dimension of any s
 Inputs: TypeAlias = dict[str, tuple[Shape, torch.dtype]]  # by their names
 
 
-def export_onnx(network: nn.Module, card: Card, path: Path, channels: int = 3) -> None:
+def export_onnx(network: nn.Module, card: Card, path: str | os.PathLike[str], channels: int = 3) -> None:
     """Writes `network` as an ONNX file that maps `uint8` images `b h w c` to stylized ones of the same shape.
 
     With 3 channels (RGB), or 4 (RGBA; alpha passes through). Height and width are at least the network's minimum side.
     A network of many styles has a second input, `weights`: for each image the weights `b styles` of a blend, which are
     divided by their sum. Convolution weights are stored as fp16, and computed with as fp32. The card is in the file's
-    metadata under `stylenet`, as JSON. Raises `UserError` when the packages of the extra `onnx` are missing.
+    metadata under `stylenet`, as JSON. Raises `UserError` when the packages of the extra `onnx` are missing, or for a
+    place that cannot be written, before any work is done.
     """
+    path = Path(path)
+    check_writable(path)
     model = onnx_model(network, card, channels)
     with atomic_write(path) as temporary:
         temporary.write_bytes(model.SerializeToString())

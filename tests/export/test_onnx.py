@@ -243,6 +243,14 @@ def test_an_export_leaves_what_other_threads_print_and_log_alone(
     assert caplog.messages == ["logged", "after it"]
 
 
+def test_a_target_that_cannot_be_written_is_found_before_the_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: pytest.fail("it was exported"))
+    with pytest.raises(UserError, match="is a folder; name a file in it"):
+        export_onnx(TransformerNet(SETTINGS), CARD, str(tmp_path))
+
+
 def test_threads_export_one_after_the_other() -> None:
     inside, most, before = [0], [0], (sys.stdout, warnings.filters[:])
 
