@@ -7,7 +7,9 @@ with each style of this one, and with each weighted mean of rows, in one pass.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -19,7 +21,7 @@ from stylenet.models.predictor import Predictor
 from stylenet.models.transformer_net import TransformerNet
 
 Weights = Sequence[int | float] | Float[Tensor, "*b styles"]
-Style = int | Int[Tensor, " b"] | Weights
+Style = int | np.integer[Any] | Int[Tensor, " b"] | Weights
 
 
 class ConditionalNorm(nn.Module):
@@ -71,14 +73,20 @@ class ConditionalNet(StyleNetwork):
 
     def parameters_of(self, style: Style) -> Float[Tensor, "*b p"]:
         """The row of a style, or the mean of rows by weights, which are divided by their sum. Raises `UserError`."""
-        if isinstance(style, int) or (isinstance(style, Tensor) and not style.is_floating_point()):
+        styles = self.settings.styles
+        if isinstance(style, Tensor) and not style.is_floating_point():
+            check_numbers(style, styles)
             return self.table[style]
-        weights = torch.as_tensor(style, dtype=self.table.dtype)
-        check_weights(weights, self.settings.styles)
+        if isinstance(style, int | np.integer):
+            if not 0 <= style < styles:
+                raise UserError(f"the styles have the numbers 0 to {styles - 1}, got {style}")
+            return self.table[int(style)]
+        weights = weights_of(style).to(self.table.dtype)
+        check_weights(weights, styles)
         weights = weights.to(self.table.device)
         return torch.matmul(weights / weights.sum(-1, keepdim=True), self.table)
 
-    def selected(self, style: int | Sequence[int | float]) -> TransformerNet:
+    def selected(self, style: int | np.integer[Any] | Sequence[int | float]) -> TransformerNet:
         """The ordinary network of one style, or of a mean of styles."""
         return self.folded(self.parameters_of(style))
 
@@ -131,11 +139,33 @@ class ConditionalNet(StyleNetwork):
         return zip(pieces, pieces, strict=True)
 
 
+def weights_of(style: object) -> Tensor:
+    """Weights as a tensor. Raises `UserError` for what is neither that nor a number of a style."""
+    try:
+        weights = torch.as_tensor(style)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"a style is its number, or a weight for each, got {style!r:.80}") from error
+    if weights.ndim == 0 or weights.is_complex():
+        raise UserError(f"a style is its number, or a weight for each, got {style!r:.80}")
+    return weights
+
+
+def check_numbers(numbers: Tensor, styles: int) -> None:
+    """Raises `UserError` for numbers that no style has. A GPU's are not read: the host would wait for them."""
+    if numbers.dtype == torch.bool:
+        raise UserError("a style is its number, or a weight for each, got yes and no")
+    readable = numbers.device.type == "cpu" and not torch.compiler.is_compiling()
+    if readable and not ((numbers >= 0) & (numbers < styles)).all():
+        raise UserError(f"the styles have the numbers 0 to {styles - 1}, got {numbers.tolist()}")
+
+
 def check_weights(weights: Float[Tensor, "*b n"], styles: int) -> None:
     """Raises `UserError` for weights that make no mean. A GPU's numbers are not read: the host would wait for them."""
     if weights.shape[-1] != styles:
         raise UserError(f"a blend has a weight for each of {styles} styles, got {weights.shape[-1]}")
     readable = weights.device.type == "cpu" and not torch.compiler.is_compiling()
+    if readable and not weights.isfinite().all():
+        raise UserError("the weights of a blend must be finite numbers")
     if readable and not weights.sum(-1).all():
         raise UserError("the weights of a blend must not add up to 0")
 

@@ -298,3 +298,28 @@ def test_more_than_a_file_holds_is_refused_before_the_training() -> None:
     with pytest.raises(UserError, match=r"take 1,\d+,\d+ bytes"):
         check_styles([{"source": "x" * 5000}] * 200)
     check_styles([{"source": "x" * 500}] * 1000)
+
+
+def test_a_number_of_any_whole_type_chooses() -> None:
+    network = ConditionalNet(NetworkSettings(2, 1, architecture="conditional", styles=3))
+    for number in (2, np.int64(2), np.uint8(2)):
+        assert torch.equal(network.parameters_of(number), network.table[2])
+
+
+@pytest.mark.parametrize(
+    ("style", "reason"),
+    [
+        (99, "the styles have the numbers 0 to 2, got 99"),
+        (-1, "the styles have the numbers 0 to 2, got -1"),
+        (torch.tensor([0, 3]), r"the styles have the numbers 0 to 2, got \[0, 3\]"),
+        ([float("nan")] * 3, "the weights of a blend must be finite numbers"),
+        (torch.tensor(0.5), "a style is its number, or a weight for each"),
+        (["a", "b", "c"], "a style is its number, or a weight for each"),
+    ],
+    ids=repr,
+)
+@pytest.mark.usefixtures("without_type_checks")
+def test_what_chooses_no_style_is_a_line(style: object, reason: str) -> None:
+    network = ConditionalNet(NetworkSettings(2, 1, architecture="conditional", styles=3))
+    with pytest.raises(UserError, match=reason):
+        network.parameters_of(style)
