@@ -1,6 +1,6 @@
 """Several styles at once: the mean of their images, or one on each side of a mask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from stylenet.errors import UserError
 from stylenet.inference.brush import apply_controls
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
-from stylenet.inference.settings import Brush, check_weights
+from stylenet.inference.settings import Brush, check_weights, number
 from stylenet.inference.strips import Progress
 from stylenet.inference.stylizer import Stylizer
 from stylenet.models.conditional import interpolate_networks
@@ -28,9 +28,9 @@ class Blend(Painter):
     image. Raises `UserError` for weights that aren't above 0, or have no effect.
     """
 
-    def __init__(self, parts: Sequence[tuple[Painter, float]]) -> None:
-        check_parts(parts)
-        weights = [weight for _, weight in parts]
+    def __init__(self, parts: Iterable[tuple[Painter, float]]) -> None:
+        parts = list_of_parts(parts)
+        weights = [number(weight, "a style's weight") for _, weight in parts]
         check_weights(weights)
         self.painters = [painter for painter, _ in parts]
         self.weights = [weight / sum(weights) for weight in weights]
@@ -101,6 +101,15 @@ def _mixed(parts: Sequence[tuple[Painter, float]]) -> Painter | None:
         return None
     network = interpolate_networks([painter.plain for painter in painters], [weight for _, weight in parts])
     return None if network is None else painters[0].with_network(network)
+
+
+def list_of_parts(parts: Any) -> list[Any]:
+    """The parts of a blend. Raises `UserError` for anything but pairs of a stylizer and a number."""
+    if not isinstance(parts, Iterable):
+        raise UserError(f"a blend is a list of pairs (stylizer, weight), got {parts!r:.80}")
+    listed = list(parts)
+    check_parts(listed)
+    return listed
 
 
 def check_parts(parts: Sequence[Any]) -> None:

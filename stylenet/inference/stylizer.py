@@ -20,7 +20,7 @@ from stylenet.errors import UserError
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
-from stylenet.inference.settings import PLAIN, Brush
+from stylenet.inference.settings import PLAIN, Brush, number
 from stylenet.inference.strips import WHOLE, Progress, Reader, Strips, Writer, bytes_per_pixel, unseen
 from stylenet.inference.stroke import back_at_full_size, scale_down
 from stylenet.media.image import to_image, to_uint8
@@ -32,6 +32,7 @@ from stylenet.models.uniform_images import extremes, replace_uniform_images
 log = logging.getLogger(__name__)
 
 LAYOUT = torch.channels_last  # the faster one, on CPUs as on GPUs
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAXIMUM_NUMBERS = 2**31  # of a tensor, in CUDA's reflection pad
 
 
@@ -40,6 +41,14 @@ def single_threads_after_fork() -> None:
     """Makes torch single-threaded in forked children: a used pool of OpenMP threads does not survive a fork."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+
+
+def check_settings(dtype: object, memory: object) -> None:
+    """Raises `UserError` for types that a network cannot have, and for a memory that is no number of bytes."""
+    if dtype is not None and dtype not in DTYPES:
+        raise UserError(f"dtype must be one of {', '.join(map(str, DTYPES))}, got {dtype!r:.80}")
+    if memory is not None and not number(memory, "memory") >= 0:
+        raise UserError(f"memory must be a number of bytes, 0 or more, got {memory!r:.80}")
 
 
 class Stylizer(Painter):
@@ -68,6 +77,7 @@ class Stylizer(Painter):
         memory: int | None = None,
         engine: str = TORCH,
     ) -> None:
+        check_settings(dtype, memory)
         single_threads_after_fork()
         self.card, self.process = card, os.getpid()
         self.engine = None if engine == TORCH else Engine(engine, dtype, memory)
