@@ -14,6 +14,7 @@ from stylenet.media.image import to_rgb, upright
 from stylenet.media.metadata import kept_profile
 
 KINDS = "a PIL image, a path, an array (h w 3 or b h w 3), a tensor (3 h w or b 3 h w), or a list of these"
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 OVERSHOOT = 0.5  # what a sharp resize may leave beyond [0, 1]; more is an image in [0, 255]
 
 
@@ -47,7 +48,7 @@ def as_rgb(image: Image.Image | str | os.PathLike[str]) -> tuple[Image.Image, by
 
 def array_pixels(array: np.ndarray) -> Tensor:
     """An array `h w 3` or `b h w 3` as a tensor `3 h w` or `b 3 h w`, without a copy where torch needs none."""
-    check_shape(array.ndim in (3, 4) and array.shape[-1] == 3, array)
+    check_shape(array.ndim in (3, 4) and array.shape[-1] == 3 and array.size > 0, array)
     if array.dtype.kind not in "buif":
         raise UserError(f"pixels must be uint8 or floats in [0, 1], got {array.dtype}")
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -66,15 +67,22 @@ def pixel_array(pixels: Tensor) -> np.ndarray:
 def check_tensor(pixels: Tensor) -> None:
     """Raises `UserError` unless this is a tensor `3 h w` or `b 3 h w` of `uint8` or of floats in [0, 1]."""
     check_shape(pixels.ndim in (3, 4) and pixels.shape[-3] == 3 and pixels.numel() > 0, pixels)
+    if not is_plain(pixels):
+        raise UserError("pixels must be in an ordinary tensor, got one that is sparse or without values")
     if pixels.dtype == torch.uint8:
         return
-    if not pixels.is_floating_point():
+    if pixels.dtype not in FLOATS:
         raise UserError(f"pixels must be uint8 or floats in [0, 1], got {pixels.dtype}")
     if pixels.device.type != "cpu":
         return  # reading values would make the program wait for the device
-    low, high = (float(value) for value in pixels.aminmax())
+    low, high = (float(value) for value in pixels.detach().aminmax())
     if not (low >= -OVERSHOOT and high <= 1 + OVERSHOOT):
         raise UserError(f"float pixels must lie in [0, 1], got {low:g} to {high:g}")
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor has a value at each place: it is neither sparse nor on the device `meta`."""
+    return tensor.layout == torch.strided and tensor.device.type != "meta"
 
 
 def check_shape(fits: bool, image: Any) -> None:

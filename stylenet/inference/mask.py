@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylenet.errors import UserError
-from stylenet.inference.conversion import describe_type
+from stylenet.inference.conversion import FLOATS, describe_type, is_plain
 from stylenet.media.decoders import opened_image
 from stylenet.media.image import to_rgb, upright
 
@@ -35,14 +35,18 @@ def as_mask(mask: Mask) -> Float[Tensor, "h w"]:
             raise UserError(f"the mask cannot be read: {error}") from error
     if isinstance(mask, np.ndarray) and mask.dtype.kind in "buif":
         native = mask.astype(mask.dtype.newbyteorder("="), copy=False)
-        mask = torch.from_numpy(np.require(native, requirements=["C", "W"]))
+        try:
+            mask = torch.from_numpy(np.require(native, requirements=["C", "W"]))
+        except TypeError:  # a type that torch lacks, like float128
+            raise UserError(f"{KINDS}, got {tuple(mask.shape)} of {mask.dtype}") from None
     if not isinstance(mask, Tensor):
         raise UserError(f"{KINDS}, got {describe_type(mask)}")
-    known = mask.dtype in (torch.uint8, torch.bool) or mask.is_floating_point()
+    known = mask.dtype in (torch.uint8, torch.bool, *FLOATS) and is_plain(mask)
     if not (known and mask.ndim == 2 and mask.numel() > 0):
         raise UserError(f"{KINDS}, got {tuple(mask.shape)} of {mask.dtype}")
     if mask.dtype == torch.uint8:
         return mask.float() / 255
+    mask = mask.detach()
     _check_values(mask)
     return mask.float().clamp(0, 1)
 

@@ -106,6 +106,8 @@ def find_reference(style: str | os.PathLike[str]) -> StyleReference:
     """
     if isinstance(style, StyleReference):
         return style
+    if not isinstance(style, str | os.PathLike) or not isinstance(os.fspath(style), str):
+        raise UserError(f"a style is a name or a path, got {type(style).__name__}")
     text = os.fspath(style)
     name, sign, inside = text.rpartition("#")
     on_hub = name.startswith(hub.PREFIX)

@@ -159,6 +159,13 @@ def test_an_unknown_style_names_the_styles_there_are(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("style", [None, b"starry", 7])
+def test_what_is_no_name_of_a_style_is_one_line(style: object) -> None:
+    with pytest.raises(ValueError, match="a style is a name or a path, got "):
+        Stylizer.load(style)
+
+
 def test_a_device_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cuda") as caught:
         Stylizer.load(save_network(tmp_path, "wave"), "cuda")
