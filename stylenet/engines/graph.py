@@ -12,6 +12,7 @@ from stylenet.models.network import StyleNetwork
 
 FOLDER = "engines"  # of the cache
 KEPT = 64  # graphs in it, of 0.2 to 4 MB each
+DIGEST = 32  # bytes of a SHA-256
 
 
 def network_graph(network: StyleNetwork) -> bytes:
@@ -19,18 +20,24 @@ def network_graph(network: StyleNetwork) -> bytes:
     with suppress(OSError):  # without a cache that can be written, it is exported each time
         path = cache_folder() / FOLDER / f"{graph_key(network)}.onnx"
         with one_at_a_time(path):
-            if path.exists():
+            if (graph := kept_graph(path)) is not None:
                 path.touch()  # by which those not used for longest are known
-            else:
-                _export(network, path)
-                remove_unused(path.parent)
-            return path.read_bytes()
+                return graph
+            graph = _exported(network)
+            with atomic_write(path) as temporary:
+                temporary.write_bytes(hashlib.sha256(graph).digest() + graph)
+            remove_unused(path.parent)
+            return graph
     return _exported(network)
 
 
-def _export(network: StyleNetwork, path: Path) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(_exported(network))
+def kept_graph(path: Path) -> bytes | None:
+    """A graph in the cache, behind its SHA-256. None where there is none, or a damaged one."""
+    if not path.exists():
+        return None
+    data = path.read_bytes()
+    digest, graph = data[:DIGEST], data[DIGEST:]
+    return graph if hashlib.sha256(graph).digest() == digest else None
 
 
 def remove_unused(folder: Path) -> None:

@@ -23,7 +23,7 @@ from stylenet.evaluation.artifacts import artifacts, complaints
 from stylenet.evaluation.gatys import equivalents
 from stylenet.evaluation.held_out import held_out_losses, stylized_by
 from stylenet.evaluation.judge import ARCHITECTURE, LAYERS, style_ratio_vgg16
-from stylenet.evaluation.settings import EvaluationSettings
+from stylenet.evaluation.settings import SMALLEST_SIDE, EvaluationSettings
 from stylenet.evaluation.similarity import lpips, ssim
 from stylenet.evaluation.stability import stability
 from stylenet.losses.criterion import criterion_for
@@ -44,9 +44,10 @@ class UnknownPaintingError(UserError):
 
 
 def evaluate(
-    style: str | os.PathLike[str], photos: Float[Tensor, "n 3 h w"], settings: EvaluationSettings | None = None
+    style: str | os.PathLike[str], photos: Tensor, settings: EvaluationSettings | None = None
 ) -> dict[str, Any]:
-    """The figures of one style on photos with values in [0, 1]. Raises `UserError`."""
+    """The figures of one style on photos, floats in [0, 1] or bytes, 64 px or more. Raises `UserError`."""
+    photos = checked_photos(photos)
     settings = settings or EvaluationSettings()
     device = pick_device()
     network, card = load_single_style(style, device)
@@ -63,6 +64,22 @@ def evaluate(
         figures["gatys"] = {name: asdict(each) for name, each in found.items()}
         figures["gatys_photos"] = len(some)
     return figures
+
+
+def checked_photos(photos: object) -> Tensor:
+    """The photos as fp32 in [0, 1]. Raises `UserError` for what is no batch of photos, or cannot be measured."""
+    wanted = f"photos must be a tensor (n, 3, h, w), uint8 or float in [0, 1], of {SMALLEST_SIDE} px or more"
+    if not isinstance(photos, Tensor):
+        raise UserError(f"{wanted}, got {type(photos).__name__}")
+    if photos.dim() != 4 or photos.shape[1] != 3 or not len(photos) or min(photos.shape[2:]) < SMALLEST_SIDE:
+        raise UserError(f"{wanted}, got {tuple(photos.shape)}")
+    if photos.dtype != torch.uint8 and not photos.is_floating_point():
+        raise UserError(f"{wanted}, got {str(photos.dtype).removeprefix('torch.')}")
+    floats = photos.float() / 255 if photos.dtype == torch.uint8 else photos.detach().float()
+    low, high = (float(value) for value in floats.aminmax())
+    if not 0 <= low <= high <= 1:  # NaN is not
+        raise UserError(f"{wanted}, got values from {low:.3g} to {high:.3g}")
+    return floats
 
 
 class Yardstick:

@@ -269,3 +269,15 @@ def test_unsuitable_options_are_one_line(call: Run, folder: Path, options: str, 
     code, out, err = call(*options.split(), "-s", "night", "--engine", "onnx")
     assert (code, out, len(err)) == (1, [], 1)
     assert message in err[0]
+
+
+@pytest.mark.parametrize("damage", [b"", b"cut", bytes(64)])
+def test_a_damaged_graph_is_exported_again(damage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STYLENET_CACHE", str(tmp_path))
+    monkeypatch.setattr(graph, "_exported", lambda network: b"a graph")
+    monkeypatch.setattr(graph, "graph_key", lambda network: "key")
+    assert graph.network_graph(night()) == b"a graph"
+    (tmp_path / FOLDER / "key.onnx").write_bytes(damage)
+    assert graph.network_graph(night()) == b"a graph"
+    monkeypatch.setattr(graph, "_exported", None)  # and kept
+    assert graph.network_graph(night()) == b"a graph"
