@@ -73,10 +73,16 @@ def stylize_clips(options: argparse.Namespace, jobs: Sequence[Job], skipped: int
         except BrokenPipeError:  # the reader of standard output has gone: nothing is left to do
             raise
         except (UserError, OSError) as error:
-            say(reason(error, job.target))
+            say(with_source(reason(error, job.target), job))
             failed += 1
     print_counts(len(jobs) - failed, failed, skipped)
     return 1 if failed else 0
+
+
+def with_source(line: str, job: Job) -> str:
+    """An error's line, behind the name of the clip where it names neither that nor the result."""
+    source, target = printable(job.source), printable(job.target)
+    return line if source in line or target in line else f"{source}: {line}"
 
 
 def clip_settings(options: argparse.Namespace) -> dict[str, Any]:

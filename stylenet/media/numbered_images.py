@@ -43,7 +43,7 @@ class NumberedImages:
         """The files that are there, by their numbers, in order; maybe none."""
         before, after = NUMBER.split(self.pattern.name)[0], NUMBER.split(self.pattern.name)[-1]
         name = re.compile(f"{re.escape(before)}(\\d+){re.escape(after)}")
-        folder = self.pattern.parent
+        folder = Path(os.path.realpath(self.pattern.parent))  # which may lead through one that is yet to be made
         try:
             there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
         except OSError as error:

@@ -6,13 +6,15 @@ from pathlib import Path
 from stylenet.disk import printable
 from stylenet.models.catalog import GALLERY, PREVIEW, result_names
 from stylenet.pipeline.inputs import Found
+from stylenet.pipeline.unfinished import UNFINISHED
 
 
 def without_results(found: Sequence[Found], style: str) -> list[Found]:
     """What was found, without the results that stand beside their sources in a searched folder or glob.
 
     `photo-STYLE.jpg` is one beside `photo.png`, or any other `photo.…` that was found, if a style has that name, or
-    if it is the `style` of this run, which may be a blend. What was named itself is an input, whatever its name.
+    if it is the `style` of this run, which may be a blend; `photo-STYLE-unfinished.mp4` is a part of one. What was
+    named itself is an input, whatever its name.
     """
     styles = {*result_names(), style, *style.split("+")}
     stems = {(each.source.parent, each.source.stem) for each in found}
@@ -32,7 +34,7 @@ def _with_suffix_inside(found: Found) -> str:
 
 
 def _is_result(found: Found, stems: Collection[object], styles: Collection[str]) -> bool:
-    parts = _divided(found.source.stem)
+    parts = _divided(UNFINISHED.sub("", found.source.stem))
     return any((found.source.parent, stem) in stems and _is_style(name, styles) for stem, name in parts)
 
 

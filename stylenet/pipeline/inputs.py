@@ -130,8 +130,8 @@ def _in_folder(folder: Path, root: Path, output: Path | None) -> Iterator[Found]
 
 
 def _may_be_file(path: Path) -> bool:
-    """Whether it is a file; also where that cannot be known, as reading it will say why."""
+    """Whether it is a file; also a link to nothing, or where that cannot be known, as reading it will say why."""
     try:
-        return path.is_file()
+        return path.is_file() or (path.is_symlink() and not path.exists())
     except OSError:
         return True

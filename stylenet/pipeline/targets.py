@@ -43,9 +43,12 @@ def would_replace(job: Job, file: Path) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | str:
-    """Equal for one file under different names: links, upper and lower case, other paths."""
+    """Equal for one file under different names: links, upper and lower case, other paths.
+
+    Also where the path leads through a folder that is not there yet, and back out of it.
+    """
     try:
-        status = path.stat()
+        status = os.stat(os.path.realpath(path))
     except OSError:
         return entry(path)
     return status.st_dev, status.st_ino

@@ -1,6 +1,7 @@
 """What was done of a clip before a signal or an error: a file beside the target, and the time to continue at."""
 
 import os
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count, islice
@@ -10,6 +11,7 @@ from stylenet.disk import LONGEST_NAME
 from stylenet.errors import UserError
 
 PARTS = 20  # of a target, that are looked for
+UNFINISHED = re.compile(r"-unfinished(-\d+)?$")  # how the stems of parts end
 
 
 class Stopped(Exception):  # noqa: N818  # no error, as KeyboardInterrupt is none

@@ -201,14 +201,31 @@ def test_a_picture_named_twice_is_stylized_once(folder: Path) -> None:
     assert len(plan(["photo.png", "./photo.png", str(folder / "photo.png"), "ph*"], "night")) == 1
 
 
-@pytest.mark.parametrize("way", ["itself", "symbolic link", "hard link", "linked folder", "dots"])
+@pytest.mark.parametrize("way", ["itself", "symbolic link", "hard link", "linked folder", "dots", "new dots"])
 def test_no_result_overwrites_an_input_by_any_way(folder: Path, way: str) -> None:
-    output = {"itself": "photo.png", "dots": "checkpoints/../photo.png", "linked folder": "link/photo.png"}
+    output = {
+        "itself": "photo.png",
+        "dots": "checkpoints/../photo.png",
+        "new dots": "new/../photo.png",
+        "linked folder": "link/photo.png",
+    }
     (folder / "link").symlink_to(folder)
     (folder / "symbolic link.png").symlink_to("photo.png")
     os.link(folder / "photo.png", folder / "hard link.png")
     with pytest.raises(ValueError, match=r"would overwrite the input photo\.png"):
         plan(["photo.png"], "night", output.get(way, f"{way}.png"))
+
+
+def test_no_sequence_overwrites_its_frames_through_a_new_folder(folder: Path) -> None:
+    picture(folder / "frames" / "1.png")
+    with pytest.raises(ValueError, match="would overwrite the input"):
+        plan(["frames/%d.png"], "night", "new/../frames/%d.png")
+
+
+def test_a_link_to_nothing_in_a_folder_is_an_input_that_is_missing(folder: Path) -> None:
+    picture(folder / "in" / "a.png")
+    (folder / "in" / "b.png").symlink_to("nowhere.png")
+    assert sorted(targets(plan(["in"], "night", "out"))) == ["out/a-night.png", "out/b-night.png"]
 
 
 def test_no_result_overwrites_another_pictures_input(folder: Path) -> None:

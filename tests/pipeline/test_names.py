@@ -41,7 +41,8 @@ def test_results_of_any_network_of_many_styles_are_no_inputs(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     Path("checkpoints").mkdir()
     save_gallery(Path("checkpoints/mine.safetensors"), "night", "sea wall")
-    for name in ("photo.jpg", "photo-mine-night.jpg", "photo-mine-sea wall.jpg", "photo-mine-other.jpg"):
+    parts = ("photo-mine-night-unfinished.jpg", "photo-mine-sea wall-unfinished-2.jpg")
+    for name in ("photo.jpg", "photo-mine-night.jpg", "photo-mine-sea wall.jpg", "photo-mine-other.jpg", *parts):
         picture(Path("photos") / name)
     jobs = plan(["photos"], "starry")
     assert [job.source.name for job in jobs] == ["photo-mine-other.jpg", "photo.jpg"]

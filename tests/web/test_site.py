@@ -27,6 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a page goes, of a runtime that is there but does nothing, and two networks: night and dawn."""
     built = tmp_path / "built"
     (built / "runtime").mkdir(parents=True)
+    (built / "example.jpg").touch()
     (built / "networks").mkdir()
     for name, size in (("dawn", 3), ("night", 2)):
         (built / f"networks/{name}.onnx").write_bytes(bytes(size))
@@ -39,6 +40,7 @@ def test_a_missing_runtime_is_one_line_that_names_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(site, "BUILT", tmp_path / "nowhere")
+    (tmp_path / "nowhere" / "runtime").mkdir(parents=True)  # as an interrupted fetch leaves it
     with pytest.raises(UserError, match="runtime is missing: python tools/fetch_web"):
         write_site(tmp_path / "page")
     assert main(["web", str(tmp_path / "page")]) == 1
@@ -166,11 +168,11 @@ def test_a_file_that_was_put_beside_the_page_is_never_replaced(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_site(folder)
-    (site.BUILT / "example.jpg").write_bytes(b"new")
-    (folder / "example.jpg").write_bytes(b"mine")
+    (site.BUILT / "extra.jpg").write_bytes(b"new")
+    (folder / "extra.jpg").write_bytes(b"mine")
     before = contents(folder)
     assert main(["web", str(folder)]) == 1
-    place = folder / "example.jpg"
+    place = folder / "extra.jpg"
     assert capsys.readouterr().err == (
         f"stylenet web: error: {place} is no file of the earlier page, and would be replaced: move it\n"
     )
