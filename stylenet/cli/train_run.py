@@ -15,7 +15,7 @@ from stylenet.errors import UserError
 log = logging.getLogger(__name__)
 
 UNUSED = {  # settings that runs on many paintings, or on a further one, do not have
-    "styles": r"style\.(title|artist|year|died|source|license)",
+    "styles": r"style\.(title|artist|year|died|source|license)|network\.black",
     "add_to": r"style\.suffix|network(\..*)?|init",
 }
 

@@ -9,8 +9,8 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from stylenet.errors import UserError
-from stylenet.losses.measures import luminance
 from stylenet.losses.vgg.download import DownloadError, fetch_from_hub
+from stylenet.models.luminance import luminance
 
 # Torchvision's AlexNet (IMAGENET1K_V1), which LPIPS takes from torch.hub's cache.
 ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"

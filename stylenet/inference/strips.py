@@ -75,6 +75,7 @@ class Strips:
         if strips > most:
             limit = f"{most / 1e6:.1f} MB are allowed"
             raise UserError(f"strips of an image {width} px wide take {strips / 1e6:.1f} MB of memory, and {limit}")
+        self.finish = network.finish
         self.left, self.right, self.above, below = network.padding(height, width)
         padded = self.above + height + below
         self.edges = _edges(padded, rows, least, network.stride)
@@ -100,7 +101,7 @@ class Strips:
                     top, bottom = (min(max(row - self.above, 0), self.height) for row in (first, end))
                     if step is self.plan.passes[-1] and top < bottom:
                         rows = strip[:, :, top + self.above - first : bottom + self.above - first]
-                        write(top, rows[..., self.left : self.left + self.width])
+                        write(top, self.finish(rows[..., self.left : self.left + self.width]))
                     done += (bottom - top) * step.features.work
                     progress(round(self.height * done / total), self.height)
 

@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from stylenet.models.luminance import luminance
+
 FLAT = 1e-4  # variance: a standard deviation of 2.5 of 255
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 TONE = 8  # pixels
 SMALLEST_SIDE = 16  # pixels, of an image that is compared after shrinking
 AROUND = 17  # pixels
@@ -83,12 +84,6 @@ def detail(photos: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     down, across = (F.pad(tones.diff(dim=dim).abs(), pad) for dim, pad in ((2, (0, 0, 0, 1)), (3, (0, 1, 0, 0))))
     around = F.avg_pool2d(down + across, AROUND, 1, AROUND // 2, count_include_pad=False)
     return around / (around + FAINT)
-
-
-def luminance(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
-    """The luminance of RGB. The weights are numbers, as a tensor of them would be copied to a GPU at each step."""
-    red, green, blue = images.unbind(1)
-    return LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue
 
 
 def fits(images: Float[Tensor, "b c h w"], scale: int, side: int = SMALLEST_SIDE) -> bool:

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from stylenet.errors import UserError
 from stylenet.models.layers import pad_by_reflection
+from stylenet.models.limits import MOST_BLACK
+from stylenet.models.luminance import deepen_blacks
 
 # What the last convolution's numbers become.
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "linear": partial(nn.Hardtanh, 0.0, 1.0)}
 # Settings that came later, and what a card without them means.
-LATER = {"architecture": "transformer", "styles": 1, "predictor": 0, "waves": 0, "margin": 0}
+LATER = {"architecture": "transformer", "styles": 1, "predictor": 0, "waves": 0, "margin": 0, "black": 0}
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -33,7 +35,7 @@ class NetworkSettings:
     the parameters of others (0: none). Both are for `conditional` alone. `waves` is the number of plane waves in the
     pattern that flat areas are filled along (`stylenet.models.plane_waves`; 0: none). `margin`:
     pixels of reflection padding, 0 to 12, that are cropped from the result; without it, networks draw a frame at the
-    border.
+    border. `black`: the luminance, 0 to 38 of 255, that is moved to 0 in results; measured after the training.
     """
 
     width: int = 32
@@ -45,6 +47,7 @@ class NetworkSettings:
     predictor: int = 0
     waves: int = 0
     margin: int = 0
+    black: int = 0
 
     def __post_init__(self) -> None:
         if self.fold > 2:
@@ -52,11 +55,13 @@ class NetworkSettings:
         for name in ("width", "blocks", "fold", "styles"):
             if getattr(self, name) < 1:
                 raise UserError(f"a network's {name} must be at least 1, got {getattr(self, name)}")
-        for name in ("predictor", "waves", "margin"):
+        for name in ("predictor", "waves", "margin", "black"):
             if getattr(self, name) < 0:
                 raise UserError(f"a network's {name} must be 0 or more, got {getattr(self, name)}")
         if self.margin > 12:  # with a stride, reflections of the smallest photos would need more pixels than there are
             raise UserError(f"a network's margin must be at most 12, got {self.margin}")
+        if self.black > MOST_BLACK:
+            raise UserError(f"a network's black must be at most {MOST_BLACK}, got {self.black}")
         if self.waves > 64:  # each costs memory for every pixel
             raise UserError(f"a network's waves must be at most 64, got {self.waves}")
         if self.output not in OUTPUTS:
@@ -107,7 +112,11 @@ class StyleNetwork(nn.Module):
         check_sides(self, height, width)
         left, right, above, below = self.padding(height, width)
         stylized = layers(pad_by_reflection(photos, (left, right, above, below)))
-        return stylized[..., above : above + height, left : left + width]
+        return self.finish(stylized[..., above : above + height, left : left + width])
+
+    def finish(self, stylized: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """What becomes of the layers' result, or of a part of it, once it is cropped: black where it is darkest."""
+        return deepen_blacks(stylized, self.settings.black)
 
 
 def check_sides(network: nn.Module, height: int, width: int) -> None:

@@ -81,6 +81,7 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
     size = f"{training['batch']} at {training['crop']} px, rate {training['learning_rate']:g}, {training['precision']}"
     took = f"; {run['minutes']:.0f} minutes on {run['device']}" if run else ""
     settings = LossSettings.from_card(loss)
+    black = f"; luminance {facts['black']} of 255 becomes 0" if facts.get("black") else ""
     rows = {
         "painting": f"{about}; seen at {painting['size']} px",
         "photos": "; ".join(facts["photos"]),
@@ -88,7 +89,7 @@ def origin(facts: Mapping[str, Any], run: Mapping[str, Any], megabytes: float) -
         "loss": f"content at {', '.join(loss['content_layers'])}; style at {', '.join(loss['style_layers'])}; "
         f"weights {', '.join(f'{term} {weight:g}' for term, weight in settings.weights.items())}{changes(settings)}",
         "loss network": facts["loss_network"]["name"],
-        "network": f"{facts['parameters']:,} parameters, {megabytes:.1f} MB",
+        "network": f"{facts['parameters']:,} parameters, {megabytes:.1f} MB{black}",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())])
 

@@ -62,7 +62,8 @@ def write_page(file: Path, settings: EvaluationSettings) -> None:
     log.info("%s: page and sheet", card.name)
     save_sheet(sheet(file), file.with_suffix(".jpg"))
     machine = {"device": device_name(), "milliseconds": {size: milliseconds(file, size) for size in SIZES}}
-    text = page(card.facts, card.name, training_of(card), machine, file.stat().st_size / 1e6)
+    facts = {**card.facts, "black": card.network.black}
+    text = page(facts, card.name, training_of(card), machine, file.stat().st_size / 1e6)
     write_whole(file.with_suffix(".md"), text)
 
 

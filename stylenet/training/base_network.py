@@ -23,7 +23,7 @@ BASES = ("starry", "scream")  # trained networks that `init=auto` starts from: t
 
 def architecture_of(network: Network) -> NetworkSettings:
     """The settings of a run's network as networks themselves take them."""
-    return NetworkSettings(**asdict(network))
+    return NetworkSettings(**{**asdict(network), "black": 0})  # it is set after the training
 
 
 def find_init(init: str | None, name: str, architecture: NetworkSettings) -> StyleReference | None:
@@ -75,9 +75,9 @@ def mismatch(style: StyleReference, found: NetworkSettings, architecture: Networ
 def suits(base: NetworkSettings, architecture: NetworkSettings) -> bool:
     """Whether a run can start from a network: of the same architecture and with the same pattern, or one has none.
 
-    The margin has no weights, and may differ.
+    Margin and black have no weights, and may differ.
     """
-    same = replace(base, margin=architecture.margin)
+    same = replace(base, margin=architecture.margin, black=architecture.black)
     return architecture in (same, replace(same, waves=0)) or same == replace(architecture, waves=0)
 
 

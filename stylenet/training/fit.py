@@ -1,6 +1,7 @@
 """The training itself: Lightning's trainer with this project's callbacks."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -9,7 +10,9 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from stylenet.data import unit_photos
 from stylenet.distributed import worker_context
+from stylenet.models.luminance import darkest_luminance
 from stylenet.training.budget import CHECKPOINTS, SHEET_PHOTOS, sheet_interval
 from stylenet.training.callbacks.checkpoints import Checkpoints, WholeCheckpoints
 from stylenet.training.callbacks.contact_sheets import ContactSheets
@@ -39,8 +42,20 @@ def fit(
             trainer.fit(inputs.module, datamodule=inputs.data, ckpt_path=checkpoint, weights_only=True)
         checkpoints.save(trainer)
         if trainer.is_global_zero:
+            set_black(inputs)
             save(inputs, inputs.style_file(folder), trainer.global_step, {})
     return trainer, stop
+
+
+def set_black(inputs: TrainingInputs) -> None:
+    """Gives the trained network the black of the settings, or the one measured. Those of many styles have none."""
+    network, black = inputs.module.network, inputs.settings.network.black
+    if network.settings.architecture == "conditional":
+        return
+    network.settings = replace(network.settings, black=0)  # as it was trained; a callback may have fitted twice
+    if black is None:
+        black = darkest_luminance(network, unit_photos().to(next(network.parameters()).device))
+    network.settings = replace(network.settings, black=black)
 
 
 def intervals(steps: int) -> tuple[int, int]:

@@ -7,13 +7,14 @@ from typing import Any
 from stylenet.disk import plain_name
 from stylenet.errors import UserError
 from stylenet.media.limits import MINIMUM_SIDE
+from stylenet.models.limits import MOST_BLACK
 from stylenet.training.objective import check_objective
 from stylenet.training.settings import MISSING, Length, Settings
 
 LONGEST_SIDE, MOST_STEPS, LARGEST_SEED = 16384, 10**9, 2**63 - 1
 AT_LEAST = {
     **dict.fromkeys(("batch", "steps", "budget.steps", "patience", "logger.sheet_every"), 1),
-    **dict.fromkeys(("seed", "flat_areas", "data.memory"), 0),
+    **dict.fromkeys(("seed", "flat_areas", "data.memory", "network.black"), 0),
     "crop": MINIMUM_SIDE,
 }
 AT_MOST = {
@@ -22,6 +23,7 @@ AT_MOST = {
     **dict.fromkeys(("minutes", "budget.minutes"), 10**6),
     "seed": LARGEST_SEED,  # more than random generators take
     "flat_areas": 1,  # a share
+    "network.black": MOST_BLACK,
 }
 POSITIVE = ("learning_rate", "minutes", "budget.minutes")
 

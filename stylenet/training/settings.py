@@ -48,6 +48,7 @@ class Network:
     architecture: str = "transformer"  # key of stylenet.models.registry.NETWORKS, set by network=PRESET
     waves: int = 0  # plane waves of a pattern along which flat areas are filled; 0: none
     margin: int = 12  # pixels by which photos are extended on all sides, so that results have no frames
+    black: int | None = None  # luminance, of 255, that is moved to 0 in results; default: their darkest hundredth's
 
 
 def network_preset(name: str = "full") -> Network:
@@ -90,7 +91,7 @@ def upgrade_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(values.get("objective"), str):
         values["objective"] = current_objective(values["objective"])
     if "network" in values:
-        values["network"] = {"margin": 0, **values["network"]}
+        values["network"] = {"margin": 0, "black": 0, **values["network"]}
     if "loss" not in values:
         return values
     loss = {**asdict(LossSettings()), **upgraded_loss({"weights": {}, **values["loss"]})}

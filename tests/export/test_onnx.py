@@ -28,7 +28,7 @@ pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxscript", reason="needs the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 
-SETTINGS = NetworkSettings(width=2, blocks=1, waves=3)
+SETTINGS = NetworkSettings(width=2, blocks=1, waves=3, black=20)
 CARD = Card("night", SETTINGS, {"painting": {"title": "Café « Nuit »"}})
 SIZES = [(16, 16), (17, 19), (509, 403)]
 FULL_HD = (1080, 1920)

@@ -72,13 +72,14 @@ def stylized(strips: Strips) -> Tensor:
     st.integers(1, 2),
     st.integers(1, 2),
     st.sampled_from([0, 5, 12]),
+    st.sampled_from([0, 20]),
 )
 @settings(max_examples=40, deadline=None)
 @torch.inference_mode()
 def test_strips_give_what_the_whole_gives_at_any_size(
-    height: int, width: int, channels: int, blocks: int, fold: int, margin: int
+    height: int, width: int, channels: int, blocks: int, fold: int, margin: int, black: int
 ) -> None:
-    form = NetworkSettings(channels, blocks, fold, waves=3, margin=margin)
+    form = NetworkSettings(channels, blocks, fold, waves=3, margin=margin, black=black)
     network, picture = random(TransformerNet(form)), photo(height, width)
     strips = strips_of(network, picture)
     assert len(strips.edges) > height // 16

@@ -16,10 +16,13 @@ import yaml
 from PIL import Image
 
 import stylenet
+from stylenet.data import unit_photos
 from stylenet.data.settings import PhotoSettings
 from stylenet.disk import file_sha256
 from stylenet.errors import UserError
 from stylenet.losses.settings import LossSettings
+from stylenet.models.limits import MOST_BLACK
+from stylenet.models.luminance import darkest_luminance
 from stylenet.models.style_file import read_style
 from stylenet.training import run as runs
 from stylenet.training.checks import validate
@@ -93,6 +96,27 @@ def test_a_run_from_python_returns_its_style_file_and_figures(place: Path, tiny_
     assert (place / "checkpoints" / "painting.safetensors").is_file()
     again = train(small(tiny_vgg_file), PHOTOS, learning_rate=1e-3)
     assert again.style == str(again.style_file)
+
+
+@pytest.mark.parametrize(("wanted", "least", "most"), [(None, 1, MOST_BLACK), (0, 0, 0), (7, 7, 7)])
+def test_a_networks_black_is_measured_at_the_end_unless_it_is_given(
+    wanted: int | None, least: int, most: int, place: Path, tiny_vgg_file: Path
+) -> None:
+    settings = small(tiny_vgg_file)
+    settings.network.black = wanted
+    file = train(settings).style_file
+    network, card = read_style(file)
+    assert least <= card.network.black <= most
+    assert network.settings == card.network
+    if wanted is None:  # as measured of the network without it
+        network.settings = replace(card.network, black=0)
+        assert abs(darkest_luminance(network, unit_photos()) - card.network.black) <= 1  # weights are fp16 in the file
+
+
+def test_a_run_of_before_is_resumed_without_a_black() -> None:
+    of_before = upgrade_settings({"network": {"width": 4}})
+    assert of_before["network"]["black"] == 0
+    assert upgrade_settings({"network": {"black": None}})["network"]["black"] is None
 
 
 def test_a_painting_is_named_or_a_file_and_a_budget_suits_the_device() -> None:

@@ -375,6 +375,7 @@ def test_paintings_go_on_from_their_rows_in_a_network_of_many() -> None:
         (["style=wave", "add_to=gallery", "network=small"], "network has no effect with add_to="),
         (["style=wave", "add_to=gallery", "network.margin=0"], "network.margin has no effect with add_to="),
         (["style=wave", "add_to=gallery", "init=null"], "init has no effect with add_to="),
+        (["styles=paintings", "network.black=9"], "network.black has no effect with styles="),
         (["styles=paintings", "style.license=CC0"], "style.license has no effect with styles="),
         (["styles=paintings", "trainer=ddp"], "trainer.strategy=ddp is for runs on one painting"),
         (["styles=paintings", "trainer.devices=auto"], "trainer.devices=auto is for runs on one painting"),

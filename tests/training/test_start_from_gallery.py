@@ -54,7 +54,7 @@ def test_a_run_starts_from_the_predicted_parameters_and_ends_as_an_ordinary_netw
     with torch.no_grad():
         start = gallery.folded(gallery.predicted(read_painting(STYLES / "wave.jpg", 256))[0])
     torch.testing.assert_close(network.state_dict(), start.state_dict(), rtol=0, atol=1e-6)
-    assert card.network == FORM
+    assert card.network == replace(FORM, black=card.network.black)
     assert card.facts["training"]["init"]["style"] == "gallery"
     (run,) = (tmp_path / "outputs" / "wave").iterdir()
     for checkpoint in run.glob("*.ckpt"):
@@ -109,12 +109,12 @@ def test_a_pattern_is_no_obstacle(has: int, wants: int, tmp_path: Path) -> None:
     assert bool(new) == (wants > has)
 
 
-def test_a_margin_is_no_obstacle(tmp_path: Path) -> None:
-    network = TransformerNet(replace(FORM, margin=12))
+def test_margin_and_black_are_no_obstacles(tmp_path: Path) -> None:
+    network = TransformerNet(replace(FORM, margin=12, black=20))
     save_style(tmp_path / "first.safetensors", network, Card("first", network.settings, {}))
     base = find_base(str(tmp_path / "first.safetensors"), "wave", FORM)
     started = first_network(FORM, 0, base, torch.rand(1, 3, 16, 16))
-    assert started.settings.margin == 0
+    assert started.settings == FORM
     torch.testing.assert_close(started.state_dict(), network.state_dict(), rtol=0, atol=0)
 
 
