@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stylenet.engines.network import EngineNetwork
 from stylenet.errors import UserError
 from stylenet.inference.settings import SMOOTHING
-from stylenet.inference.styler import Styler
+from stylenet.inference.styler import Styler, separate
 from stylenet.inference.temporal_average import TemporalAverage
 from stylenet.models.layers import InstanceNorm2d
 
@@ -121,7 +121,7 @@ def steady_stylizing(
         return
     if engines := [network.engine.name for network in styler.networks if isinstance(network, EngineNetwork)]:
         raise UserError(f"the engine {engines[0]} has no temporal smoothing: it must be 0")
-    styler = styler.separate()
+    styler = separate(styler)
     networks = nn.ModuleList(styler.networks)
     weights, average = FrameWeight(smoothing), TemporalAverage(next(networks.parameters()).device)
     with temporal_statistics(networks) as frame_weight:

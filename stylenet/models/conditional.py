@@ -142,7 +142,7 @@ class ConditionalNet(StyleNetwork):
 def weights_of(style: object) -> Tensor:
     """Weights as a tensor. Raises `UserError` for what is neither that nor a number of a style."""
     try:
-        weights = torch.as_tensor(style)
+        weights = style if isinstance(style, Tensor) else torch.as_tensor(style)  # which moves to a default device
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"a style is its number, or a weight for each, got {style!r:.80}") from error
     if weights.ndim == 0 or weights.is_complex():

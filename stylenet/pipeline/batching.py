@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from stylenet.inference.styler import Styler
+from stylenet.inference.styler import Styler, separate
 
 LIMIT = 8  # images in a batch
 
@@ -30,7 +30,7 @@ class Batching:
 
     def separate(self) -> "Batching":
         """The same with networks of its own."""
-        return Batching(self.styler.separate(), self.limit)
+        return Batching(separate(self.styler), self.limit)
 
     def stylize(self, image: Image.Image, /) -> Image.Image:
         """An RGB image in the style; blocks until its batch is done."""

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from stylenet.losses.perceptual import check_terms, loss_preset
 from stylenet.models.catalog import SHIPPED, StyleReference
 from stylenet.models.style_file import read_card, read_style
 from stylenet.models.transformer_net import NetworkSettings
-from stylenet.training.base_network import find_base, find_init
+from stylenet.training.base_network import architecture_of, find_base, find_init
 from stylenet.training.run_folder import style_name
 from stylenet.training.settings import Settings, network_preset, schema
 
@@ -216,7 +215,7 @@ def test_every_config_composes(choice: Path) -> None:
     options += ["style.image=x.jpg"] if choice.stem == "own" else []
     options += ["data.path=x"] if choice in (Path("data/folder.yaml"), Path("data/hub.yaml")) else []
     settings = composed(options)
-    check_terms(settings.loss.weights), NetworkSettings(**asdict(settings.network))
+    check_terms(settings.loss.weights), architecture_of(settings.network)
 
 
 def composed(options: list[str]) -> Settings:
@@ -302,9 +301,9 @@ def test_a_run_starts_from_a_trained_style(tmp_path: Path, weights: str, here: C
 
 
 def test_a_short_run_starts_from_the_gallery_or_a_shipped_network_of_another_style() -> None:
-    form = NetworkSettings(**asdict(composed(["style=wave", "budget=cpu"]).network))
+    form = architecture_of(composed(["style=wave", "budget=cpu"]).network)
     assert find_init("auto", "wave", form) == StyleReference(SHIPPED / "gallery.safetensors")
-    small = NetworkSettings(**asdict(composed(["style=wave", "network=small"]).network))
+    small = architecture_of(composed(["style=wave", "network=small"]).network)
     assert find_init("auto", "wave", small) == StyleReference(SHIPPED / "starry-small.safetensors")
     assert find_base("auto", "wave", form) == StyleReference(SHIPPED / "starry.safetensors")
     assert find_base("auto", "starry", form) == StyleReference(SHIPPED / "scream.safetensors")

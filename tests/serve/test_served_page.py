@@ -16,6 +16,7 @@ def test_the_browser_page_is_served_with_its_headers_where_it_was_built(
     (tmp_path / "runtime").mkdir()
     (tmp_path / "networks").mkdir()
     (tmp_path / "runtime/part.mjs").write_text("export {}")
+    (tmp_path / "example.jpg").touch()
     monkeypatch.setattr(site, "BUILT", tmp_path)
     app = FastAPI(docs_url=None)
     page.add(app, [])
