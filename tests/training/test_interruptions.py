@@ -68,6 +68,7 @@ def test_a_stop_while_it_trains_or_draws_keeps_what_was_learned(
     run.wait_for(lambda: list(work.glob("outputs/wave/*/sheets/*.jpg")))
     run.send(number)
     assert run.end() == code, run.output
+    assert "held_out" not in only(work, "metrics.csv").read_text()  # no validation comes first
     steps = read_card(only(work, "wave.safetensors")).facts["training"]["steps"]
     assert steps == steps_done(only(work, "last.ckpt")) > 0
     assert run.output.splitlines()[-1].startswith(f"python {ROOT / 'infer.py'} PHOTO -s {work.resolve()}/outputs/wave/")

@@ -55,6 +55,7 @@ class StopOnSignal(Callback):
         # Not between the batches of one step, whose gradient no checkpoint holds.
         if (batch_number + 1) % trainer.accumulate_grad_batches == 0 and self.agreed(trainer, module.device):
             trainer.should_stop = True
+            trainer.limit_val_batches = 0  # it would validate first, and nothing would be saved for as long
 
     def agreed(self, trainer: pl.Trainer, device: torch.device) -> bool:
         """Whether to stop here. Several processes have to stop at the same step, and ask each other now and then."""
