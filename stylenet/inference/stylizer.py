@@ -18,6 +18,7 @@ from stylenet.engines.network import Engine, EngineNetwork
 from stylenet.engines.settings import TORCH
 from stylenet.errors import UserError
 from stylenet.inference.compiling import PAYS_AFTER, Compiled
+from stylenet.inference.conversion import FLOATS
 from stylenet.inference.mask import Mask
 from stylenet.inference.painter import Painter
 from stylenet.inference.settings import PLAIN, Brush, number
@@ -32,7 +33,6 @@ from stylenet.models.uniform_images import extremes, replace_uniform_images
 log = logging.getLogger(__name__)
 
 LAYOUT = torch.channels_last  # the faster one, on CPUs as on GPUs
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAXIMUM_NUMBERS = 2**31  # of a tensor, in CUDA's reflection pad
 
 
@@ -45,8 +45,8 @@ def single_threads_after_fork() -> None:
 
 def check_settings(dtype: object, memory: object) -> None:
     """Raises `UserError` for types that a network cannot have, and for a memory that is no number of bytes."""
-    if dtype is not None and dtype not in DTYPES:
-        raise UserError(f"dtype must be one of {', '.join(map(str, DTYPES))}, got {dtype!r:.80}")
+    if dtype is not None and dtype not in FLOATS:
+        raise UserError(f"dtype must be one of {', '.join(map(str, FLOATS))}, got {dtype!r:.80}")
     if memory is not None and not number(memory, "memory") >= 0:
         raise UserError(f"memory must be a number of bytes, 0 or more, got {memory!r:.80}")
 

@@ -52,7 +52,6 @@ def set_black(inputs: TrainingInputs) -> None:
     network, black = inputs.module.network, inputs.settings.network.black
     if network.settings.architecture == "conditional":
         return
-    network.settings = replace(network.settings, black=0)  # as it was trained; a callback may have fitted twice
     if black is None:
         black = darkest_luminance(network, unit_photos().to(next(network.parameters()).device))
     network.settings = replace(network.settings, black=black)
